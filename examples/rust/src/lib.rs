@@ -1,0 +1,1 @@
+//! Small back ends in Rust: see `src/bin/`.

@@ -1,0 +1,1 @@
+//! Ceremonies: challenge, registration, authentication.

@@ -1,0 +1,2 @@
+//! The reference server of Passkey Accounts.
+pub mod ceremony;

@@ -1,0 +1,3 @@
+//! A WebAuthn exchange as the browser's side sees it, and the challenge that both sides compute.
+
+pub mod binding;

@@ -1,0 +1,14 @@
+//! Passkey-only sign-in over one WebSocket, with live auth events for back ends.
+//!
+//! | feature | what it adds |
+//! | --- | --- |
+//! | `native` (default) | the event-stream client on tokio |
+//! | `verify` | checking assertions and evidence (aws-lc-rs) |
+//! | `json` | the wire types in JSON |
+//! | `web` | the browser socket |
+//!
+//! With none of them the crate is pure: state machines and hashes, with time and randomness as arguments.
+
+pub mod ceremony;
+pub mod log;
+pub mod protocol;

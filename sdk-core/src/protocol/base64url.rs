@@ -1,0 +1,89 @@
+//! Unpadded base64url, read strictly: one spelling per value (RFC 4648 section 5, no padding, zero trailing bits).
+
+use std::fmt;
+
+use data_encoding::BASE64URL_NOPAD;
+
+/// Bytes that travel as unpadded base64url.
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+pub struct Base64Url(pub Vec<u8>);
+
+/// Writes bytes as unpadded base64url.
+pub fn encode(bytes: impl AsRef<[u8]>) -> String {
+    BASE64URL_NOPAD.encode(bytes.as_ref())
+}
+
+/// Reads unpadded base64url.
+///
+/// # Errors
+/// [`NotBase64Url`] for padding, characters outside the alphabet, or trailing bits that are not zero.
+pub fn decode(text: impl AsRef<[u8]>) -> Result<Vec<u8>, NotBase64Url> {
+    BASE64URL_NOPAD.decode(text.as_ref()).map_err(|_| NotBase64Url)
+}
+
+/// Reads exactly `N` bytes.
+///
+/// # Errors
+/// [`NotBase64Url`] as for [`decode`], or when the length is another.
+pub fn decode_array<const N: usize>(text: impl AsRef<[u8]>) -> Result<[u8; N], NotBase64Url> {
+    let text = text.as_ref();
+    let mut bytes = [0; N];
+    if BASE64URL_NOPAD.decode_len(text.len()) != Ok(N) {
+        return Err(NotBase64Url);
+    }
+    BASE64URL_NOPAD.decode_mut(text, &mut bytes).map_err(|_| NotBase64Url)?;
+    Ok(bytes)
+}
+
+/// The text is not unpadded base64url, or not of the length asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not unpadded base64url of the expected length")]
+pub struct NotBase64Url;
+
+impl fmt::Debug for Base64Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Base64Url({})", encode(&self.0))
+    }
+}
+
+#[cfg(feature = "json")]
+mod json {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    use super::{Base64Url, decode, encode};
+
+    impl Serialize for Base64Url {
+        fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+            to.serialize_str(&encode(&self.0))
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Base64Url {
+        fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+            let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+            decode(text.as_bytes()).map(Self).map_err(de::Error::custom)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{decode, decode_array, encode};
+
+    #[test]
+    fn bytes_have_exactly_one_spelling() {
+        assert_eq!(encode([0xfb, 0xff]), "-_8");
+        assert_eq!(decode("-_8"), Ok(vec![0xfb, 0xff]));
+        for other_spelling in ["-_8=", "-_9", "+/8", "-_8\n", "-_8 ", "-"] {
+            assert!(decode(other_spelling).is_err(), "{other_spelling:?}");
+        }
+    }
+
+    #[test]
+    fn an_array_takes_its_own_length_only() {
+        assert_eq!(decode_array::<2>("-_8"), Ok([0xfb, 0xff]));
+        assert!(decode_array::<1>("-_8").is_err());
+        assert!(decode_array::<3>("-_8").is_err());
+        assert!(decode_array::<2>("-_9").is_err());
+    }
+}

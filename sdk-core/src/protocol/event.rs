@@ -1,0 +1,187 @@
+//! Events: what an app's log holds and its stream carries (docs/protocol.md section 2).
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    AccountID, PasskeyID, SessionID, UnixMillis,
+    base64url::Base64Url,
+    gateway::{CeremonyKind, EndReason, SessionKey},
+};
+
+/// What happened. Adding a variant breaks the facades at compile time, on purpose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", content = "data", rename_all = "camelCase")]
+pub enum EventKind {
+    /// An account was made.
+    Registered(Registered),
+    /// A session was opened.
+    LoggedIn(Box<LoggedIn>),
+    /// A session ended. Exactly one for every `loggedIn`.
+    LoggedOut(LoggedOut),
+    /// An account got a passkey; pin its public key to check evidence later.
+    PasskeyAdded(PasskeyAdded),
+    /// A passkey's signature counter did not rise: it may have been copied.
+    CounterRegressed(CounterRegressed),
+}
+
+impl EventKind {
+    /// The event's `type` on the wire.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Registered(_) => "registered",
+            Self::LoggedIn(_) => "loggedIn",
+            Self::LoggedOut(_) => "loggedOut",
+            Self::PasskeyAdded(_) => "passkeyAdded",
+            Self::CounterRegressed(_) => "counterRegressed",
+        }
+    }
+
+    /// The account it is about.
+    pub const fn account_id(&self) -> AccountID {
+        match self {
+            Self::Registered(data) => data.account_id,
+            Self::LoggedIn(data) => data.account_id,
+            Self::LoggedOut(data) => data.account_id,
+            Self::PasskeyAdded(data) => data.account_id,
+            Self::CounterRegressed(data) => data.account_id,
+        }
+    }
+
+    /// The event's `data` as JSON text: the very bytes that are stored, chained and sent.
+    pub fn data_json(&self) -> String {
+        match self {
+            Self::Registered(data) => serde_json::to_string(data),
+            Self::LoggedIn(data) => serde_json::to_string(data),
+            Self::LoggedOut(data) => serde_json::to_string(data),
+            Self::PasskeyAdded(data) => serde_json::to_string(data),
+            Self::CounterRegressed(data) => serde_json::to_string(data),
+        }
+        .expect("event data holds nothing that JSON cannot")
+    }
+
+    /// Reads an event from its `type` and `data`; `None` for a type this version does not know.
+    ///
+    /// # Errors
+    /// The parser's, when the type is known and the data does not fit it.
+    pub fn from_parts(name: &str, data: &str) -> Result<Option<Self>, serde_json::Error> {
+        Ok(Some(match name {
+            "registered" => Self::Registered(serde_json::from_str(data)?),
+            "loggedIn" => Self::LoggedIn(serde_json::from_str(data)?),
+            "loggedOut" => Self::LoggedOut(serde_json::from_str(data)?),
+            "passkeyAdded" => Self::PasskeyAdded(serde_json::from_str(data)?),
+            "counterRegressed" => Self::CounterRegressed(serde_json::from_str(data)?),
+            _ => return Ok(None),
+        }))
+    }
+}
+
+/// Data of `registered`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registered {
+    /// The new account.
+    #[serde(rename = "accountID")]
+    pub account_id: AccountID,
+}
+
+/// Data of `loggedIn`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LoggedIn {
+    /// Whose session.
+    #[serde(rename = "accountID")]
+    pub account_id: AccountID,
+    /// The session.
+    #[serde(rename = "sessionID")]
+    pub session_id: SessionID,
+    /// The passkey that opened it.
+    #[serde(rename = "passkeyID")]
+    pub passkey_id: PasskeyID,
+    /// The page's origin, for example `https://shop.example`.
+    pub origin: String,
+    /// The public key that the session's proofs are checked with.
+    pub session_key: SessionKey,
+    /// When the session ends at the latest.
+    pub expires_at: UnixMillis,
+    /// The authenticator checked the person (finger, face, PIN), not only a touch.
+    pub user_verified: bool,
+    /// The passkey is in a backup, as its platform reports it.
+    pub backed_up: bool,
+    /// Open sessions of the account after this event; 1 means that the account has just come.
+    pub account_sessions: u64,
+    /// The authenticator's own signature; absent after sign-up, where WebAuthn makes none without attestation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
+}
+
+/// What the authenticator signed at sign-in, and over what: checkable with the passkey's public key alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Evidence {
+    /// 32 random bytes of the challenge.
+    pub random: Base64Url,
+    /// What the ceremony was for.
+    pub kind: CeremonyKind,
+    /// The page's origin.
+    pub origin: String,
+    /// RFC 7638 thumbprint of the session key, 32 bytes.
+    pub thumbprint: Base64Url,
+    /// The WebAuthn credential id, 1 to 1023 bytes.
+    #[serde(rename = "credentialID")]
+    pub credential_id: Base64Url,
+    /// As the authenticator made it.
+    pub authenticator_data: Base64Url,
+    /// As the browser made it.
+    #[serde(rename = "clientDataJSON")]
+    pub client_data_json: Base64Url,
+    /// Over authenticatorData and SHA-256(clientDataJSON).
+    pub signature: Base64Url,
+}
+
+/// Data of `loggedOut`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LoggedOut {
+    /// Whose session.
+    #[serde(rename = "accountID")]
+    pub account_id: AccountID,
+    /// The session that ended.
+    #[serde(rename = "sessionID")]
+    pub session_id: SessionID,
+    /// Why.
+    pub reason: EndReason,
+    /// Open sessions of the account after this event; 0 means that the account has just left.
+    pub account_sessions: u64,
+}
+
+/// Data of `passkeyAdded`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PasskeyAdded {
+    /// Whose passkey.
+    #[serde(rename = "accountID")]
+    pub account_id: AccountID,
+    /// The passkey.
+    #[serde(rename = "passkeyID")]
+    pub passkey_id: PasskeyID,
+    /// `COSE_Key` bytes as the authenticator made them.
+    pub public_key: Base64Url,
+    /// The authenticator's model, 16 bytes; all zero when it does not say.
+    pub aaguid: Base64Url,
+    /// The passkey is in a backup, as its platform reports it.
+    pub backed_up: bool,
+}
+
+/// Data of `counterRegressed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CounterRegressed {
+    /// Whose passkey.
+    #[serde(rename = "accountID")]
+    pub account_id: AccountID,
+    /// The passkey.
+    #[serde(rename = "passkeyID")]
+    pub passkey_id: PasskeyID,
+    /// The counter that the server had.
+    pub stored: u32,
+    /// The counter that the authenticator sent, not greater.
+    pub received: u32,
+}

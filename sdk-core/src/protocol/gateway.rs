@@ -1,0 +1,503 @@
+//! Messages of the browser socket, `GET /v1/gateway?app=app_...` (docs/protocol.md section 1).
+
+use super::{
+    AccountID, CeremonyID, Code, ConnectionID, PasskeyID, SessionID, UnixMillis, base64url::Base64Url,
+};
+#[cfg(feature = "json")]
+use super::{DecodeError, RequestID, decode::Envelope};
+
+/// The WebSocket subprotocol of the browser socket.
+pub const SUBPROTOCOL: &str = "passkey-accounts.v1";
+
+/// The largest frame a page may send, in bytes.
+pub const MAX_CLIENT_FRAME_BYTES: usize = 16 * 1024;
+
+/// The largest frame a page may send before its first valid message, in bytes.
+pub const MAX_FIRST_FRAME_BYTES: usize = 4 * 1024;
+
+/// The largest frame the server sends, in bytes.
+pub const MAX_SERVER_FRAME_BYTES: usize = 64 * 1024;
+
+/// A JSON value kept as the text it came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawJson(pub String);
+
+/// The public half of a session key: P-256, as an RFC 7517 JWK with exactly `kty`, `crv`, `x` and `y`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+pub struct SessionKey {
+    /// Always `EC`.
+    pub kty: String,
+    /// Always `P-256`.
+    pub crv: String,
+    /// 32 bytes, big-endian.
+    pub x: Base64Url,
+    /// 32 bytes, big-endian.
+    pub y: Base64Url,
+}
+
+/// What a page may send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize), serde(tag = "type", content = "data"))]
+pub enum ClientMessage {
+    /// Asks for a code to be mailed.
+    #[cfg_attr(feature = "json", serde(rename = "signUp.begin"))]
+    SignUpBegin(Begin),
+    /// Proves that the mail was read.
+    #[cfg_attr(feature = "json", serde(rename = "signUp.verify"))]
+    SignUpVerify(Verify),
+    /// Asks for a challenge for the passkeys of an address.
+    #[cfg_attr(feature = "json", serde(rename = "signIn.begin"))]
+    SignInBegin(Begin),
+    /// Hands in what the authenticator made.
+    #[cfg_attr(feature = "json", serde(rename = "ceremony.finish"))]
+    CeremonyFinish(Finish),
+    /// Takes a detached session over to this connection.
+    #[cfg_attr(feature = "json", serde(rename = "session.resume"))]
+    SessionResume(Resume),
+    /// Ends the session.
+    #[cfg_attr(feature = "json", serde(rename = "signOut"))]
+    SignOut,
+}
+
+/// Data of `signUp.begin` and `signIn.begin`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+pub struct Begin {
+    /// The address as typed.
+    pub email: String,
+    /// The key that the new session will be bound to.
+    pub session_key: SessionKey,
+}
+
+/// Data of `signUp.verify`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+pub struct Verify {
+    /// Six digits from the mail.
+    pub code: String,
+}
+
+/// Data of `ceremony.finish`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+pub struct Finish {
+    /// The ceremony that this answers.
+    #[cfg_attr(feature = "json", serde(rename = "ceremonyID"))]
+    pub ceremony_id: CeremonyID,
+    /// `RegistrationResponseJSON` or `AuthenticationResponseJSON` of WebAuthn Level 3.
+    pub credential: RawJson,
+}
+
+/// Data of `session.resume`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+pub struct Resume {
+    /// The session to take over.
+    #[cfg_attr(feature = "json", serde(rename = "sessionID"))]
+    pub session_id: SessionID,
+    /// 64 bytes: ECDSA P-256 with SHA-256 (r and s) by the session key over
+    /// [`resume_signing_input`](crate::ceremony::binding::resume_signing_input).
+    pub signature: Base64Url,
+}
+
+/// What the server may send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize), serde(tag = "type", content = "data"))]
+pub enum ServerMessage {
+    /// The first message on every connection.
+    #[cfg_attr(feature = "json", serde(rename = "hello"))]
+    Hello(Hello),
+    /// A code is on its way, if the address can have one. Known and unknown addresses get the same answer.
+    #[cfg_attr(feature = "json", serde(rename = "signUp.codeSent"))]
+    CodeSent(CodeSent),
+    /// Make a passkey with these options.
+    #[cfg_attr(feature = "json", serde(rename = "ceremony.create"))]
+    CeremonyCreate(Ceremony),
+    /// Use a passkey with these options.
+    #[cfg_attr(feature = "json", serde(rename = "ceremony.get"))]
+    CeremonyGet(Ceremony),
+    /// The session is open on this connection.
+    #[cfg_attr(feature = "json", serde(rename = "signedIn"))]
+    SignedIn(SignedIn),
+    /// The session has ended.
+    #[cfg_attr(feature = "json", serde(rename = "signedOut"))]
+    SignedOut(SignedOut),
+    /// Still here. A page cannot see WebSocket pings, so it gets this.
+    #[cfg_attr(feature = "json", serde(rename = "heartbeat"))]
+    Heartbeat,
+    /// Leave within that time and come back: this node is going down.
+    #[cfg_attr(feature = "json", serde(rename = "drain"))]
+    Drain(Drain),
+    /// A request failed, or the connection is about to.
+    #[cfg_attr(feature = "json", serde(rename = "error"))]
+    Error(Failure),
+}
+
+/// Data of `hello`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+pub struct Hello {
+    /// Names this socket, for logs and support.
+    #[cfg_attr(feature = "json", serde(rename = "connectionID"))]
+    pub connection_id: ConnectionID,
+    /// 32 random bytes of this connection, to be signed by `session.resume`.
+    pub nonce: Base64Url,
+    /// The server says something at least this often, in milliseconds.
+    pub heartbeat_ms: u64,
+    /// The WebAuthn RP ID of the app.
+    #[cfg_attr(feature = "json", serde(rename = "rpID"))]
+    pub rp_id: String,
+    /// The app, as people know it.
+    pub app: AppName,
+    /// How passkeys are asked for.
+    pub policy: Policy,
+}
+
+/// The part of an app that pages show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+pub struct AppName {
+    /// For people.
+    pub name: String,
+}
+
+/// How passkeys are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+pub enum Policy {
+    /// `residentKey: "discouraged"`: nothing on the device says whom the passkey belongs to.
+    #[default]
+    Strict,
+    /// `residentKey: "preferred"`: the passkey shows up in the platform's list and in its backups.
+    Recoverable,
+}
+
+/// Data of `signUp.codeSent`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+pub struct CodeSent {
+    /// When the code stops working.
+    pub expires_at: UnixMillis,
+}
+
+/// Data of `ceremony.create` and `ceremony.get`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+pub struct Ceremony {
+    /// To be repeated in `ceremony.finish`.
+    #[cfg_attr(feature = "json", serde(rename = "ceremonyID"))]
+    pub ceremony_id: CeremonyID,
+    /// `PublicKeyCredentialCreationOptionsJSON` or `PublicKeyCredentialRequestOptionsJSON` of WebAuthn Level 3.
+    pub public_key: RawJson,
+    /// With it the page recomputes the challenge and refuses one that is not its own.
+    pub binding: Binding,
+}
+
+/// What the page does not know yet of the challenge's making.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+pub struct Binding {
+    /// 32 random bytes.
+    pub random: Base64Url,
+    /// What the ceremony is for.
+    pub kind: CeremonyKind,
+}
+
+/// What a ceremony is for. Part of what the authenticator signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+pub enum CeremonyKind {
+    /// A new account and its first passkey.
+    SignUp,
+    /// A session for a known account.
+    SignIn,
+}
+
+impl CeremonyKind {
+    /// The word on the wire and in the challenge.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignUp => "signUp",
+            Self::SignIn => "signIn",
+        }
+    }
+}
+
+/// Data of `signedIn`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+pub struct SignedIn {
+    /// The session that is now open.
+    pub session: Session,
+}
+
+/// A session as its own page sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+pub struct Session {
+    /// Names the session.
+    #[cfg_attr(feature = "json", serde(rename = "sessionID"))]
+    pub session_id: SessionID,
+    /// Whose it is.
+    #[cfg_attr(feature = "json", serde(rename = "accountID"))]
+    pub account_id: AccountID,
+    /// The passkey that opened it.
+    #[cfg_attr(feature = "json", serde(rename = "passkeyID"))]
+    pub passkey_id: PasskeyID,
+    /// When it was opened.
+    pub started_at: UnixMillis,
+    /// When it ends at the latest.
+    pub expires_at: UnixMillis,
+    /// It ends after this long without a message from the page, in milliseconds.
+    pub idle_ms: u64,
+    /// After a dropped socket it can be resumed for this long, in milliseconds.
+    pub grace_ms: u64,
+}
+
+/// Data of `signedOut`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+pub struct SignedOut {
+    /// Why.
+    pub reason: EndReason,
+}
+
+/// Data of `drain`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+pub struct Drain {
+    /// Come back after this many milliseconds.
+    pub reconnect_after_ms: u64,
+}
+
+/// Data of `error`, on both sockets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+pub struct Failure {
+    /// A word of the one table ([`Code`]); text, so that a client understands a newer server.
+    pub code: String,
+    /// A sentence for people.
+    pub message: String,
+    /// Not before this many milliseconds, when trying again can help.
+    #[cfg_attr(feature = "json", serde(skip_serializing_if = "Option::is_none"))]
+    pub retry_after_ms: Option<u64>,
+}
+
+impl From<Code> for Failure {
+    fn from(code: Code) -> Self {
+        Self { code: code.as_str().to_owned(), message: code.message().to_owned(), retry_after_ms: None }
+    }
+}
+
+/// Why a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+pub enum EndReason {
+    /// The person signed out.
+    User,
+    /// The page closed its socket in an orderly way: closed tab, other page.
+    PageGone,
+    /// The socket dropped and nobody resumed within the grace time.
+    ConnectionLost,
+    /// The page was silent for too long.
+    IdleTimeout,
+    /// The session reached its greatest age.
+    AbsoluteTimeout,
+    /// A back end or an operator ended it.
+    Revoked,
+    /// The same page signed in anew.
+    Replaced,
+    /// The passkey that opened it was removed.
+    PasskeyRemoved,
+    /// The account was erased.
+    AccountErased,
+    /// The API key that vouched for it was revoked.
+    KeyRevoked,
+    /// The server that carried it went away and nobody resumed within the grace time.
+    ServerLost,
+}
+
+impl EndReason {
+    /// Every reason.
+    pub const ALL: [Self; 11] = [
+        Self::User,
+        Self::PageGone,
+        Self::ConnectionLost,
+        Self::IdleTimeout,
+        Self::AbsoluteTimeout,
+        Self::Revoked,
+        Self::Replaced,
+        Self::PasskeyRemoved,
+        Self::AccountErased,
+        Self::KeyRevoked,
+        Self::ServerLost,
+    ];
+
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::PageGone => "pageGone",
+            Self::ConnectionLost => "connectionLost",
+            Self::IdleTimeout => "idleTimeout",
+            Self::AbsoluteTimeout => "absoluteTimeout",
+            Self::Revoked => "revoked",
+            Self::Replaced => "replaced",
+            Self::PasskeyRemoved => "passkeyRemoved",
+            Self::AccountErased => "accountErased",
+            Self::KeyRevoked => "keyRevoked",
+            Self::ServerLost => "serverLost",
+        }
+    }
+}
+
+#[cfg(feature = "json")]
+impl ClientMessage {
+    /// Writes the message as one text frame.
+    pub fn encode(&self, id: Option<RequestID>) -> String {
+        encode(self, id)
+    }
+
+    /// Reads one text frame: the request's number, if it has a readable one, and the message or what is wrong with it.
+    pub fn decode(text: &str) -> (Option<RequestID>, Result<Self, DecodeError>) {
+        let envelope = match Envelope::decode(text) {
+            Ok(envelope) => envelope,
+            Err(error) => return (None, Err(error)),
+        };
+        let message = match &*envelope.name {
+            "signUp.begin" => envelope.data("signUp.begin").map(Self::SignUpBegin),
+            "signUp.verify" => envelope.data("signUp.verify").map(Self::SignUpVerify),
+            "signIn.begin" => envelope.data("signIn.begin").map(Self::SignInBegin),
+            "ceremony.finish" => envelope.data("ceremony.finish").map(Self::CeremonyFinish),
+            "session.resume" => envelope.data("session.resume").map(Self::SessionResume),
+            "signOut" => Ok(Self::SignOut),
+            other => Err(DecodeError::UnknownType(other.chars().take(64).collect())),
+        };
+        (envelope.id, message)
+    }
+}
+
+#[cfg(feature = "json")]
+impl ServerMessage {
+    /// Writes the message as one text frame; `id` is that of the request it answers.
+    pub fn encode(&self, id: Option<RequestID>) -> String {
+        encode(self, id)
+    }
+
+    /// Reads one text frame. A client ignores [`DecodeError::UnknownType`].
+    ///
+    /// # Errors
+    /// [`DecodeError`] says whether the frame, its type or its data was not understood.
+    pub fn decode(text: &str) -> Result<(Option<RequestID>, Self), DecodeError> {
+        let envelope = Envelope::decode(text)?;
+        let message = match &*envelope.name {
+            "hello" => Self::Hello(envelope.data("hello")?),
+            "signUp.codeSent" => Self::CodeSent(envelope.data("signUp.codeSent")?),
+            "ceremony.create" => Self::CeremonyCreate(envelope.data("ceremony.create")?),
+            "ceremony.get" => Self::CeremonyGet(envelope.data("ceremony.get")?),
+            "signedIn" => Self::SignedIn(envelope.data("signedIn")?),
+            "signedOut" => Self::SignedOut(envelope.data("signedOut")?),
+            "heartbeat" => Self::Heartbeat,
+            "drain" => Self::Drain(envelope.data("drain")?),
+            "error" => Self::Error(envelope.data("error")?),
+            other => return Err(DecodeError::UnknownType(other.chars().take(64).collect())),
+        };
+        Ok((envelope.id, message))
+    }
+}
+
+#[cfg(feature = "json")]
+fn encode(message: &impl serde::Serialize, id: Option<RequestID>) -> String {
+    #[derive(serde::Serialize)]
+    struct Frame<'a, M> {
+        #[serde(flatten)]
+        message: &'a M,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<RequestID>,
+    }
+    serde_json::to_string(&Frame { message, id }).expect("wire types hold nothing that JSON cannot")
+}
+
+#[cfg(feature = "json")]
+impl serde::Serialize for RawJson {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let value: &serde_json::value::RawValue =
+            serde_json::from_str(&self.0).map_err(serde::ser::Error::custom)?;
+        value.serialize(to)
+    }
+}
+
+#[cfg(feature = "json")]
+impl<'de> serde::Deserialize<'de> for RawJson {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let value = <Box<serde_json::value::RawValue>>::deserialize(from)?;
+        Ok(Self(String::from(<Box<str>>::from(value))))
+    }
+}
+
+#[cfg(all(test, feature = "json"))]
+mod tests {
+    use super::{Begin, ClientMessage, DecodeError, Failure, Finish, RawJson, ServerMessage, SessionKey};
+    use crate::protocol::{CeremonyID, Code, base64url::Base64Url};
+
+    fn session_key() -> SessionKey {
+        SessionKey {
+            kty: "EC".into(),
+            crv: "P-256".into(),
+            x: Base64Url(vec![1; 32]),
+            y: Base64Url(vec![2; 32]),
+        }
+    }
+
+    #[test]
+    fn requests_read_back_as_written() {
+        let begin = Begin { email: "ada@example.org".into(), session_key: session_key() };
+        for message in [
+            ClientMessage::SignUpBegin(begin.clone()),
+            ClientMessage::SignInBegin(begin),
+            ClientMessage::CeremonyFinish(Finish {
+                ceremony_id: CeremonyID::from_bytes([7; 16]),
+                credential: RawJson(r#"{"id":"x", "n":1.0}"#.into()),
+            }),
+            ClientMessage::SignOut,
+        ] {
+            let text = message.encode(Some(7));
+            assert_eq!(ClientMessage::decode(&text), (Some(7), Ok(message)), "{text}");
+        }
+        assert_eq!(ClientMessage::SignOut.encode(None), r#"{"type":"signOut"}"#);
+    }
+
+    #[test]
+    fn unknown_members_are_ignored_and_unknown_types_named() {
+        let text = r#"{"future":1,"type":"signUp.verify","id":3,"data":{"code":"123456","more":true}}"#;
+        assert!(matches!(ClientMessage::decode(text), (Some(3), Ok(ClientMessage::SignUpVerify(_)))));
+        let (id, error) = ClientMessage::decode(r#"{"type":"dance","id":4}"#);
+        assert_eq!(id, Some(4));
+        assert_eq!(error, Err(DecodeError::UnknownType("dance".into())));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_frame_is_said() {
+        for (text, part) in [
+            ("", "EOF"),
+            ("[]", "not one JSON object"),
+            ("{\"id\":1}", "missing field `type`"),
+            (r#"{"type":"signUp.verify"}"#, "missing field `code`"),
+            (r#"{"type":"signUp.verify","data":{"code":5}}"#, "invalid type"),
+        ] {
+            let (_, result) = ClientMessage::decode(text);
+            let error = result.expect_err(text);
+            assert_eq!(error.code(), Code::BadMessage);
+            assert!(error.to_string().contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn errors_carry_code_and_sentence() {
+        let text = ServerMessage::Error(Failure::from(Code::WrongCode)).encode(Some(2));
+        assert!(text.starts_with(r#"{"type":"error","data":{"code":"wrongCode","message":""#), "{text}");
+        assert!(text.ends_with(r#""id":2}"#), "{text}");
+        assert!(!text.contains("retryAfterMs"));
+    }
+}

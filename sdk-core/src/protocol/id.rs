@@ -1,0 +1,137 @@
+//! Identifiers: a prefix that says what they name, then 128 bits in lower-case base32 (RFC 4648 section 7 alphabet).
+
+use std::{fmt, str::FromStr};
+
+use data_encoding::BASE32_DNSSEC;
+
+use super::UnixMillis;
+
+/// The text is not an identifier of the kind asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an identifier that starts with {prefix}")]
+pub struct NotAnID {
+    /// What the identifier must start with, for example `app_`.
+    pub prefix: &'static str,
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident $prefix:literal)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; 16]);
+
+        impl $name {
+            /// What every identifier of this kind starts with.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// The identifier with these 128 bits.
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(bytes)
+            }
+
+            /// The 128 bits behind the prefix.
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                &self.0
+            }
+
+            /// An identifier that sorts by time: 48 bits of milliseconds, then 80 of the random bits.
+            pub fn time_ordered(now: UnixMillis, random: [u8; 16]) -> Self {
+                Self(time_ordered(now, random))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str($prefix)?;
+                BASE32_DNSSEC.encode_display(&self.0).fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NotAnID;
+
+            fn from_str(text: &str) -> Result<Self, NotAnID> {
+                text.strip_prefix($prefix).and_then(decode).map(Self).ok_or(NotAnID { prefix: $prefix })
+            }
+        }
+
+        #[cfg(feature = "json")]
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.collect_str(self)
+            }
+        }
+
+        #[cfg(feature = "json")]
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// Names an app: one customer site, `app_` and 26 characters.
+    AppID "app_"
+    /// Names an account within its app, `acct_` and 26 characters. The same person has unrelated ids in two apps.
+    AccountID "acct_"
+    /// Names a passkey, `pk_` and 26 characters. Not the WebAuthn credential id.
+    PasskeyID "pk_"
+    /// Names a session, `ses_` and 26 characters. It is a name, not a secret: holding it opens nothing.
+    SessionID "ses_"
+    /// Names one socket, `con_` and 26 characters.
+    ConnectionID "con_"
+    /// Names one WebAuthn exchange, `cer_` and 26 characters.
+    CeremonyID "cer_"
+}
+
+fn time_ordered(now: UnixMillis, random: [u8; 16]) -> [u8; 16] {
+    let mut bytes = random;
+    let millis = now.0.to_be_bytes();
+    for (byte, milli) in bytes.iter_mut().zip(millis.iter().skip(2)) {
+        *byte = *milli;
+    }
+    bytes
+}
+
+fn decode(text: &str) -> Option<[u8; 16]> {
+    // The alphabet also reads capitals; an identifier has one spelling.
+    if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return None;
+    }
+    BASE32_DNSSEC.decode(text.as_bytes()).ok()?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AppID, SessionID, UnixMillis};
+
+    #[test]
+    fn an_id_reads_back_from_its_only_spelling() {
+        let id = AppID::from_bytes(*b"0123456789abcdef");
+        let text = id.to_string();
+        assert_eq!(text.len(), "app_".len() + 26);
+        assert_eq!(text.parse(), Ok(id));
+        assert!(text.to_uppercase().parse::<AppID>().is_err());
+        assert!(text.replace("app_", "app_A").parse::<AppID>().is_err());
+        assert!(text.replace("app_", "ses_").parse::<AppID>().is_err());
+        assert!(format!("{text}0").parse::<AppID>().is_err());
+        assert!("app_".parse::<AppID>().is_err());
+    }
+
+    #[test]
+    fn time_ordered_ids_sort_by_time() {
+        let earlier = SessionID::time_ordered(UnixMillis(1_000_000), [0xff; 16]);
+        let later = SessionID::time_ordered(UnixMillis(1_000_001), [0; 16]);
+        assert!(earlier < later);
+        assert!(earlier.to_string() < later.to_string());
+    }
+}

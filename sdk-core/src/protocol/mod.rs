@@ -1,0 +1,23 @@
+//! The wire types that the server and every client share. docs/protocol.md is the text they implement.
+//!
+//! Nothing here reads a clock, draws a random number or opens a socket.
+
+pub mod base64url;
+pub mod code;
+#[cfg(feature = "json")]
+mod decode;
+#[cfg(feature = "json")]
+pub mod event;
+pub mod gateway;
+pub mod id;
+#[cfg(feature = "json")]
+pub mod stream;
+pub mod time;
+#[cfg(feature = "json")]
+pub mod webauthn;
+
+pub use code::Code;
+#[cfg(feature = "json")]
+pub use decode::{DecodeError, RequestID};
+pub use id::{AccountID, AppID, CeremonyID, ConnectionID, PasskeyID, SessionID};
+pub use time::UnixMillis;

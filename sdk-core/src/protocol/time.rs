@@ -1,0 +1,70 @@
+//! Points in time as the wire writes them: RFC 3339, UTC, milliseconds.
+
+/// Milliseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct UnixMillis(pub u64);
+
+impl UnixMillis {
+    /// The time `millis` later.
+    pub const fn plus(self, millis: u64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+
+    /// Milliseconds from `earlier` to this time; 0 when it is not earlier.
+    pub const fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+#[cfg(feature = "json")]
+mod json {
+    use std::{fmt, str::FromStr};
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    use super::UnixMillis;
+
+    impl fmt::Display for UnixMillis {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            let millis = i64::try_from(self.0).map_err(|_| fmt::Error)?;
+            let time = jiff::Timestamp::from_millisecond(millis).map_err(|_| fmt::Error)?;
+            write!(f, "{time:.3}")
+        }
+    }
+
+    impl FromStr for UnixMillis {
+        type Err = jiff::Error;
+
+        fn from_str(text: &str) -> Result<Self, jiff::Error> {
+            let time: jiff::Timestamp = text.parse()?;
+            Ok(Self(u64::try_from(time.as_millisecond()).unwrap_or(0)))
+        }
+    }
+
+    impl Serialize for UnixMillis {
+        fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+            to.collect_str(self)
+        }
+    }
+
+    impl<'de> Deserialize<'de> for UnixMillis {
+        fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+            let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+            text.parse().map_err(de::Error::custom)
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::UnixMillis;
+
+        #[test]
+        fn times_are_rfc_3339_with_milliseconds() {
+            let time = UnixMillis(1_795_370_400_123);
+            assert_eq!(time.to_string(), "2026-11-22T18:00:00.123Z");
+            assert_eq!("2026-11-22T18:00:00.123Z".parse::<UnixMillis>().unwrap(), time);
+            assert_eq!(UnixMillis(1_795_370_400_000).to_string(), "2026-11-22T18:00:00.000Z");
+            assert!("yesterday".parse::<UnixMillis>().is_err());
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! UniFFI bindings: converts between foreign languages and `passkey-accounts`.

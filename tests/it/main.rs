@@ -1,0 +1,1 @@
+//! Whole-system tests, one file per noun.

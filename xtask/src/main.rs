@@ -1,0 +1,2 @@
+//! Builds, demonstrates and tests the project.
+fn main() {}
