@@ -1,1 +1,3 @@
 //! Ceremonies: challenge, registration, authentication.
+pub mod attestation;
+pub mod registration;
