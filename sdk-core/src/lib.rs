@@ -10,5 +10,7 @@
 //! With none of them the crate is pure: state machines and hashes, with time and randomness as arguments.
 
 pub mod ceremony;
+#[cfg(feature = "verify")]
+pub mod evidence;
 pub mod log;
 pub mod protocol;
