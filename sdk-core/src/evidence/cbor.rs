@@ -79,19 +79,19 @@ fn key_order(one: &[u8], other: &[u8]) -> Ordering {
 
 /// The values of a map whose keys are exactly these integers, in this order.
 pub fn exact_members<const N: usize>(value: &Value, keys: [i64; N]) -> Option<[&Value; N]> {
-    exact(value, keys.map(Value::from))
+    exact(value, &keys.map(Value::from))
 }
 
 /// The values of a map whose keys are exactly these texts, in this order.
 pub fn exact_texts<'v, const N: usize>(value: &'v Value, keys: [&str; N]) -> Option<[&'v Value; N]> {
-    exact(value, keys.map(Value::from))
+    exact(value, &keys.map(Value::from))
 }
 
-fn exact<const N: usize>(value: &Value, keys: [Value; N]) -> Option<[&Value; N]> {
+fn exact<'v, const N: usize>(value: &'v Value, keys: &[Value; N]) -> Option<[&'v Value; N]> {
     let members: &[(Value, Value); N] = value.as_map()?.as_slice().try_into().ok()?;
     members
         .iter()
-        .zip(&keys)
+        .zip(keys)
         .all(|((key, _), wanted)| key == wanted)
         .then(|| members.each_ref().map(|(_, item)| item))
 }

@@ -167,7 +167,7 @@ impl<'de> Members<'de> for Assertion<'de> {
             "signature" => self.signature = text(value)?,
             // Level 2 browsers and polyfills write null where Level 3 leaves the member out.
             "userHandle" => {
-                self.user_handle = value.next_value::<Option<Text<'de>>>()?.map(|Text(text)| text)
+                self.user_handle = value.next_value::<Option<Text<'de>>>()?.map(|Text(text)| text);
             }
             _ => return Ok(false),
         }
