@@ -12,6 +12,7 @@ let client = null;
 let pending = null;
 let email = '';
 let view = 'wait';
+let hasLostCode = false;
 
 // Views
 
@@ -93,7 +94,9 @@ function sayError(error, input) {
     clearMessage();
     return;
   }
-  say({ text, next, button: buttons[action] });
+  // A client that is still there connects again by itself.
+  const button = action === 'reconnect' && client ? undefined : buttons[action];
+  say({ text, next, button });
 }
 
 function sayWrong(input, text) {
@@ -207,7 +210,7 @@ async function askForCode() {
 function resend() {
   work(byID('resend'), 'Sending the code', async () => {
     await askForCode();
-    say({ text: 'A new code is on its way. The old one no longer works.', calm: true });
+    say({ text: 'A new code is on its way. Use the newest one.', calm: true });
   });
 }
 
@@ -219,6 +222,8 @@ byID('other-address').addEventListener('click', () => {
 byID('sign-out').addEventListener('click', (event) => work(event.currentTarget, 'Signing out', () => client.signOut()));
 
 addEventListener('hashchange', () => {
+  // The skip link changes the address too.
+  if (!['', '#sign-in', '#sign-up'].includes(location.hash)) return;
   if (!client || isBusy || !['sign-in', 'sign-up', 'code'].includes(view)) return;
   email = byID(`email-${view === 'sign-up' ? 'sign-up' : 'sign-in'}`).value.trim();
   clearMessage();
@@ -235,6 +240,8 @@ function follow({ status, reason }) {
       break;
     case 'reconnecting':
       sayState('Connection lost, connecting again', false);
+      // The code belongs to the connection that asked for it.
+      if (view === 'code') hasLostCode = true;
       break;
     case 'signedIn':
       sayState(name ? `Signed in to ${name}, live` : 'Signed in, live', true);
@@ -242,8 +249,13 @@ function follow({ status, reason }) {
     case 'signedOut':
       sayState(name ? `Connected to ${name}` : 'Connected', true);
       if (view === 'signed-in') {
+        history.replaceState(null, '', location.pathname);
         showEntry();
         say({ text: describeEnd(reason), calm: true });
+      } else if (hasLostCode) {
+        hasLostCode = false;
+        showEntry();
+        say({ text: 'The connection was lost, and the code went with it.', next: 'Ask for a new one.', calm: true });
       }
       break;
     case 'closed':
@@ -284,8 +296,9 @@ async function open() {
     }
     return;
   }
-  client.subscribe(follow);
-  follow(client.state);
+  const own = client;
+  own.subscribe((state) => { if (client === own) follow(state); });
+  follow(own.state);
   if (view === 'wait') showEntry({ focus: location.hash !== '' });
 }
 
