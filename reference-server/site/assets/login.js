@@ -272,6 +272,7 @@ function follow({ status, reason }) {
 async function open() {
   clearMessage();
   sayState('Connecting');
+  byID('wait-words').hidden = false;
   show('wait', { focus: false });
   config = await site;
   if (!config) {

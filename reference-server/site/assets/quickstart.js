@@ -49,7 +49,7 @@ function say(text, isLive) {
   state.classList.toggle('is-down', !isLive);
 }
 
-function add(way, text, isFrame = true) {
+function add(way, text) {
   frames.querySelector('.nothing')?.remove();
   const now = new Date();
   const wasAtEnd = frames.scrollHeight - frames.scrollTop - frames.clientHeight < 40;
@@ -57,7 +57,7 @@ function add(way, text, isFrame = true) {
     make('div', { class: 'when' },
       make('span', { class: way === 'Received' ? 'way in' : 'way' }, way),
       make('time', { datetime: now.toISOString() }, now.toLocaleTimeString())),
-    make('div', isFrame ? { class: 'text' } : {}, text)));
+    make('div', { class: 'text' }, text)));
   while (frames.children.length > MAX_FRAMES) frames.firstElementChild.remove();
   if (wasAtEnd) frames.scrollTop = frames.scrollHeight;
 }
@@ -68,14 +68,14 @@ function watch() {
   source.addEventListener('open', (event) => {
     if (!event.data) return;
     say('Connected', true);
-    add('Opened', JSON.parse(event.data).url, false);
+    add('Opened', JSON.parse(event.data).url);
   });
   source.addEventListener('sent', (event) => add('Sent', event.data));
   source.addEventListener('frame', (event) => add('Received', event.data));
   source.addEventListener('closed', (event) => {
     const { code, reason } = JSON.parse(event.data);
     say('Closed', false);
-    add('Closed', reason ? `${code} ${reason}` : String(code), false);
+    add('Closed', reason ? `${code} ${reason}` : String(code));
   });
   source.addEventListener('error', () => {
     say(source.readyState === EventSource.CLOSED ? 'The server offers no live client' : 'Server lost, trying again', false);
