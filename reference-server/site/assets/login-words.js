@@ -48,7 +48,7 @@ function makeSentence(text) {
 const ENDS = {
   user: 'You have signed out.',
   pageGone: 'The session ended because its page went away.',
-  connectionLost: 'The session ended because the connection was lost for too long.',
+  connectionLost: 'The session ended because the connection was lost.',
   idleTimeout: 'The session ended because nothing happened for a while.',
   absoluteTimeout: 'The session reached its longest duration and ended.',
   revoked: 'The session was ended from elsewhere.',

@@ -232,7 +232,7 @@ addEventListener('hashchange', () => {
 
 // Connection
 
-function follow({ status, reason }) {
+function follow({ status, session, reason }) {
   const name = config?.appName;
   switch (status) {
     case 'connecting':
@@ -242,16 +242,16 @@ function follow({ status, reason }) {
       sayState('Connection lost, connecting again', false);
       // The code belongs to the connection that asked for it.
       if (view === 'code') hasLostCode = true;
+      if (view === 'signed-in') leave(reason);
       break;
     case 'signedIn':
       sayState(name ? `Signed in to ${name}, live` : 'Signed in, live', true);
+      if (!isBusy && view !== 'signed-in') showSession(session);
       break;
     case 'signedOut':
       sayState(name ? `Connected to ${name}` : 'Connected', true);
       if (view === 'signed-in') {
-        history.replaceState(null, '', location.pathname);
-        showEntry();
-        say({ text: describeEnd(reason), calm: true });
+        leave(reason);
       } else if (hasLostCode) {
         hasLostCode = false;
         showEntry();
@@ -261,12 +261,18 @@ function follow({ status, reason }) {
     case 'closed':
       client = null;
       showUnavailable({
-        text: view === 'signed-in' ? describeEnd(reason) : 'The connection to the server was closed.',
-        next: 'You can connect again.',
+        ...(reason ? describeError(reason) : { text: 'The connection to the server was closed.' }),
         button: { label: 'Connect again', press: open },
       });
       break;
   }
+}
+
+/** From the view of a session back to the entry. */
+function leave(reason) {
+  history.replaceState(null, '', location.pathname);
+  showEntry();
+  say({ text: describeEnd(reason), calm: true });
 }
 
 async function open() {
@@ -277,6 +283,10 @@ async function open() {
   config = await site;
   if (!config) {
     showUnavailable({ text: 'The server does not answer.', button: { label: 'Reload the page', press: () => location.reload() } });
+    return;
+  }
+  if (!config.appID) {
+    showUnavailable({ text: 'This server has no app for its own pages.', next: 'Whoever runs it can name one in its configuration.' });
     return;
   }
   let sdk;
