@@ -12,3 +12,5 @@
 pub mod ceremony;
 pub mod log;
 pub mod protocol;
+#[cfg(feature = "web")]
+pub mod transport;
