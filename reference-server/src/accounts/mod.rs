@@ -1,0 +1,9 @@
+//! Accounts and their passkeys: registration and sign-in, each one transaction with its events.
+
+mod passkey;
+mod register;
+mod sign_in;
+
+pub use passkey::Passkey;
+pub use register::{RegisterError, Registration, register};
+pub use sign_in::{SignIn, sign_in};

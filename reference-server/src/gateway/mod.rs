@@ -1,0 +1,9 @@
+//! The browser socket: `GET /v1/gateway?app=app_...` (docs/protocol.md section 1).
+
+mod conversation;
+mod requests;
+mod socket;
+mod upgrade;
+
+pub use conversation::{PendingCeremony, PendingCode, Purpose};
+pub use upgrade::upgrade;
