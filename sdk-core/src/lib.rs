@@ -14,3 +14,5 @@ pub mod ceremony;
 pub mod evidence;
 pub mod log;
 pub mod protocol;
+#[cfg(feature = "web")]
+pub mod transport;

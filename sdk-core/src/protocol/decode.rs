@@ -3,10 +3,7 @@
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::Code;
-
-/// The number a client puts on a request; the answer repeats it.
-pub type RequestID = u64;
+use super::{Code, RequestID};
 
 /// Why a frame could not be read. The text is for the developer on the other end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
