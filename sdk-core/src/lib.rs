@@ -10,5 +10,16 @@
 //! With none of them the crate is pure: state machines and hashes, with time and randomness as arguments.
 
 pub mod ceremony;
+#[cfg(feature = "native")]
+mod client;
 pub mod log;
 pub mod protocol;
+#[cfg(feature = "json")]
+pub mod stream;
+#[cfg(feature = "native")]
+mod transport;
+
+#[cfg(feature = "native")]
+pub use client::{Events, EventsBuilder};
+#[cfg(feature = "native")]
+pub use stream::{Event, Item, Status, StreamError};
