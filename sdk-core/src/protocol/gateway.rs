@@ -316,10 +316,13 @@ pub enum EndReason {
     KeyRevoked,
     /// The server that carried it went away and nobody resumed within the grace time.
     ServerLost,
+    /// A newer server's reason. The session has ended all the same.
+    #[cfg_attr(feature = "json", serde(other))]
+    Other,
 }
 
 impl EndReason {
-    /// Every reason.
+    /// Every reason that this version knows.
     pub const ALL: [Self; 11] = [
         Self::User,
         Self::PageGone,
@@ -348,6 +351,7 @@ impl EndReason {
             Self::AccountErased => "accountErased",
             Self::KeyRevoked => "keyRevoked",
             Self::ServerLost => "serverLost",
+            Self::Other => "other",
         }
     }
 }
