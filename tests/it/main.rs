@@ -1,3 +1,7 @@
 //! Whole-system tests, one file per noun.
 
 mod ceremony;
+mod connection;
+mod sessions;
+mod threats;
+mod view;
