@@ -96,7 +96,11 @@ struct Slotted<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Slotted<S> {
-    fn poll_read(mut self: Pin<&mut Self>, task: &mut Task<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        task: &mut Task<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(task, buffer)
     }
 }

@@ -61,7 +61,9 @@ pub fn make_ceremony(
     let public_key = match &purpose {
         Purpose::SignUp { email, account_id } => options::creation(app, *account_id, email, &challenge),
         Purpose::SignIn(Some((_, passkeys))) => {
-            let allow = passkeys.iter().map(|(_, passkey)| (passkey.credential_id.clone(), passkey.transports.clone()));
+            let allow = passkeys
+                .iter()
+                .map(|(_, passkey)| (passkey.credential_id.clone(), passkey.transports.clone()));
             options::request(app, allow, &challenge)
         }
         Purpose::SignIn(None) => options::request(app, decoys::derive(keyring, decoy_seed), &challenge),

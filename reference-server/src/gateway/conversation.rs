@@ -159,10 +159,18 @@ impl Conversation {
     ///
     /// # Errors
     /// [`Code::UnknownCeremony`] when none with that id is pending here; [`Code::ChallengeExpired`].
-    pub fn take_ceremony(&mut self, ceremony_id: CeremonyID, now: UnixMillis) -> Result<PendingCeremony, Code> {
+    pub fn take_ceremony(
+        &mut self,
+        ceremony_id: CeremonyID,
+        now: UnixMillis,
+    ) -> Result<PendingCeremony, Code> {
         match std::mem::take(&mut self.state) {
             State::Challenged(pending) if pending.ceremony_id == ceremony_id => {
-                if pending.expires_at <= now { Err(Code::ChallengeExpired) } else { Ok(*pending) }
+                if pending.expires_at <= now {
+                    Err(Code::ChallengeExpired)
+                } else {
+                    Ok(*pending)
+                }
             }
             other => {
                 self.state = other;

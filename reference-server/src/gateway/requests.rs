@@ -8,8 +8,8 @@ use passkey_accounts::{
     protocol::{
         AccountID, Code,
         gateway::{
-            Begin, ClientMessage, CodeSent, EndReason, Finish, Resume, ServerMessage, SessionKey, SignedIn, SignedOut,
-            Verify,
+            Begin, ClientMessage, CodeSent, EndReason, Finish, Resume, ServerMessage, SessionKey, SignedIn,
+            SignedOut, Verify,
         },
     },
 };
@@ -44,7 +44,11 @@ pub(super) async fn handle(
     }
 }
 
-async fn sign_up_begin(page: &Page, conversation: &mut Conversation, begin: Begin) -> Result<ServerMessage, Code> {
+async fn sign_up_begin(
+    page: &Page,
+    conversation: &mut Conversation,
+    begin: Begin,
+) -> Result<ServerMessage, Code> {
     conversation.begin()?;
     let (email, session_key) = check(begin)?;
     conversation.count_code()?;
@@ -71,7 +75,11 @@ async fn sign_up_verify(
     Ok(challenge(page, conversation, pending.session_key, purpose, &email_index))
 }
 
-async fn sign_in_begin(page: &Page, conversation: &mut Conversation, begin: Begin) -> Result<ServerMessage, Code> {
+async fn sign_in_begin(
+    page: &Page,
+    conversation: &mut Conversation,
+    begin: Begin,
+) -> Result<ServerMessage, Code> {
     conversation.begin()?;
     let (email, session_key) = check(begin)?;
     let email_index = page.context.keyring.derive_email_index(page.app.app_id, &email);
@@ -91,7 +99,9 @@ async fn known_passkeys(
     for (passkey_id, sealed) in row.passkeys {
         match Passkey::open(&context.keyring, app_id, row.account_id, passkey_id, &sealed) {
             Ok(passkey) => passkeys.push((passkey_id, passkey)),
-            Err(error) => tracing::error!(%error, passkey.id = %passkey_id, "a passkey's row does not open and is left out"),
+            Err(error) => {
+                tracing::error!(%error, passkey.id = %passkey_id, "a passkey's row does not open and is left out")
+            }
         }
     }
     // With no passkey that opens, the account looks like one that does not exist.
@@ -107,8 +117,16 @@ fn challenge(
 ) -> ServerMessage {
     let random = ChallengeRandom { ceremony_id: make_random(), challenge: make_random() };
     let now = page.context.clock.now();
-    let (pending, message) =
-        make_ceremony(&page.app, &page.origin, &page.context.keyring, session_key, purpose, email_index, now, random);
+    let (pending, message) = make_ceremony(
+        &page.app,
+        &page.origin,
+        &page.context.keyring,
+        session_key,
+        purpose,
+        email_index,
+        now,
+        random,
+    );
     conversation.challenged(pending);
     message
 }
@@ -143,10 +161,12 @@ async fn ceremony_finish(
             let registration = finishing
                 .registration(&credential, email, account_id, make_random(), session_key)
                 .map_err(refused)?;
-            register(&page.context.store, &page.context.keyring, registration).await.map_err(|error| match error {
-                RegisterError::EmailTaken => Code::AccountExists,
-                RegisterError::CredentialTaken => Code::PasskeyExists,
-                RegisterError::Store(error) => internal(error),
+            register(&page.context.store, &page.context.keyring, registration).await.map_err(|error| {
+                match error {
+                    RegisterError::EmailTaken => Code::AccountExists,
+                    RegisterError::CredentialTaken => Code::PasskeyExists,
+                    RegisterError::Store(error) => internal(error),
+                }
             })?
         }
         Purpose::SignIn(known) => {
@@ -158,14 +178,20 @@ async fn ceremony_finish(
 }
 
 /// Takes a detached session over. Only its key can sign this connection's nonce, and only from the same origin.
-fn session_resume(page: &Page, conversation: &mut Conversation, resume: &Resume) -> Result<ServerMessage, Code> {
+fn session_resume(
+    page: &Page,
+    conversation: &mut Conversation,
+    resume: &Resume,
+) -> Result<ServerMessage, Code> {
     conversation.begin()?;
     let is_holder = |session: &Session| {
         let input = resume_signing_input(session.session_id, page.origin.as_str(), &page.nonce);
         let key = [&[0x04], session.session_key.x.0.as_slice(), session.session_key.y.0.as_slice()].concat();
         session.app_id == page.app.app_id
             && session.origin == page.origin.as_str()
-            && UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key).verify(&input, &resume.signature.0).is_ok()
+            && UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key)
+                .verify(&input, &resume.signature.0)
+                .is_ok()
     };
     let session = page.context.detached.take(resume.session_id, is_holder).ok_or(Code::SessionGone)?;
     Ok(signed_in(conversation, session))
@@ -187,7 +213,11 @@ fn signed_in(conversation: &mut Conversation, session: Arc<Session>) -> ServerMe
 
 fn check(begin: Begin) -> Result<(Email, SessionKey), Code> {
     let email = begin.email.parse().map_err(|_| Code::InvalidEmail)?;
-    if is_on_curve(&begin.session_key) { Ok((email, begin.session_key)) } else { Err(Code::InvalidSessionKey) }
+    if is_on_curve(&begin.session_key) {
+        Ok((email, begin.session_key))
+    } else {
+        Err(Code::InvalidSessionKey)
+    }
 }
 
 /// Six decimal digits, each as likely as the other: 2^64 is not a multiple of a million, by less than 1 in 10^13.

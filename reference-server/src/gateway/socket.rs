@@ -6,7 +6,8 @@ use passkey_accounts::protocol::{
     Code, ConnectionID, DecodeError, RequestID, UnixMillis,
     base64url::Base64Url,
     gateway::{
-        AppName, ClientMessage, Drain, EndReason, Failure, Hello, MAX_FIRST_FRAME_BYTES, ServerMessage, SignedOut,
+        AppName, ClientMessage, Drain, EndReason, Failure, Hello, MAX_FIRST_FRAME_BYTES, ServerMessage,
+        SignedOut,
     },
 };
 
@@ -144,9 +145,7 @@ async fn answer(
             Ok(reply) => return Ok(socket.send(reply.encode(id)).await?),
             Err(code) => (code, Failure::from(code)),
         },
-        Err(error) => {
-            (error.code(), Failure { message: error.to_string(), ..Failure::from(error.code()) })
-        }
+        Err(error) => (error.code(), Failure { message: error.to_string(), ..Failure::from(error.code()) }),
     };
     let (code, failure) = failure;
     socket.send(ServerMessage::Error(failure).encode(id)).await?;

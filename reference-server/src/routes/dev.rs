@@ -35,7 +35,8 @@ pub(super) async fn quickstart(
 }
 
 async fn run_shortest_client(url: String, key: String) -> stream::BoxStream<'static, Event> {
-    let closed = |code: u16, reason: &str| event("closed", &json!({ "code": code, "reason": reason }).to_string());
+    let closed =
+        |code: u16, reason: &str| event("closed", &json!({ "code": code, "reason": reason }).to_string());
     let Ok((mut socket, _)) = connect_async(&url).await else {
         return stream::iter([closed(1006, "the server cannot reach itself")]).boxed();
     };

@@ -122,7 +122,8 @@ pub(super) async fn file(State(context): State<Arc<Context>>, uri: Uri, headers:
 
 fn respond(status: StatusCode, name: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
     let etag = format!("\"{}\"", HEXLOWER.encode(&file.metadata.sha256_hash()));
-    let mut response = if headers.get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes()) {
+    let mut response = if headers.get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes())
+    {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let body = match file.data {
@@ -134,7 +135,8 @@ fn respond(status: StatusCode, name: &str, file: EmbeddedFile, headers: &HeaderM
     let mime = mime_guess::from_path(name).first_or_octet_stream();
     let mime = if mime.type_() == "text" { format!("{mime}; charset=utf-8") } else { mime.to_string() };
     let fields = response.headers_mut();
-    fields.insert(CONTENT_TYPE, HeaderValue::try_from(mime).unwrap_or(HeaderValue::from_static("text/plain")));
+    fields
+        .insert(CONTENT_TYPE, HeaderValue::try_from(mime).unwrap_or(HeaderValue::from_static("text/plain")));
     fields.insert(ETAG, HeaderValue::try_from(etag).unwrap_or(HeaderValue::from_static("\"\"")));
     fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response

@@ -48,17 +48,20 @@ impl Store {
         if seq == 0 {
             return Ok(Some(ChainHash::GENESIS));
         }
-        let hash: Option<Vec<u8>> = sqlx::query_scalar("SELECT hash FROM events WHERE app_id = ? AND seq = ?")
-            .bind(app_id.as_bytes().as_slice())
-            .bind(signed(seq))
-            .fetch_optional(&self.reads)
-            .await?;
+        let hash: Option<Vec<u8>> =
+            sqlx::query_scalar("SELECT hash FROM events WHERE app_id = ? AND seq = ?")
+                .bind(app_id.as_bytes().as_slice())
+                .bind(signed(seq))
+                .fetch_optional(&self.reads)
+                .await?;
         hash.map(|hash| bytes(&hash, "event").map(ChainHash)).transpose()
     }
 }
 
 /// The state of each app's log, without its open sessions.
-pub(super) async fn load_heads(connection: &mut SqliteConnection) -> Result<HashMap<AppID, LogState>, StoreError> {
+pub(super) async fn load_heads(
+    connection: &mut SqliteConnection,
+) -> Result<HashMap<AppID, LogState>, StoreError> {
     let rows: Vec<(Vec<u8>, String, Option<i64>, Option<Vec<u8>>)> = sqlx::query_as(
         "SELECT a.app_id, a.epoch, e.seq, e.hash FROM apps a
          LEFT JOIN events e ON e.app_id = a.app_id AND e.seq = (SELECT max(seq) FROM events WHERE app_id = a.app_id)",

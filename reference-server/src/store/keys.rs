@@ -83,11 +83,12 @@ impl Store {
         self.write(move |write| {
             Box::pin(async move {
                 let now = millis(write.now());
-                let done = sqlx::query("UPDATE api_keys SET revoked_ms = coalesce(revoked_ms, ?) WHERE key_id = ?")
-                    .bind(now)
-                    .bind(id)
-                    .execute(write.writing())
-                    .await?;
+                let done =
+                    sqlx::query("UPDATE api_keys SET revoked_ms = coalesce(revoked_ms, ?) WHERE key_id = ?")
+                        .bind(now)
+                        .bind(id)
+                        .execute(write.writing())
+                        .await?;
                 Ok(done.rows_affected() == 1)
             })
         })

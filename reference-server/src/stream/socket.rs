@@ -79,7 +79,8 @@ pub(super) async fn serve(context: Arc<Context>, mut socket: Socket) {
 async fn subscribe(context: &Arc<Context>, socket: &mut Socket) -> Result<(), End> {
     let text = first_message(context, socket).await?;
     let (key, request) = first::read(&text).map_err(End::Refused)?;
-    let app_id = first::authenticate(&context.store, &key, context.clock.now()).await.map_err(End::Refused)?;
+    let app_id =
+        first::authenticate(&context.store, &key, context.clock.now()).await.map_err(End::Refused)?;
     let _counted = BackEnds::enter(context, app_id).ok_or(Code::TooManyConnections)?;
     let tail = context.store.logs().tail(app_id).ok_or(Code::Internal)?;
     let connection_id = ConnectionID::from_bytes(make_random());
