@@ -69,12 +69,7 @@ impl Dev {
         let prepared = Prepared::open(settings).await?;
         let origin = format!("http://localhost:{port}");
         let dev = self.dev_file(prepared.store(), &origin, port).await?;
-        let site = Site {
-            app_id: Some(dev.app_id),
-            app_name: Some(APP_NAME.to_owned()),
-            api_key: Some(dev.api_key.clone()),
-            ..Site::new(Mode::Dev, &origin)
-        };
+        let site = Site::new(Mode::Dev, &origin).with_app(dev.app_id, APP_NAME).with_api_key(&dev.api_key);
         let events_url = site.events_url.clone();
         let running = prepared.start(listener, site).await?;
         if self.json {

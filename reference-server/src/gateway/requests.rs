@@ -15,13 +15,14 @@ use passkey_accounts::{
 };
 
 use super::{
-    conversation::{Conversation, PendingCeremony, PendingCode, Purpose},
+    conversation::{Conversation, PendingCode},
     socket::Page,
 };
 use crate::{
-    accounts::{Passkey, RegisterError, register, sign_in},
-    ceremony::{ChallengeRandom, Finishing, is_on_curve, make_ceremony},
+    accounts::{KnownAccount, RegisterError, register, sign_in},
+    ceremony::{Asking, ChallengeRandom, Finishing, PendingCeremony, Purpose, is_on_curve, make_ceremony},
     clock::make_random,
+    context::Context,
     crypto::Email,
     limits::CODE_MS,
     sessions::{self, Session},
@@ -83,29 +84,9 @@ async fn sign_in_begin(
     conversation.begin()?;
     let (email, session_key) = check(begin)?;
     let email_index = page.context.keyring.derive_email_index(page.app.app_id, &email);
-    let known = known_passkeys(page, &email_index).await?;
+    let Context { store, keyring, .. } = &*page.context;
+    let known = KnownAccount::find(store, keyring, page.app.app_id, &email_index).await.map_err(internal)?;
     Ok(challenge(page, conversation, session_key, Purpose::SignIn(known), &email_index))
-}
-
-async fn known_passkeys(
-    page: &Page,
-    email_index: &[u8; 32],
-) -> Result<Option<(AccountID, Vec<(passkey_accounts::protocol::PasskeyID, Passkey)>)>, Code> {
-    let (context, app_id) = (&page.context, page.app.app_id);
-    let Some(row) = context.store.account_by_email(app_id, email_index).await.map_err(internal)? else {
-        return Ok(None);
-    };
-    let mut passkeys = Vec::with_capacity(row.passkeys.len());
-    for (passkey_id, sealed) in row.passkeys {
-        match Passkey::open(&context.keyring, app_id, row.account_id, passkey_id, &sealed) {
-            Ok(passkey) => passkeys.push((passkey_id, passkey)),
-            Err(error) => {
-                tracing::error!(%error, passkey.id = %passkey_id, "a passkey's row does not open and is left out")
-            }
-        }
-    }
-    // With no passkey that opens, the account looks like one that does not exist.
-    Ok((!passkeys.is_empty()).then_some((row.account_id, passkeys)))
 }
 
 fn challenge(
@@ -115,18 +96,15 @@ fn challenge(
     purpose: Purpose,
     email_index: &[u8; 32],
 ) -> ServerMessage {
-    let random = ChallengeRandom { ceremony_id: make_random(), challenge: make_random() };
-    let now = page.context.clock.now();
-    let (pending, message) = make_ceremony(
-        &page.app,
-        &page.origin,
-        &page.context.keyring,
-        session_key,
-        purpose,
+    let asking = Asking {
+        app: &page.app,
+        origin: &page.origin,
+        keyring: &page.context.keyring,
         email_index,
-        now,
-        random,
-    );
+        now: page.context.clock.now(),
+    };
+    let random = ChallengeRandom { ceremony_id: make_random(), challenge: make_random() };
+    let (pending, message) = make_ceremony(asking, session_key, purpose, random);
     conversation.challenged(pending);
     message
 }
@@ -225,6 +203,7 @@ fn six_digits(random: [u8; 8]) -> String {
     format!("{:06}", u64::from_be_bytes(random) % 1_000_000)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
 fn internal(error: StoreError) -> Code {
     tracing::error!(%error, "a request failed");
     Code::Internal

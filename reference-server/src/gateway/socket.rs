@@ -15,7 +15,7 @@ use super::{conversation::Conversation, requests};
 use crate::{
     apps::{App, Origin},
     clock::make_random,
-    context::Context,
+    context::{Context, stopped},
     limits::{ANONYMOUS_MS, DEAD_PEER_MS, DRAIN_MS, IDLE_MS},
     sessions::{self, Session, next_end},
     socket::{Heard, Socket, WriteError},
@@ -125,7 +125,7 @@ async fn exchange(page: &Page, socket: &mut Socket, conversation: &mut Conversat
             () = clock.sleep_until(timers.next(conversation.session())) => {
                 on_time(page, socket, conversation, &mut timers).await?;
             }
-            _ = stopping.wait_for(|stopping| *stopping) => {
+            () = stopped(&mut stopping) => {
                 socket.send(ServerMessage::Drain(Drain { reconnect_after_ms: DRAIN_MS }).encode(None)).await?;
                 return Err(End::Restart);
             }

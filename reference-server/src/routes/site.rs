@@ -93,6 +93,18 @@ impl Site {
             is_https: origin.starts_with("https:"),
         }
     }
+
+    /// Lets the site's own login page sign in to this app.
+    #[must_use]
+    pub fn with_app(self, app_id: AppID, name: &str) -> Self {
+        Self { app_id: Some(app_id), app_name: Some(name.to_owned()), ..self }
+    }
+
+    /// Fills the dev app's API key into the Quickstart.
+    #[must_use]
+    pub fn with_api_key(self, api_key: &str) -> Self {
+        Self { api_key: Some(api_key.to_owned()), ..self }
+    }
 }
 
 /// `/site.json`.

@@ -20,6 +20,9 @@ pub mod webauthn;
 
 pub use code::Code;
 #[cfg(feature = "json")]
-pub use decode::{DecodeError, RequestID};
+pub use decode::DecodeError;
 pub use id::{AccountID, AppID, CeremonyID, ConnectionID, PasskeyID, SessionID};
 pub use time::UnixMillis;
+
+/// The number a client puts on a request; the answer repeats it.
+pub type RequestID = u64;
