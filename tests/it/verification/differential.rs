@@ -21,7 +21,8 @@ use webauthn_rs_core::{
 
 use super::{
     CREATE_CHALLENGE, GET_CHALLENGE, ORIGIN, RP_ID, USER_HANDLE, authenticator, creation_options, register,
-    registration_cases, sign_in_answer, sign_in_cases, unchanged, verify_new, verify_sign_in,
+    sign_in_answer, unchanged, verify_new, verify_sign_in,
+    wrongly_built::{none_cases, registration_cases, sign_in_cases},
 };
 use passkey_accounts::protocol::base64url::encode;
 
@@ -94,9 +95,7 @@ impl Tally {
 fn of_the_wrongly_built_ceremonies_webauthn_rs_refuses_none_that_we_accept() {
     let other = Other::new();
     let mut tally = Tally::default();
-    for (attests_itself, cases) in
-        [(true, registration_cases::cases()), (false, registration_cases::none_cases())]
-    {
+    for (attests_itself, cases) in [(true, registration_cases()), (false, none_cases())] {
         for case in cases {
             let mut authenticator = authenticator(Algorithm::Es256);
             authenticator.attests_itself = attests_itself;
@@ -109,7 +108,7 @@ fn of_the_wrongly_built_ceremonies_webauthn_rs_refuses_none_that_we_accept() {
 
     let mut tally = Tally::default();
     let (mut authenticator, passkey, credential) = registered(&other, Algorithm::Es256);
-    for case in sign_in_cases::cases() {
+    for case in sign_in_cases() {
         let answer = sign_in_answer(&mut authenticator, &passkey, &case.edit);
         let theirs = other.accepts_sign_in(&answer, &credential);
         tally.count(case.name, verify_sign_in(&answer, &passkey).is_ok(), theirs, &answer);

@@ -4,8 +4,6 @@ mod algorithms;
 mod bit_flips;
 mod differential;
 mod independent;
-mod registration_cases;
-mod sign_in_cases;
 mod signatures;
 mod vectors;
 mod wrongly_built;

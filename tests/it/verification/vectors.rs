@@ -65,8 +65,9 @@ fn hex(value: &Value) -> Vec<u8> {
     HEXLOWER.decode(value.as_str().unwrap().as_bytes()).unwrap()
 }
 
-fn challenge(ceremony: &Value) -> [u8; 32] {
-    hex(&ceremony["challenge"]).try_into().unwrap()
+/// 32 bytes, or 128.
+fn challenge(ceremony: &Value) -> Vec<u8> {
+    hex(&ceremony["challenge"])
 }
 
 fn registration_answer(vector: &Value) -> String {

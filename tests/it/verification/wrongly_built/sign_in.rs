@@ -10,12 +10,11 @@ use passkey_accounts::{
 use serde_json::json;
 
 use super::{
-    registration_cases::client_data_cases,
-    wrongly_built::{
-        Case,
-        Verdict::{Fails, Unreadable},
-        answer, answer_text, case, data, response_text, signature,
-    },
+    Case,
+    Verdict::{Fails, Unreadable},
+    answer, answer_text, case,
+    client_data::client_data_cases,
+    data, response_text, signature,
 };
 
 /// Wrong ones for a passkey of any algorithm that is not backup eligible.
@@ -82,7 +81,7 @@ fn authenticator_data_cases() -> Vec<Case> {
         case("an extension with a float", unreadable, extensions(&[0xa1, 0x61, b'a', 0xf9, 0x3c, 0x00])),
         case("an extension with a tag", unreadable, extensions(&[0xa1, 0x61, b'a', 0xc0, 0x60])),
         case("a byte after the extensions", unreadable, extensions(&[0xa0, 0x00])),
-        case("36 bytes", unreadable, data(|data| drop(data.sign_count.pop()))),
+        case("36 bytes", unreadable, data(|data| data.sign_count.truncate(3))),
         case("no authenticator data", unreadable, response_text("authenticatorData", |_| String::new())),
     ]
 }
@@ -96,7 +95,7 @@ fn signature_cases() -> Vec<Case> {
             fails,
             signature(|signature| *signature.last_mut().unwrap() ^= 1),
         ),
-        case("a signature cut short", fails, signature(|signature| drop(signature.pop()))),
+        case("a signature cut short", fails, signature(|signature| signature.truncate(signature.len() - 1))),
         case("a signature with a byte after it", fails, signature(|signature| signature.push(0))),
         case("a signature with a byte before it", fails, signature(|signature| signature.insert(0, 0))),
         case("a signature of zeros", fails, signature(|signature| signature.fill(0))),
