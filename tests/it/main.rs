@@ -4,4 +4,5 @@ mod ceremony;
 mod connection;
 mod sessions;
 mod threats;
+mod verification;
 mod view;
