@@ -47,6 +47,15 @@ pub struct Context {
     pub stopping: watch::Receiver<bool>,
 }
 
+/// Waits until the server stops.
+///
+/// # Cancel safety
+/// Nothing is lost when it is dropped.
+pub async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // An error means that the server is gone altogether.
+    drop(stopping.wait_for(|stopping| *stopping).await);
+}
+
 /// How many back-end sockets each app has open.
 #[derive(Debug, Default)]
 pub struct BackEnds(Mutex<HashMap<AppID, usize>>);

@@ -77,7 +77,9 @@ impl ApiKey {
     /// What is stored: SHA-256 of the whole key. Its 256 random bits make a slow hash pointless.
     pub fn hash(&self) -> [u8; 32] {
         let mut hash = [0; 32];
-        hash.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, self.text.as_bytes()).as_ref());
+        hash.copy_from_slice(
+            aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, self.text.as_bytes()).as_ref(),
+        );
         hash
     }
 

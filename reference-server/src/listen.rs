@@ -22,7 +22,10 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
-use crate::limits::{MAX_CONNECTIONS, MAX_REQUEST_HEAD_BYTES, REQUEST_HEAD_MS, TLS_HANDSHAKE_MS};
+use crate::{
+    context::stopped,
+    limits::{MAX_CONNECTIONS, MAX_REQUEST_HEAD_BYTES, REQUEST_HEAD_MS, TLS_HANDSHAKE_MS},
+};
 
 /// Accepts connections until `stopping` turns true. Each runs in `tasks`.
 pub async fn listen(
@@ -39,7 +42,7 @@ pub async fn listen(
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stopping.wait_for(|stopping| *stopping) => return,
+            () = stopped(&mut stopping) => return,
         };
         match accepted {
             Ok((stream, _)) => {
@@ -83,7 +86,7 @@ where
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => return,
-        _ = stopping.wait_for(|stopping| *stopping) => {}
+        () = stopped(&mut stopping) => {}
     }
     connection.as_mut().graceful_shutdown();
     let _ = connection.await;
@@ -96,7 +99,11 @@ struct Slotted<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Slotted<S> {
-    fn poll_read(mut self: Pin<&mut Self>, task: &mut Task<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        task: &mut Task<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(task, buffer)
     }
 }

@@ -63,9 +63,11 @@ impl Prepared {
     /// # Errors
     /// [`OpenError`] when the apps cannot be read, or the listener has no address.
     pub async fn start(self, listener: TcpListener, site: Site) -> Result<Running, OpenError> {
-        let Self { settings: Settings { data_directory, clock, keyring, mailer, session_limits, tls }, store } = self;
-        let address =
-            listener.local_addr().map_err(|error| OpenError::Directory(data_directory, error))?;
+        let Self {
+            settings: Settings { data_directory, clock, keyring, mailer, session_limits, tls },
+            store,
+        } = self;
+        let address = listener.local_addr().map_err(|error| OpenError::Directory(data_directory, error))?;
         let apps = Apps::new(store.apps().await?);
         let detached = Detached::default();
         for app in store.apps().await? {
@@ -79,7 +81,16 @@ impl Prepared {
         let back_ends = BackEnds::default();
         let tasks = TaskTracker::new();
         let context = Arc::new(Context {
-            clock, store, keyring, apps, mailer, session_limits, detached, back_ends, site, stopping,
+            clock,
+            store,
+            keyring,
+            apps,
+            mailer,
+            session_limits,
+            detached,
+            back_ends,
+            site,
+            stopping,
             sockets: tasks.clone(),
         });
         let sweeper = tokio::spawn({

@@ -10,7 +10,18 @@
 //! With none of them the crate is pure: state machines and hashes, with time and randomness as arguments.
 
 pub mod ceremony;
+#[cfg(feature = "native")]
+mod client;
+#[cfg(feature = "verify")]
+pub mod evidence;
 pub mod log;
 pub mod protocol;
-#[cfg(feature = "web")]
+#[cfg(feature = "json")]
+pub mod stream;
+#[cfg(any(feature = "native", feature = "web"))]
 pub mod transport;
+
+#[cfg(feature = "native")]
+pub use client::{Events, EventsBuilder};
+#[cfg(feature = "native")]
+pub use stream::{Event, Item, Status, StreamError};

@@ -41,7 +41,13 @@ struct Record {
 
 impl Passkey {
     /// Encrypts the record for its row.
-    pub fn seal(&self, keyring: &Keyring, app_id: AppID, account_id: AccountID, passkey_id: PasskeyID) -> Vec<u8> {
+    pub fn seal(
+        &self,
+        keyring: &Keyring,
+        app_id: AppID,
+        account_id: AccountID,
+        passkey_id: PasskeyID,
+    ) -> Vec<u8> {
         let record = Record {
             id: Base64Url(self.credential_id.clone()),
             key: Base64Url(self.public_key.to_bytes()),

@@ -79,7 +79,12 @@ pub async fn register(
         .await
 }
 
-fn passkey_added(account_id: AccountID, passkey_id: PasskeyID, passkey: &Passkey, cose: Vec<u8>) -> PasskeyAdded {
+fn passkey_added(
+    account_id: AccountID,
+    passkey_id: PasskeyID,
+    passkey: &Passkey,
+    cose: Vec<u8>,
+) -> PasskeyAdded {
     PasskeyAdded {
         account_id,
         passkey_id,

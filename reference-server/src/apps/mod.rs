@@ -87,8 +87,14 @@ mod tests {
     #[test]
     fn origins_lie_within_the_rp_id() {
         assert!(app("shop.example", &["https://shop.example", "https://www.shop.example:8443"]).is_ok());
-        assert!(matches!(app("shop.example", &["https://evilshop.example"]), Err(BadApp::ForeignOrigin { .. })));
-        assert!(matches!(app("www.shop.example", &["https://shop.example"]), Err(BadApp::ForeignOrigin { .. })));
+        assert!(matches!(
+            app("shop.example", &["https://evilshop.example"]),
+            Err(BadApp::ForeignOrigin { .. })
+        ));
+        assert!(matches!(
+            app("www.shop.example", &["https://shop.example"]),
+            Err(BadApp::ForeignOrigin { .. })
+        ));
         assert_eq!(app("shop.example", &[]), Err(BadApp::NoOrigin));
     }
 
@@ -96,7 +102,13 @@ mod tests {
     fn origins_are_compared_as_whole_strings() {
         let app = app("shop.example", &["https://shop.example"]).unwrap();
         assert!(app.origin("https://shop.example").is_some());
-        for other in ["https://shop.example/", "https://shop.example:443", "http://shop.example", "HTTPS://shop.example", "null"] {
+        for other in [
+            "https://shop.example/",
+            "https://shop.example:443",
+            "http://shop.example",
+            "HTTPS://shop.example",
+            "null",
+        ] {
             assert!(app.origin(other).is_none(), "{other}");
         }
     }

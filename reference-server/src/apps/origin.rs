@@ -41,7 +41,11 @@ impl FromStr for Origin {
             _ => return Err(refused("it must start with https://")),
         }
         let ascii = url.origin().ascii_serialization();
-        if ascii == text { Ok(Self(ascii)) } else { Err(refused("write it as scheme://host[:port], in lower case")) }
+        if ascii == text {
+            Ok(Self(ascii))
+        } else {
+            Err(refused("write it as scheme://host[:port], in lower case"))
+        }
     }
 }
 
@@ -79,12 +83,26 @@ mod tests {
 
     #[test]
     fn only_the_browsers_own_spelling_is_an_origin() {
-        for text in ["https://shop.example", "https://shop.example:8443", "http://localhost:8080", "http://app.localhost"] {
+        for text in [
+            "https://shop.example",
+            "https://shop.example:8443",
+            "http://localhost:8080",
+            "http://app.localhost",
+        ] {
             assert_eq!(text.parse::<Origin>().unwrap().as_str(), text);
         }
         for text in [
-            "", "shop.example", "http://shop.example", "https://shop.example/", "https://SHOP.example", "https://shop.example:443",
-            "https://127.0.0.1", "https://user@shop.example", "ftp://shop.example", "null", "https://shop.example/path",
+            "",
+            "shop.example",
+            "http://shop.example",
+            "https://shop.example/",
+            "https://SHOP.example",
+            "https://shop.example:443",
+            "https://127.0.0.1",
+            "https://user@shop.example",
+            "ftp://shop.example",
+            "null",
+            "https://shop.example/path",
         ] {
             assert!(text.parse::<Origin>().is_err(), "{text}");
         }

@@ -10,11 +10,10 @@ use passkey_accounts::{
     },
 };
 
-use super::{decoys, options};
+use super::{PendingCeremony, Purpose, decoys, options};
 use crate::{
     apps::{App, Origin},
     crypto::Keyring,
-    gateway::{PendingCeremony, Purpose},
     limits::CHALLENGE_MS,
 };
 
@@ -37,17 +36,29 @@ pub struct ChallengeRandom {
     pub challenge: [u8; 32],
 }
 
+/// Who asks for a ceremony, and from where.
+#[derive(Debug, Clone, Copy)]
+pub struct Asking<'a> {
+    /// The app.
+    pub app: &'a App,
+    /// The page's origin, from the `Origin` header of its socket.
+    pub origin: &'a Origin,
+    /// Keys for decoys.
+    pub keyring: &'a Keyring,
+    /// Keyed index of the address; decoys grow from it.
+    pub email_index: &'a [u8; 32],
+    /// The time.
+    pub now: UnixMillis,
+}
+
 /// Makes the challenge of a ceremony: what is kept, and what the page is sent.
 pub fn make_ceremony(
-    app: &App,
-    origin: &Origin,
-    keyring: &Keyring,
+    asking: Asking<'_>,
     session_key: SessionKey,
     purpose: Purpose,
-    decoy_seed: &[u8; 32],
-    now: UnixMillis,
     random: ChallengeRandom,
 ) -> (PendingCeremony, ServerMessage) {
+    let Asking { app, origin, keyring, email_index, now } = asking;
     let thumbprint = thumbprint(&session_key);
     let kind = purpose.kind();
     let challenge = binding::Binding {
@@ -60,11 +71,14 @@ pub fn make_ceremony(
     .derive_challenge();
     let public_key = match &purpose {
         Purpose::SignUp { email, account_id } => options::creation(app, *account_id, email, &challenge),
-        Purpose::SignIn(Some((_, passkeys))) => {
-            let allow = passkeys.iter().map(|(_, passkey)| (passkey.credential_id.clone(), passkey.transports.clone()));
+        Purpose::SignIn(Some(known)) => {
+            let allow = known
+                .passkeys
+                .iter()
+                .map(|(_, passkey)| (passkey.credential_id.clone(), passkey.transports.clone()));
             options::request(app, allow, &challenge)
         }
-        Purpose::SignIn(None) => options::request(app, decoys::derive(keyring, decoy_seed), &challenge),
+        Purpose::SignIn(None) => options::request(app, decoys::derive(keyring, email_index), &challenge),
     };
     let message = Ceremony {
         ceremony_id: CeremonyID::from_bytes(random.ceremony_id),

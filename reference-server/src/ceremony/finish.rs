@@ -15,7 +15,7 @@ use super::{
     registration::{AttestationPolicy, NewPasskey, RegistrationExpectation, verify_registration},
 };
 use crate::{
-    accounts::{Passkey, Registration, SignIn},
+    accounts::{KnownAccount, Passkey, Registration, SignIn},
     apps::{App, Origin},
     crypto::{Email, Keyring},
     sessions::{Opening, Session, SessionLimits},
@@ -92,11 +92,11 @@ impl Finishing<'_> {
     pub fn sign_in(
         &self,
         credential: &str,
-        known: Option<(AccountID, Vec<(PasskeyID, Passkey)>)>,
+        known: Option<KnownAccount>,
         session_key: SessionKey,
     ) -> Result<SignIn, Refused> {
         let response = AuthenticationResponse::parse(credential).map_err(|error| error.to_string())?;
-        let (account_id, passkeys) = known.ok_or("the address is unknown")?;
+        let KnownAccount { account_id, passkeys } = known.ok_or("the address is unknown")?;
         let (passkey_id, mut passkey) = passkeys
             .into_iter()
             .find(|(_, passkey)| passkey.credential_id == response.credential_id)

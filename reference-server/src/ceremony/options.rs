@@ -6,9 +6,9 @@ use passkey_accounts::protocol::{
     gateway::{Policy, RawJson},
     webauthn::{
         Algorithm, AttestationConveyance, AuthenticatorSelectionCriteria, CredentialType,
-        PublicKeyCredentialCreationOptionsJSON, PublicKeyCredentialDescriptorJSON, PublicKeyCredentialParameters,
-        PublicKeyCredentialRequestOptionsJSON, PublicKeyCredentialRpEntity, PublicKeyCredentialUserEntityJSON,
-        RegistrationExtensions, ResidentKey, Transport, UserVerification,
+        PublicKeyCredentialCreationOptionsJSON, PublicKeyCredentialDescriptorJSON,
+        PublicKeyCredentialParameters, PublicKeyCredentialRequestOptionsJSON, PublicKeyCredentialRpEntity,
+        PublicKeyCredentialUserEntityJSON, RegistrationExtensions, ResidentKey, Transport, UserVerification,
     },
 };
 
@@ -23,7 +23,9 @@ pub(super) fn creation(app: &App, account_id: AccountID, email: &Email, challeng
         Policy::Strict => ResidentKey::Discouraged,
         Policy::Recoverable => ResidentKey::Preferred,
     };
-    let parameters = OFFERED.iter().map(|alg| PublicKeyCredentialParameters { kind: CredentialType::PublicKey, alg: *alg });
+    let parameters = OFFERED
+        .iter()
+        .map(|alg| PublicKeyCredentialParameters { kind: CredentialType::PublicKey, alg: *alg });
     raw(&PublicKeyCredentialCreationOptionsJSON {
         rp: PublicKeyCredentialRpEntity { id: app.rp_id.clone(), name: app.name.clone() },
         user: PublicKeyCredentialUserEntityJSON {

@@ -53,9 +53,9 @@ struct DevFile {
 impl Dev {
     pub(super) async fn run(self) -> Outcome {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|error| format!("port {} cannot be used ({error}); choose another with --port", self.port))?;
+        let listener = TcpListener::bind(address).await.map_err(|error| {
+            format!("port {} cannot be used ({error}); choose another with --port", self.port)
+        })?;
         let port = listener.local_addr()?.port();
         std::fs::create_dir_all(&self.data_dir)?;
         let settings = Settings {
@@ -69,12 +69,7 @@ impl Dev {
         let prepared = Prepared::open(settings).await?;
         let origin = format!("http://localhost:{port}");
         let dev = self.dev_file(prepared.store(), &origin, port).await?;
-        let site = Site {
-            app_id: Some(dev.app_id),
-            app_name: Some(APP_NAME.to_owned()),
-            api_key: Some(dev.api_key.clone()),
-            ..Site::new(Mode::Dev, &origin)
-        };
+        let site = Site::new(Mode::Dev, &origin).with_app(dev.app_id, APP_NAME).with_api_key(&dev.api_key);
         let events_url = site.events_url.clone();
         let running = prepared.start(listener, site).await?;
         if self.json {
@@ -91,11 +86,17 @@ impl Dev {
     }
 
     /// The app and key of an earlier run, or new ones.
-    async fn dev_file(&self, store: &Store, origin: &str, port: u16) -> Result<DevFile, Box<dyn std::error::Error>> {
+    async fn dev_file(
+        &self,
+        store: &Store,
+        origin: &str,
+        port: u16,
+    ) -> Result<DevFile, Box<dyn std::error::Error>> {
         let path = self.data_dir.join(format!("dev-{port}.json"));
         if let Ok(text) = std::fs::read_to_string(&path) {
             return serde_json::from_str(&text).map_err(|error| {
-                format!("{} cannot be read ({error}); delete the folder to start afresh", path.display()).into()
+                format!("{} cannot be read ({error}); delete the folder to start afresh", path.display())
+                    .into()
             });
         }
         let app_id = AppID::from_bytes(make_random());

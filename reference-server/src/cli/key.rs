@@ -54,7 +54,10 @@ impl KeyCommand {
             Self::Revoke { data, id } => {
                 let store = Store::open(&data.data_dir, Clock::System).await?;
                 if !store.revoke_key(&id).await? {
-                    return Err(format!("there is no key {id}; give the part after pa_live_, up to the next _").into());
+                    return Err(format!(
+                        "there is no key {id}; give the part after pa_live_, up to the next _"
+                    )
+                    .into());
                 }
                 println!("revoked {id}");
             }

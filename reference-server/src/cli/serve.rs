@@ -50,17 +50,13 @@ impl Serve {
         if apps.is_empty() {
             return Err("there is no app yet; make one with: passkey-accounts app create --help".into());
         }
-        let site_app = match config.site_app {
-            Some(app_id) => Some(apps.into_iter().find(|app| app.app_id == app_id).ok_or_else(|| {
+        let mut site = Site::new(Mode::Serve, origin.as_str());
+        if let Some(app_id) = config.site_app {
+            let app = apps.iter().find(|app| app.app_id == app_id).ok_or_else(|| {
                 format!("site_app {app_id} is not an app of this server; see: passkey-accounts app list")
-            })?),
-            None => None,
-        };
-        let site = Site {
-            app_id: site_app.as_ref().map(|app| app.app_id),
-            app_name: site_app.map(|app| app.name),
-            ..Site::new(Mode::Serve, origin.as_str())
-        };
+            })?;
+            site = site.with_app(app_id, &app.name);
+        }
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|error| format!("{} cannot be listened on: {error}", config.listen))?;

@@ -114,7 +114,11 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError`] says which setting is wrong and how to mend it.
-    pub fn load(file: Option<&Path>, environment: Environment, flags: Overrides) -> Result<Self, ConfigError> {
+    pub fn load(
+        file: Option<&Path>,
+        environment: Environment,
+        flags: Overrides,
+    ) -> Result<Self, ConfigError> {
         let mut builder = config::Config::builder();
         if let Some(path) = file {
             builder = builder.add_source(File::from(path));
@@ -175,10 +179,14 @@ pub enum ConfigError {
     #[error("public_url: {0}; write it like https://auth.example")]
     PublicUrl(#[from] NotAnOrigin),
     /// People's sign-ins would travel in clear.
-    #[error("public_url is plain http but {0} can be reached from other machines; use https, or listen on 127.0.0.1")]
+    #[error(
+        "public_url is plain http but {0} can be reached from other machines; use https, or listen on 127.0.0.1"
+    )]
     PlainHttp(SocketAddr),
     /// Nothing encrypts.
-    #[error("listening on {0} without TLS; set [tls] cert_file and key_file, or behind_tls_proxy = true if a proxy in front does TLS and nobody else can reach this address")]
+    #[error(
+        "listening on {0} without TLS; set [tls] cert_file and key_file, or behind_tls_proxy = true if a proxy in front does TLS and nobody else can reach this address"
+    )]
     NoTls(SocketAddr),
     /// A stolen data folder would include its key.
     #[error("root_key_file {} lies inside data_dir: a stolen copy of the folder would open itself; put the key elsewhere", .0.display())]
@@ -223,8 +231,10 @@ mod tests {
         assert_eq!(config.origin().unwrap().as_str(), "https://auth.example");
         assert_eq!(config.sessions.limits().grace_ms, 0);
         let flags = Overrides { listen: Some("127.0.0.1:1".into()), ..Overrides::default() };
-        let variables: HashMap<String, String> =
-            GOOD.iter().map(|(key, value)| (format!("PASSKEY_ACCOUNTS_SERVER__{key}"), (*value).to_owned())).collect();
+        let variables: HashMap<String, String> = GOOD
+            .iter()
+            .map(|(key, value)| (format!("PASSKEY_ACCOUNTS_SERVER__{key}"), (*value).to_owned()))
+            .collect();
         let environment = Environment::with_prefix("PASSKEY_ACCOUNTS_SERVER").source(Some(variables));
         assert_eq!(Config::load(None, environment, flags).unwrap().listen.port(), 1);
     }
@@ -243,7 +253,10 @@ mod tests {
             (&[("PUBLIC_URL", "http://auth.example")], "write it like https://auth.example"),
             (&[("PUBLIC_URL", "http://localhost:8443")], "use https, or listen on 127.0.0.1"),
             (&[("BEHIND_TLS_PROXY", "true"), ("ROOT_KEY_FILE", "data/root.key")], "put the key elsewhere"),
-            (&[("BEHIND_TLS_PROXY", "true"), ("SESSIONS__GRACE_SECONDS", "301")], "0 (a session ends with its socket) to 300"),
+            (
+                &[("BEHIND_TLS_PROXY", "true"), ("SESSIONS__GRACE_SECONDS", "301")],
+                "0 (a session ends with its socket) to 300",
+            ),
             (&[("BEHIND_TLS_PROXY", "true"), ("SESSIONS__IDLE_MINUTES", "0")], "from 1 to 43200"),
             (&[("LISTEN", "everywhere")], "cannot be read"),
         ] {

@@ -38,7 +38,12 @@ impl Email {
     ///
     /// # Errors
     /// [`Tampered`] when the row was changed.
-    pub fn open(keyring: &Keyring, app_id: AppID, account_id: AccountID, sealed: &[u8]) -> Result<Self, Tampered> {
+    pub fn open(
+        keyring: &Keyring,
+        app_id: AppID,
+        account_id: AccountID,
+        sealed: &[u8],
+    ) -> Result<Self, Tampered> {
         let owner: [&[u8]; 2] = [app_id.as_bytes(), account_id.as_bytes()];
         let plain = Sealed { label: "email", owner: &owner }.open(keyring, sealed)?;
         std::str::from_utf8(&plain).ok().and_then(|text| text.parse().ok()).ok_or(Tampered)
@@ -90,7 +95,16 @@ mod tests {
     #[test]
     fn what_cannot_be_delivered_to_is_refused() {
         let long = format!("{}@example.org", "a".repeat(300));
-        for text in ["", "ada", "ada@", "@example.org", "a b@example.org", "Ada <ada@example.org>", "a@b\r\nc.org", &long] {
+        for text in [
+            "",
+            "ada",
+            "ada@",
+            "@example.org",
+            "a b@example.org",
+            "Ada <ada@example.org>",
+            "a@b\r\nc.org",
+            &long,
+        ] {
             assert!(text.parse::<Email>().is_err(), "{text:?}");
         }
         assert!("ada+tag@sub.example.org".parse::<Email>().is_ok());

@@ -41,7 +41,8 @@ impl Keyring {
         };
         let index = |label| hmac::Key::new(hmac::HMAC_SHA256, &*derive(label));
         Self {
-            seal: RandomizedNonceKey::new(&AES_256_GCM, &*derive("seal")).expect("a 32-byte key fits AES-256"),
+            seal: RandomizedNonceKey::new(&AES_256_GCM, &*derive("seal"))
+                .expect("a 32-byte key fits AES-256"),
             email_index: index("email-index"),
             credential_index: index("credential-index"),
             decoy: index("decoy"),
@@ -57,11 +58,15 @@ impl Keyring {
         let text = match fs::read_to_string(path) {
             Ok(text) => Zeroizing::new(text),
             Err(error) if error.kind() == io::ErrorKind::NotFound && create => {
-                let text = Zeroizing::new(HEXLOWER_PERMISSIVE.encode(&*Zeroizing::new(make_random::<ROOT_KEY_BYTES>())));
+                let text = Zeroizing::new(
+                    HEXLOWER_PERMISSIVE.encode(&*Zeroizing::new(make_random::<ROOT_KEY_BYTES>())),
+                );
                 write_secret(path, &text).map_err(|error| KeyringError::Unreadable(shown(), error))?;
                 text
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(KeyringError::Missing(shown())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(KeyringError::Missing(shown()));
+            }
             Err(error) => return Err(KeyringError::Unreadable(shown(), error)),
         };
         refuse_if_others_can_read(path)?;
@@ -108,7 +113,8 @@ pub fn write_secret(path: &Path, text: &str) -> io::Result<()> {
 fn refuse_if_others_can_read(path: &Path) -> Result<(), KeyringError> {
     use std::os::unix::fs::PermissionsExt;
     let shown = || path.display().to_string();
-    let mode = fs::metadata(path).map_err(|error| KeyringError::Unreadable(shown(), error))?.permissions().mode();
+    let mode =
+        fs::metadata(path).map_err(|error| KeyringError::Unreadable(shown(), error))?.permissions().mode();
     if mode & 0o077 == 0 { Ok(()) } else { Err(KeyringError::Exposed(shown())) }
 }
 

@@ -2,14 +2,11 @@
 
 use std::sync::Arc;
 
-use passkey_accounts::protocol::{
-    AccountID, CeremonyID, Code, PasskeyID, UnixMillis,
-    gateway::{CeremonyKind, SessionKey},
-};
+use passkey_accounts::protocol::{CeremonyID, Code, UnixMillis, gateway::SessionKey};
 use subtle::ConstantTimeEq;
 
 use crate::{
-    accounts::Passkey,
+    ceremony::PendingCeremony,
     crypto::Email,
     limits::{MAX_CODE_TRIES, MAX_CODES_PER_CONNECTION, MAX_UNEXPECTED},
     sessions::Session,
@@ -45,49 +42,6 @@ pub struct PendingCode {
     pub expires_at: UnixMillis,
     /// Wrong tries so far.
     pub tries: u32,
-}
-
-/// A ceremony that waits for the authenticator's answer.
-#[derive(Debug)]
-pub struct PendingCeremony {
-    /// Names it on the wire.
-    pub ceremony_id: CeremonyID,
-    /// The 32 bytes of the server's part.
-    pub random: [u8; 32],
-    /// What the authenticator must sign.
-    pub challenge: [u8; 32],
-    /// The key that the session will be bound to.
-    pub session_key: SessionKey,
-    /// RFC 7638 thumbprint of it.
-    pub thumbprint: [u8; 32],
-    /// When the challenge stops working.
-    pub expires_at: UnixMillis,
-    /// What it is for.
-    pub purpose: Purpose,
-}
-
-/// What a ceremony is for.
-#[derive(Debug)]
-pub enum Purpose {
-    /// A new account.
-    SignUp {
-        /// Its address, proven by the code.
-        email: Email,
-        /// Its name, which is the WebAuthn user handle too.
-        account_id: AccountID,
-    },
-    /// A session. `None`: the address is unknown and the credentials are decoys.
-    SignIn(Option<(AccountID, Vec<(PasskeyID, Passkey)>)>),
-}
-
-impl Purpose {
-    /// The kind that is part of the challenge.
-    pub const fn kind(&self) -> CeremonyKind {
-        match self {
-            Self::SignUp { .. } => CeremonyKind::SignUp,
-            Self::SignIn(_) => CeremonyKind::SignIn,
-        }
-    }
 }
 
 impl Conversation {
@@ -159,10 +113,18 @@ impl Conversation {
     ///
     /// # Errors
     /// [`Code::UnknownCeremony`] when none with that id is pending here; [`Code::ChallengeExpired`].
-    pub fn take_ceremony(&mut self, ceremony_id: CeremonyID, now: UnixMillis) -> Result<PendingCeremony, Code> {
+    pub fn take_ceremony(
+        &mut self,
+        ceremony_id: CeremonyID,
+        now: UnixMillis,
+    ) -> Result<PendingCeremony, Code> {
         match std::mem::take(&mut self.state) {
             State::Challenged(pending) if pending.ceremony_id == ceremony_id => {
-                if pending.expires_at <= now { Err(Code::ChallengeExpired) } else { Ok(*pending) }
+                if pending.expires_at <= now {
+                    Err(Code::ChallengeExpired)
+                } else {
+                    Ok(*pending)
+                }
             }
             other => {
                 self.state = other;
@@ -198,7 +160,8 @@ impl Conversation {
 
 #[cfg(test)]
 mod tests {
-    use super::{Code, Conversation, PendingCeremony, PendingCode, Purpose};
+    use super::{Code, Conversation, PendingCeremony, PendingCode};
+    use crate::ceremony::Purpose;
     use passkey_accounts::protocol::{CeremonyID, UnixMillis, base64url::Base64Url, gateway::SessionKey};
 
     const NOW: UnixMillis = UnixMillis(1_000_000);

@@ -5,5 +5,4 @@ mod requests;
 mod socket;
 mod upgrade;
 
-pub use conversation::{PendingCeremony, PendingCode, Purpose};
 pub use upgrade::upgrade;

@@ -8,20 +8,21 @@ use passkey_accounts::{
     protocol::{
         AccountID, Code,
         gateway::{
-            Begin, ClientMessage, CodeSent, EndReason, Finish, Resume, ServerMessage, SessionKey, SignedIn, SignedOut,
-            Verify,
+            Begin, ClientMessage, CodeSent, EndReason, Finish, Resume, ServerMessage, SessionKey, SignedIn,
+            SignedOut, Verify,
         },
     },
 };
 
 use super::{
-    conversation::{Conversation, PendingCeremony, PendingCode, Purpose},
+    conversation::{Conversation, PendingCode},
     socket::Page,
 };
 use crate::{
-    accounts::{Passkey, RegisterError, register, sign_in},
-    ceremony::{ChallengeRandom, Finishing, is_on_curve, make_ceremony},
+    accounts::{KnownAccount, RegisterError, register, sign_in},
+    ceremony::{Asking, ChallengeRandom, Finishing, PendingCeremony, Purpose, is_on_curve, make_ceremony},
     clock::make_random,
+    context::Context,
     crypto::Email,
     limits::CODE_MS,
     sessions::{self, Session},
@@ -44,7 +45,11 @@ pub(super) async fn handle(
     }
 }
 
-async fn sign_up_begin(page: &Page, conversation: &mut Conversation, begin: Begin) -> Result<ServerMessage, Code> {
+async fn sign_up_begin(
+    page: &Page,
+    conversation: &mut Conversation,
+    begin: Begin,
+) -> Result<ServerMessage, Code> {
     conversation.begin()?;
     let (email, session_key) = check(begin)?;
     conversation.count_code()?;
@@ -71,31 +76,17 @@ async fn sign_up_verify(
     Ok(challenge(page, conversation, pending.session_key, purpose, &email_index))
 }
 
-async fn sign_in_begin(page: &Page, conversation: &mut Conversation, begin: Begin) -> Result<ServerMessage, Code> {
+async fn sign_in_begin(
+    page: &Page,
+    conversation: &mut Conversation,
+    begin: Begin,
+) -> Result<ServerMessage, Code> {
     conversation.begin()?;
     let (email, session_key) = check(begin)?;
     let email_index = page.context.keyring.derive_email_index(page.app.app_id, &email);
-    let known = known_passkeys(page, &email_index).await?;
+    let Context { store, keyring, .. } = &*page.context;
+    let known = KnownAccount::find(store, keyring, page.app.app_id, &email_index).await.map_err(internal)?;
     Ok(challenge(page, conversation, session_key, Purpose::SignIn(known), &email_index))
-}
-
-async fn known_passkeys(
-    page: &Page,
-    email_index: &[u8; 32],
-) -> Result<Option<(AccountID, Vec<(passkey_accounts::protocol::PasskeyID, Passkey)>)>, Code> {
-    let (context, app_id) = (&page.context, page.app.app_id);
-    let Some(row) = context.store.account_by_email(app_id, email_index).await.map_err(internal)? else {
-        return Ok(None);
-    };
-    let mut passkeys = Vec::with_capacity(row.passkeys.len());
-    for (passkey_id, sealed) in row.passkeys {
-        match Passkey::open(&context.keyring, app_id, row.account_id, passkey_id, &sealed) {
-            Ok(passkey) => passkeys.push((passkey_id, passkey)),
-            Err(error) => tracing::error!(%error, passkey.id = %passkey_id, "a passkey's row does not open and is left out"),
-        }
-    }
-    // With no passkey that opens, the account looks like one that does not exist.
-    Ok((!passkeys.is_empty()).then_some((row.account_id, passkeys)))
 }
 
 fn challenge(
@@ -105,10 +96,15 @@ fn challenge(
     purpose: Purpose,
     email_index: &[u8; 32],
 ) -> ServerMessage {
+    let asking = Asking {
+        app: &page.app,
+        origin: &page.origin,
+        keyring: &page.context.keyring,
+        email_index,
+        now: page.context.clock.now(),
+    };
     let random = ChallengeRandom { ceremony_id: make_random(), challenge: make_random() };
-    let now = page.context.clock.now();
-    let (pending, message) =
-        make_ceremony(&page.app, &page.origin, &page.context.keyring, session_key, purpose, email_index, now, random);
+    let (pending, message) = make_ceremony(asking, session_key, purpose, random);
     conversation.challenged(pending);
     message
 }
@@ -143,10 +139,12 @@ async fn ceremony_finish(
             let registration = finishing
                 .registration(&credential, email, account_id, make_random(), session_key)
                 .map_err(refused)?;
-            register(&page.context.store, &page.context.keyring, registration).await.map_err(|error| match error {
-                RegisterError::EmailTaken => Code::AccountExists,
-                RegisterError::CredentialTaken => Code::PasskeyExists,
-                RegisterError::Store(error) => internal(error),
+            register(&page.context.store, &page.context.keyring, registration).await.map_err(|error| {
+                match error {
+                    RegisterError::EmailTaken => Code::AccountExists,
+                    RegisterError::CredentialTaken => Code::PasskeyExists,
+                    RegisterError::Store(error) => internal(error),
+                }
             })?
         }
         Purpose::SignIn(known) => {
@@ -158,14 +156,20 @@ async fn ceremony_finish(
 }
 
 /// Takes a detached session over. Only its key can sign this connection's nonce, and only from the same origin.
-fn session_resume(page: &Page, conversation: &mut Conversation, resume: &Resume) -> Result<ServerMessage, Code> {
+fn session_resume(
+    page: &Page,
+    conversation: &mut Conversation,
+    resume: &Resume,
+) -> Result<ServerMessage, Code> {
     conversation.begin()?;
     let is_holder = |session: &Session| {
         let input = resume_signing_input(session.session_id, page.origin.as_str(), &page.nonce);
         let key = [&[0x04], session.session_key.x.0.as_slice(), session.session_key.y.0.as_slice()].concat();
         session.app_id == page.app.app_id
             && session.origin == page.origin.as_str()
-            && UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key).verify(&input, &resume.signature.0).is_ok()
+            && UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key)
+                .verify(&input, &resume.signature.0)
+                .is_ok()
     };
     let session = page.context.detached.take(resume.session_id, is_holder).ok_or(Code::SessionGone)?;
     Ok(signed_in(conversation, session))
@@ -187,7 +191,11 @@ fn signed_in(conversation: &mut Conversation, session: Arc<Session>) -> ServerMe
 
 fn check(begin: Begin) -> Result<(Email, SessionKey), Code> {
     let email = begin.email.parse().map_err(|_| Code::InvalidEmail)?;
-    if is_on_curve(&begin.session_key) { Ok((email, begin.session_key)) } else { Err(Code::InvalidSessionKey) }
+    if is_on_curve(&begin.session_key) {
+        Ok((email, begin.session_key))
+    } else {
+        Err(Code::InvalidSessionKey)
+    }
 }
 
 /// Six decimal digits, each as likely as the other: 2^64 is not a multiple of a million, by less than 1 in 10^13.
@@ -195,6 +203,7 @@ fn six_digits(random: [u8; 8]) -> String {
     format!("{:06}", u64::from_be_bytes(random) % 1_000_000)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
 fn internal(error: StoreError) -> Code {
     tracing::error!(%error, "a request failed");
     Code::Internal

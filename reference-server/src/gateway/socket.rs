@@ -6,7 +6,8 @@ use passkey_accounts::protocol::{
     Code, ConnectionID, DecodeError, RequestID, UnixMillis,
     base64url::Base64Url,
     gateway::{
-        AppName, ClientMessage, Drain, EndReason, Failure, Hello, MAX_FIRST_FRAME_BYTES, ServerMessage, SignedOut,
+        AppName, ClientMessage, Drain, EndReason, Failure, Hello, MAX_FIRST_FRAME_BYTES, ServerMessage,
+        SignedOut,
     },
 };
 
@@ -14,7 +15,7 @@ use super::{conversation::Conversation, requests};
 use crate::{
     apps::{App, Origin},
     clock::make_random,
-    context::Context,
+    context::{Context, stopped},
     limits::{ANONYMOUS_MS, DEAD_PEER_MS, DRAIN_MS, IDLE_MS},
     sessions::{self, Session, next_end},
     socket::{Heard, Socket, WriteError},
@@ -124,7 +125,7 @@ async fn exchange(page: &Page, socket: &mut Socket, conversation: &mut Conversat
             () = clock.sleep_until(timers.next(conversation.session())) => {
                 on_time(page, socket, conversation, &mut timers).await?;
             }
-            _ = stopping.wait_for(|stopping| *stopping) => {
+            () = stopped(&mut stopping) => {
                 socket.send(ServerMessage::Drain(Drain { reconnect_after_ms: DRAIN_MS }).encode(None)).await?;
                 return Err(End::Restart);
             }
@@ -144,9 +145,7 @@ async fn answer(
             Ok(reply) => return Ok(socket.send(reply.encode(id)).await?),
             Err(code) => (code, Failure::from(code)),
         },
-        Err(error) => {
-            (error.code(), Failure { message: error.to_string(), ..Failure::from(error.code()) })
-        }
+        Err(error) => (error.code(), Failure { message: error.to_string(), ..Failure::from(error.code()) }),
     };
     let (code, failure) = failure;
     socket.send(ServerMessage::Error(failure).encode(id)).await?;

@@ -45,7 +45,9 @@ pub async fn upgrade(
     };
     if upgrade.selected_protocol().is_none() {
         let detail = format!("offer the WebSocket subprotocol {}", gateway::SUBPROTOCOL);
-        return Problem::new(StatusCode::BAD_REQUEST, Code::UnsupportedProtocol).detail(detail).into_response();
+        return Problem::new(StatusCode::BAD_REQUEST, Code::UnsupportedProtocol)
+            .detail(detail)
+            .into_response();
     }
     let sockets = context.sockets.clone();
     tune(upgrade, gateway::MAX_CLIENT_FRAME_BYTES).on_upgrade(move |socket| {

@@ -38,7 +38,16 @@ impl Entry {
         hash: ChainHash,
     ) -> Self {
         let id = EventID::new(epoch, seq, &hash);
-        Self { seq, time, name: name.into(), data, hash, id, shortest: OnceLock::new(), shared: OnceLock::new() }
+        Self {
+            seq,
+            time,
+            name: name.into(),
+            data,
+            hash,
+            id,
+            shortest: OnceLock::new(),
+            shared: OnceLock::new(),
+        }
     }
 
     /// The frame for a view whose last position is `prev`. Views that agree on it, which is nearly all, share one.

@@ -24,7 +24,13 @@ impl Mailer {
     ///
     /// # Errors
     /// [`MailFailed`] when the mail server does not take it.
-    pub async fn send_code(&self, to: &Email, app: &str, code: &str, now: UnixMillis) -> Result<(), MailFailed> {
+    pub async fn send_code(
+        &self,
+        to: &Email,
+        app: &str,
+        code: &str,
+        now: UnixMillis,
+    ) -> Result<(), MailFailed> {
         let subject = format!("{code} is your {app} code");
         let text = format!(
             "Your code for {app} is {code}\n\nType it on the page that asked for it. It works for ten minutes, there only.\n\

@@ -38,7 +38,14 @@ impl Outbox {
     pub(super) fn add(&self, to: &Email, subject: String, text: String, code: &str, time: UnixMillis) {
         let mut mails = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let id = mails.front().map_or(1, |mail| mail.id + 1);
-        mails.push_front(Mail { id, to: to.as_typed().to_owned(), subject, text, code: code.to_owned(), time });
+        mails.push_front(Mail {
+            id,
+            to: to.as_typed().to_owned(),
+            subject,
+            text,
+            code: code.to_owned(),
+            time,
+        });
         mails.truncate(MAX_MAILS);
     }
 

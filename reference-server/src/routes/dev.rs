@@ -11,7 +11,10 @@ use futures_util::{SinkExt, Stream, StreamExt, stream};
 use serde_json::{Value, json};
 use tokio_tungstenite::{connect_async, tungstenite::Message};
 
-use crate::{context::Context, mail::Mailer};
+use crate::{
+    context::{Context, stopped},
+    mail::Mailer,
+};
 
 /// `/dev/outbox`: mail that would have been sent, newest first.
 pub(super) async fn outbox(State(context): State<Arc<Context>>) -> Json<Value> {
@@ -29,13 +32,14 @@ pub(super) async fn quickstart(
     let url = context.site.events_url.clone();
     let key = context.site.api_key.clone().unwrap_or_default();
     let mut stopping = context.stopping.clone();
-    let stopped = async move { drop(stopping.wait_for(|stopping| *stopping).await) };
+    let stopped = async move { stopped(&mut stopping).await };
     let frames = stream::once(run_shortest_client(url, key)).flatten().take_until(stopped).map(Ok);
     Sse::new(frames).keep_alive(KeepAlive::default())
 }
 
 async fn run_shortest_client(url: String, key: String) -> stream::BoxStream<'static, Event> {
-    let closed = |code: u16, reason: &str| event("closed", &json!({ "code": code, "reason": reason }).to_string());
+    let closed =
+        |code: u16, reason: &str| event("closed", &json!({ "code": code, "reason": reason }).to_string());
     let Ok((mut socket, _)) = connect_async(&url).await else {
         return stream::iter([closed(1006, "the server cannot reach itself")]).boxed();
     };

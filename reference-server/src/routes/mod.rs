@@ -64,5 +64,7 @@ async fn events(
 }
 
 async fn unknown() -> Response {
-    Problem::new(StatusCode::NOT_FOUND, Code::UnknownType).detail("there is nothing at this address").into_response()
+    Problem::new(StatusCode::NOT_FOUND, Code::UnknownType)
+        .detail("there is nothing at this address")
+        .into_response()
 }

@@ -93,6 +93,18 @@ impl Site {
             is_https: origin.starts_with("https:"),
         }
     }
+
+    /// Lets the site's own login page sign in to this app.
+    #[must_use]
+    pub fn with_app(self, app_id: AppID, name: &str) -> Self {
+        Self { app_id: Some(app_id), app_name: Some(name.to_owned()), ..self }
+    }
+
+    /// Fills the dev app's API key into the Quickstart.
+    #[must_use]
+    pub fn with_api_key(self, api_key: &str) -> Self {
+        Self { api_key: Some(api_key.to_owned()), ..self }
+    }
 }
 
 /// `/site.json`.
@@ -122,7 +134,8 @@ pub(super) async fn file(State(context): State<Arc<Context>>, uri: Uri, headers:
 
 fn respond(status: StatusCode, name: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
     let etag = format!("\"{}\"", HEXLOWER.encode(&file.metadata.sha256_hash()));
-    let mut response = if headers.get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes()) {
+    let mut response = if headers.get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes())
+    {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let body = match file.data {
@@ -134,7 +147,8 @@ fn respond(status: StatusCode, name: &str, file: EmbeddedFile, headers: &HeaderM
     let mime = mime_guess::from_path(name).first_or_octet_stream();
     let mime = if mime.type_() == "text" { format!("{mime}; charset=utf-8") } else { mime.to_string() };
     let fields = response.headers_mut();
-    fields.insert(CONTENT_TYPE, HeaderValue::try_from(mime).unwrap_or(HeaderValue::from_static("text/plain")));
+    fields
+        .insert(CONTENT_TYPE, HeaderValue::try_from(mime).unwrap_or(HeaderValue::from_static("text/plain")));
     fields.insert(ETAG, HeaderValue::try_from(etag).unwrap_or(HeaderValue::from_static("\"\"")));
     fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response

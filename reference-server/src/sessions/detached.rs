@@ -51,7 +51,11 @@ impl Detached {
     }
 
     /// The session, if it waits and `is_holder` agrees; it no longer waits then.
-    pub fn take(&self, session_id: SessionID, is_holder: impl FnOnce(&Session) -> bool) -> Option<Arc<Session>> {
+    pub fn take(
+        &self,
+        session_id: SessionID,
+        is_holder: impl FnOnce(&Session) -> bool,
+    ) -> Option<Arc<Session>> {
         let mut inner = self.lock();
         if !is_holder(&inner.waiting.get(&session_id)?.session) {
             return None;

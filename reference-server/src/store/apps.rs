@@ -30,7 +30,8 @@ impl Store {
                     Policy::Strict => "strict",
                     Policy::Recoverable => "recoverable",
                 };
-                let origins = serde_json::to_string(&app.origins).map_err(|_| StoreError::Corrupt("origin"))?;
+                let origins =
+                    serde_json::to_string(&app.origins).map_err(|_| StoreError::Corrupt("origin"))?;
                 let now = millis(write.now());
                 sqlx::query(
                     "INSERT INTO apps (app_id, name, rp_id, origins, policy, epoch, created_ms)

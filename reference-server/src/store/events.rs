@@ -17,6 +17,9 @@ use crate::log::{Entry, LogState};
 /// A row of the table, but for the app's id.
 type Row = (i64, i64, String, String, Vec<u8>);
 
+/// An app's id and epoch, and the number and hash of its last entry.
+type HeadRow = (Vec<u8>, String, Option<i64>, Option<Vec<u8>>);
+
 impl Store {
     /// Up to `limit` entries of an app's log after `seq`, from the database.
     ///
@@ -48,24 +51,27 @@ impl Store {
         if seq == 0 {
             return Ok(Some(ChainHash::GENESIS));
         }
-        let hash: Option<Vec<u8>> = sqlx::query_scalar("SELECT hash FROM events WHERE app_id = ? AND seq = ?")
-            .bind(app_id.as_bytes().as_slice())
-            .bind(signed(seq))
-            .fetch_optional(&self.reads)
-            .await?;
+        let hash: Option<Vec<u8>> =
+            sqlx::query_scalar("SELECT hash FROM events WHERE app_id = ? AND seq = ?")
+                .bind(app_id.as_bytes().as_slice())
+                .bind(signed(seq))
+                .fetch_optional(&self.reads)
+                .await?;
         hash.map(|hash| bytes(&hash, "event").map(ChainHash)).transpose()
     }
 }
 
 /// The state of each app's log, without its open sessions.
-pub(super) async fn load_heads(connection: &mut SqliteConnection) -> Result<HashMap<AppID, LogState>, StoreError> {
-    let rows: Vec<(Vec<u8>, String, Option<i64>, Option<Vec<u8>>)> = sqlx::query_as(
+pub(super) async fn load_heads(
+    connection: &mut SqliteConnection,
+) -> Result<HashMap<AppID, LogState>, StoreError> {
+    let rows: Vec<HeadRow> = sqlx::query_as(
         "SELECT a.app_id, a.epoch, e.seq, e.hash FROM apps a
          LEFT JOIN events e ON e.app_id = a.app_id AND e.seq = (SELECT max(seq) FROM events WHERE app_id = a.app_id)",
     )
     .fetch_all(connection)
     .await?;
-    let state = |(app_id, epoch, seq, hash): (Vec<u8>, String, Option<i64>, Option<Vec<u8>>)| {
+    let state = |(app_id, epoch, seq, hash): HeadRow| {
         let app_id = AppID::from_bytes(bytes(&app_id, "app id")?);
         let epoch = epoch.parse().map_err(|_| StoreError::Corrupt("epoch"))?;
         let seq = unsigned(seq.unwrap_or(0), "event")?;

@@ -8,6 +8,9 @@ use super::{
 };
 use crate::keys::ApiKey;
 
+/// App, hash, end and revocation.
+type Row = (Vec<u8>, Vec<u8>, Option<i64>, Option<i64>);
+
 /// A stored API key.
 #[derive(Debug, Clone)]
 pub struct KeyRow {
@@ -83,11 +86,12 @@ impl Store {
         self.write(move |write| {
             Box::pin(async move {
                 let now = millis(write.now());
-                let done = sqlx::query("UPDATE api_keys SET revoked_ms = coalesce(revoked_ms, ?) WHERE key_id = ?")
-                    .bind(now)
-                    .bind(id)
-                    .execute(write.writing())
-                    .await?;
+                let done =
+                    sqlx::query("UPDATE api_keys SET revoked_ms = coalesce(revoked_ms, ?) WHERE key_id = ?")
+                        .bind(now)
+                        .bind(id)
+                        .execute(write.writing())
+                        .await?;
                 Ok(done.rows_affected() == 1)
             })
         })
@@ -99,7 +103,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database fails or the row is unreadable.
     pub async fn key(&self, key_id: &str) -> Result<Option<KeyRow>, StoreError> {
-        let row: Option<(Vec<u8>, Vec<u8>, Option<i64>, Option<i64>)> =
+        let row: Option<Row> =
             sqlx::query_as("SELECT app_id, hash, expires_ms, revoked_ms FROM api_keys WHERE key_id = ?")
                 .bind(key_id)
                 .fetch_optional(&self.reads)

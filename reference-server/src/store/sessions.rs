@@ -25,7 +25,10 @@ pub(super) async fn load(connection: &mut SqliteConnection) -> Result<Vec<Sessio
 }
 
 /// Inserts the sessions that a batch opened.
-pub(super) async fn insert(connection: &mut SqliteConnection, opened: &[Arc<Session>]) -> Result<(), StoreError> {
+pub(super) async fn insert(
+    connection: &mut SqliteConnection,
+    opened: &[Arc<Session>],
+) -> Result<(), StoreError> {
     for run in runs(opened) {
         QueryBuilder::new(
             "INSERT INTO sessions (session_id, app_id, account_id, passkey_id, origin, session_key, started_ms,
@@ -52,7 +55,10 @@ pub(super) async fn insert(connection: &mut SqliteConnection, opened: &[Arc<Sess
 }
 
 /// Deletes the sessions that a batch ended.
-pub(super) async fn delete(connection: &mut SqliteConnection, ended: &[Arc<Session>]) -> Result<(), StoreError> {
+pub(super) async fn delete(
+    connection: &mut SqliteConnection,
+    ended: &[Arc<Session>],
+) -> Result<(), StoreError> {
     for run in runs(ended) {
         let mut query = QueryBuilder::new("DELETE FROM sessions WHERE session_id IN (");
         let mut ids = query.separated(", ");

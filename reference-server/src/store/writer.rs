@@ -86,7 +86,9 @@ impl Write {
     /// # Errors
     /// [`StoreError::Corrupt`] when there is no such app.
     pub fn end_session(&mut self, session: &Session) -> Result<Option<u64>, StoreError> {
-        let Some((session, left)) = self.log(session.app_id)?.end_session(session.session_id) else { return Ok(None) };
+        let Some((session, left)) = self.log(session.app_id)?.end_session(session.session_id) else {
+            return Ok(None);
+        };
         self.ended.push(session);
         Ok(Some(left))
     }
@@ -132,7 +134,8 @@ impl Write {
         self.ended.clear();
         for app_id in self.before.drain().map(|(app_id, _)| app_id) {
             let (Some(tail), Some(state)) = (logs.tail(app_id), self.logs.get(&app_id)) else { continue };
-            let entries = self.entries.iter().filter(|(of, _)| *of == app_id).map(|(_, entry)| Arc::clone(entry));
+            let entries =
+                self.entries.iter().filter(|(of, _)| *of == app_id).map(|(_, entry)| Arc::clone(entry));
             tail.publish(state.clone(), entries);
         }
         self.entries.clear();

@@ -71,8 +71,9 @@ impl From<Code> for Refusal {
 
 /// Reads the first message. Pure.
 pub(super) fn read(text: &str) -> Result<(ApiKey, Request), Refusal> {
-    let first: FirstMessage = serde_json::from_str(text)
-        .map_err(|error| Refusal::new(Code::BadMessage, format!("the first message cannot be read: {error}")))?;
+    let first: FirstMessage = serde_json::from_str(text).map_err(|error| {
+        Refusal::new(Code::BadMessage, format!("the first message cannot be read: {error}"))
+    })?;
     let key = first.api_key.as_deref().and_then(ApiKey::parse).ok_or(Code::BadKey)?;
     let Some(version) = first.protocol else { return Ok((key, Request::Shortest)) };
     if version < PROTOCOL {
@@ -82,12 +83,18 @@ pub(super) fn read(text: &str) -> Result<(ApiKey, Request), Refusal> {
     let types = match first.types {
         None => Types::Only(DEFAULT_TYPES.map(str::to_owned).into()),
         Some(names) if names.len() > MAX_TYPES => {
-            return Err(Refusal::new(Code::BadMessage, format!("\"types\" names more than {MAX_TYPES} types")));
+            return Err(Refusal::new(
+                Code::BadMessage,
+                format!("\"types\" names more than {MAX_TYPES} types"),
+            ));
         }
         Some(names) if names.iter().any(|name| name == "*") => Types::All,
         Some(names) => Types::Only(names.into_iter().collect()),
     };
-    Ok((key, Request::View(ViewRequest { after: first.after, start: first.start.unwrap_or_default(), types })))
+    Ok((
+        key,
+        Request::View(ViewRequest { after: first.after, start: first.start.unwrap_or_default(), types }),
+    ))
 }
 
 /// The app that the key speaks for.
@@ -126,7 +133,9 @@ mod tests {
         let Ok(Request::View(view)) = first(r#","protocol":1"#) else { panic!("not a view") };
         assert_eq!((view.after, view.start), (None, Start::State));
         assert!(view.types.contains("loggedIn") && !view.types.contains("registered"));
-        let Ok(Request::View(view)) = first(r#","protocol":7,"types":["*"],"start":"now""#) else { panic!("not a view") };
+        let Ok(Request::View(view)) = first(r#","protocol":7,"types":["*"],"start":"now""#) else {
+            panic!("not a view")
+        };
         assert_eq!((view.types, view.start), (Types::All, Start::Now));
     }
 

@@ -10,8 +10,10 @@ pub(super) async fn serve(mut subscription: Subscription<'_>, socket: &mut Socke
     loop {
         loop {
             // Out of memory's reach means far behind: skipping would break the edges, so it must reconnect.
-            let entries =
-                subscription.tail.entries_after(scanned, crate::limits::READ_ENTRIES).ok_or(Code::SlowConsumer)?;
+            let entries = subscription
+                .tail
+                .entries_after(scanned, crate::limits::READ_ENTRIES)
+                .ok_or(Code::SlowConsumer)?;
             let Some(last) = entries.last() else { break };
             scanned = last.seq;
             for frame in entries.iter().filter_map(|entry| entry.shortest_frame()) {

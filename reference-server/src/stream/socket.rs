@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     clock::make_random,
-    context::{BackEnds, Context},
+    context::{BackEnds, Context, stopped},
     limits::{DEAD_PEER_MS, FIRST_MESSAGE_MS, IDLE_MS, READ_ENTRIES},
     log::{Entry, Tail},
     socket::{Heard, Socket, WriteError},
@@ -79,7 +79,8 @@ pub(super) async fn serve(context: Arc<Context>, mut socket: Socket) {
 async fn subscribe(context: &Arc<Context>, socket: &mut Socket) -> Result<(), End> {
     let text = first_message(context, socket).await?;
     let (key, request) = first::read(&text).map_err(End::Refused)?;
-    let app_id = first::authenticate(&context.store, &key, context.clock.now()).await.map_err(End::Refused)?;
+    let app_id =
+        first::authenticate(&context.store, &key, context.clock.now()).await.map_err(End::Refused)?;
     let _counted = BackEnds::enter(context, app_id).ok_or(Code::TooManyConnections)?;
     let tail = context.store.logs().tail(app_id).ok_or(Code::Internal)?;
     let connection_id = ConnectionID::from_bytes(make_random());
@@ -153,10 +154,8 @@ impl<'a> Subscription<'a> {
         loop {
             let (idle, dead) = (self.said.plus(IDLE_MS), self.heard.plus(DEAD_PEER_MS));
             tokio::select! {
-                grown = self.head.changed() => {
-                    // The tail lives as long as the store, which the context holds.
-                    return grown.map(|()| Wake::Grown).map_err(|_| End::Restart);
-                }
+                // The tail lives as long as the store, which the context holds.
+                grown = self.head.changed() => return grown.map(|()| Wake::Grown).map_err(|_| End::Restart),
                 heard = socket.hear() => {
                     self.heard = clock.now();
                     match heard {
@@ -171,10 +170,10 @@ impl<'a> Subscription<'a> {
                         return Err(Code::Idle.into());
                     }
                     socket.ping().await?;
-                    self.said();
+                    self.said = clock.now();
                     return Ok(Wake::Idle);
                 }
-                _ = self.stopping.wait_for(|stopping| *stopping) => return Err(End::Restart),
+                () = stopped(&mut self.stopping) => return Err(End::Restart),
             }
         }
     }

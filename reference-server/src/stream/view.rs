@@ -115,7 +115,11 @@ async fn refuse(text: &str, socket: &mut Socket) -> Result<(), End> {
 }
 
 /// Finds where the view begins, and says what must be said first: the state, or that there is a gap.
-async fn begin(subscription: &Subscription<'_>, request: &ViewRequest, socket: &mut Socket) -> Result<Cursor, End> {
+async fn begin(
+    subscription: &Subscription<'_>,
+    request: &ViewRequest,
+    socket: &mut Socket,
+) -> Result<Cursor, End> {
     let state = subscription.tail.state();
     let Some(after) = &request.after else {
         let position = match request.start {
@@ -167,7 +171,12 @@ async fn send_snapshot(state: &LogState, socket: &mut Socket) -> Result<Cursor, 
             None => state.sessions().values().take(SNAPSHOT_PAGE_SESSIONS).cloned().collect(),
             Some(last) => {
                 let after = (std::ops::Bound::Excluded(last), std::ops::Bound::Unbounded);
-                state.sessions().range(after).take(SNAPSHOT_PAGE_SESSIONS).map(|(_, session)| Arc::clone(session)).collect()
+                state
+                    .sessions()
+                    .range(after)
+                    .take(SNAPSHOT_PAGE_SESSIONS)
+                    .map(|(_, session)| Arc::clone(session))
+                    .collect()
             }
         };
         let is_last = page.len() < SNAPSHOT_PAGE_SESSIONS;
@@ -177,7 +186,8 @@ async fn send_snapshot(state: &LogState, socket: &mut Socket) -> Result<Cursor, 
             last: is_last,
         };
         let mut frame = String::new();
-        write!(frame, r#"{{"type":"snapshot","data":{},"id":"{id}"}}"#, json(&data)).expect("a String takes everything");
+        write!(frame, r#"{{"type":"snapshot","data":{},"id":"{id}"}}"#, json(&data))
+            .expect("a String takes everything");
         socket.send(frame).await?;
         match page.last() {
             Some(session) if !is_last => from = Some(session.session_id),

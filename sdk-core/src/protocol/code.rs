@@ -115,6 +115,8 @@ codes! {
     Cancelled "cancelled" stop 4500 "no passkey was used: the prompt was closed, timed out, or this device has none for this account"
     /// The browser lacks something.
     NotSupported "notSupported" stop 4500 "this browser cannot use passkeys on this page"
+    /// The address cannot be the server's.
+    BadAddress "badAddress" stop 4506 "there is no event stream at this address; it looks like wss://HOST/v1/events"
     /// The network is gone.
     ConnectionLost "connectionLost" retry 4000 "the connection to the server was lost; please try again"
 }
@@ -123,6 +125,11 @@ impl Code {
     /// The code with this word on the wire, if the table has it.
     pub fn from_wire(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.as_str() == word)
+    }
+
+    /// The most general code that closes a socket with this number, if the table has one.
+    pub fn of_close(close_code: u16) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.close_code() == close_code)
     }
 }
 
@@ -151,6 +158,8 @@ mod tests {
         assert_eq!(words.len(), Code::ALL.len());
         assert!(Code::ALL.iter().all(|code| Code::from_wire(code.as_str()) == Some(*code)));
         assert_eq!(Code::from_wire("nonsense"), None);
+        assert_eq!(Code::of_close(4506), Some(Code::Forbidden));
+        assert_eq!(Code::of_close(1000), None);
     }
 
     #[test]

@@ -316,10 +316,13 @@ pub enum EndReason {
     KeyRevoked,
     /// The server that carried it went away and nobody resumed within the grace time.
     ServerLost,
+    /// A newer server's reason. The session has ended all the same.
+    #[cfg_attr(feature = "json", serde(other))]
+    Other,
 }
 
 impl EndReason {
-    /// Every reason.
+    /// Every reason that this version knows.
     pub const ALL: [Self; 11] = [
         Self::User,
         Self::PageGone,
@@ -348,6 +351,7 @@ impl EndReason {
             Self::AccountErased => "accountErased",
             Self::KeyRevoked => "keyRevoked",
             Self::ServerLost => "serverLost",
+            Self::Other => "other",
         }
     }
 }
@@ -480,7 +484,10 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_frame_is_said() {
         for (text, part) in [
-            ("", "EOF"),
+            ("", "not an object"),
+            ("{", "EOF"),
+            (r#"["signOut",1]"#, "not an object"),
+            (r#"{"type":"signUp.verify","data":["123456"]}"#, "not an object"),
             ("[]", "not one JSON object"),
             ("{\"id\":1}", "missing field `type`"),
             (r#"{"type":"signUp.verify"}"#, "missing field `code`"),

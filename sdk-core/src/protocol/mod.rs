@@ -11,6 +11,8 @@ pub mod event;
 pub mod gateway;
 pub mod id;
 #[cfg(feature = "json")]
+pub(crate) mod object;
+#[cfg(feature = "json")]
 pub mod stream;
 pub mod time;
 #[cfg(feature = "json")]

@@ -1,0 +1,98 @@
+//! The address of an event stream, and the rule that an API key does not travel in the clear.
+
+use std::net::IpAddr;
+
+use tokio_tungstenite::tungstenite::http::Uri;
+
+use crate::stream::StreamError;
+
+/// Where to connect to. Only made by [`Address::parse`], so it never carries a key into the open.
+#[derive(Debug, Clone)]
+pub(crate) struct Address {
+    uri: Uri,
+    host: String,
+    port: u16,
+}
+
+impl Address {
+    /// Reads `wss://HOST[:PORT][/PATH]`. `ws://` is for this machine, or for whoever allows it expressly.
+    pub(crate) fn parse(url: &str, plaintext_is_allowed: bool) -> Result<Self, StreamError> {
+        let not_one = |_| StreamError::bad_address("that is not a URL; it looks like wss://HOST/v1/events");
+        let uri: Uri = url.parse().map_err(not_one)?;
+        let no_host = || StreamError::bad_address("the URL has no host; it looks like wss://HOST/v1/events");
+        let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(no_host)?;
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let port = match uri.scheme_str() {
+            Some("wss") => 443,
+            Some("ws") if plaintext_is_allowed || is_loopback(&host) => 80,
+            Some("ws") => {
+                return Err(StreamError::bad_address(
+                    "ws:// would send the API key in the clear; use wss://, or allow plaintext expressly \
+                     (allow_plaintext) on a network that you trust",
+                ));
+            }
+            Some(_) | None => {
+                return Err(StreamError::bad_address("the URL must start with wss://"));
+            }
+        };
+        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err(StreamError::bad_address("the URL must not contain a user or password"));
+        }
+        Ok(Self { port: uri.port_u16().unwrap_or(port), host, uri })
+    }
+
+    pub(crate) const fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// What to resolve and to dial.
+    pub(crate) fn host_and_port(&self) -> (&str, u16) {
+        (&self.host, self.port)
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Address;
+
+    #[test]
+    fn a_key_travels_in_the_clear_only_on_this_machine_or_when_allowed() {
+        for url in
+            ["ws://localhost:8080/", "ws://127.0.0.1:1", "ws://127.8.8.8/", "ws://[::1]:8080/v1/events"]
+        {
+            assert!(Address::parse(url, false).is_ok(), "{url}");
+        }
+        for url in ["ws://auth.example/", "ws://10.0.0.1/", "ws://localhost.example/", "ws://[::2]/"] {
+            let error = Address::parse(url, false).unwrap_err();
+            assert!(error.to_string().starts_with("badAddress: ws:// would send the API key"), "{error}");
+            assert!(Address::parse(url, true).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_with_a_sentence() {
+        for url in
+            ["", "auth.example", "https://auth.example/", "wss://", "wss:///v1", "wss://a:b@auth.example/"]
+        {
+            let error = Address::parse(url, true).unwrap_err();
+            assert!(error.reason().split(' ').count() > 4, "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn ports_follow_from_the_scheme() {
+        let dial = |url| {
+            let address = Address::parse(url, true).unwrap();
+            let (host, port) = address.host_and_port();
+            format!("{host} {port}")
+        };
+        assert_eq!(dial("wss://auth.example/v1/events"), "auth.example 443");
+        assert_eq!(dial("ws://auth.example"), "auth.example 80");
+        assert_eq!(dial("wss://[2001:db8::1]:8443/"), "2001:db8::1 8443");
+    }
+}
