@@ -60,7 +60,9 @@ impl Connection {
         let reader = Arc::clone(&shared);
         tokio::spawn(async move {
             while let Some(Ok(message)) = stream.next().await {
-                if let Ok(value) = message.to_text().map_err(drop).and_then(|text| serde_json::from_str(text).map_err(drop)) {
+                if let Ok(value) =
+                    message.to_text().map_err(drop).and_then(|text| serde_json::from_str(text).map_err(drop))
+                {
                     reader.hear(value);
                 }
             }
@@ -71,7 +73,12 @@ impl Connection {
     }
 
     /// Sends a command and waits for its answer.
-    pub(super) async fn call(&self, session: Option<&str>, method: &str, params: Value) -> anyhow::Result<Value> {
+    pub(super) async fn call(
+        &self,
+        session: Option<&str>,
+        method: &str,
+        params: Value,
+    ) -> anyhow::Result<Value> {
         let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = oneshot::channel();
         self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(id, sender);
@@ -89,14 +96,13 @@ impl Connection {
     }
 
     /// Waits for an event after the first `after` ones.
-    pub(super) async fn wait_for(
-        &self,
-        after: usize,
-        is_it: impl Fn(&Event) -> bool,
-    ) -> anyhow::Result<()> {
+    pub(super) async fn wait_for(&self, after: usize, is_it: impl Fn(&Event) -> bool) -> anyhow::Result<()> {
         let mut events = self.shared.events.subscribe();
         let waiting = events.wait_for(|events| events.iter().skip(after).any(&is_it));
-        timeout(PATIENCE, waiting).await.context("the event does not come")?.context("the browser is gone")?;
+        timeout(PATIENCE, waiting)
+            .await
+            .context("the event does not come")?
+            .context("the browser is gone")?;
         Ok(())
     }
 

@@ -65,7 +65,8 @@ impl Chromium {
             .spawn()
             .with_context(|| format!("cannot start {}", program.display()))?;
         let stderr = process.stderr.take().context("stderr is piped")?;
-        let address = timeout(PATIENCE, devtools_address(stderr)).await.context("Chromium says nothing")??;
+        let address =
+            timeout(PATIENCE, devtools_address(stderr)).await.context("Chromium says nothing")??;
         let connection = Connection::open(&address).await?;
         Ok(Self { connection, _process: process, _profile: profile })
     }

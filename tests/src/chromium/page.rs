@@ -57,8 +57,7 @@ impl Page {
     /// # Errors
     /// With what the expression threw.
     pub async fn evaluate(&self, expression: &str) -> anyhow::Result<Value> {
-        let arguments =
-            json!({"expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true});
+        let arguments = json!({"expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true});
         let mut answer = self.call("Runtime.evaluate", arguments).await?;
         if let Some(thrown) = answer.get("exceptionDetails") {
             let description = thrown.pointer("/exception/description").and_then(Value::as_str);
@@ -85,7 +84,10 @@ impl Page {
             Ok(value) => Ok(value),
             Err(error) => {
                 let shown = self.evaluate("document.body.innerText").await.unwrap_or_default();
-                Err(error.context(format!("waiting for {condition}; the page shows: {shown}; console: {:?}", self.logged())))
+                Err(error.context(format!(
+                    "waiting for {condition}; the page shows: {shown}; console: {:?}",
+                    self.logged()
+                )))
             }
         }
     }
@@ -113,7 +115,10 @@ impl Page {
         let of_this_page = self.connection.events().into_iter().filter(|event| event.session == self.session);
         of_this_page
             .filter(|event| {
-                matches!(&*event.method, "Runtime.consoleAPICalled" | "Runtime.exceptionThrown" | "Log.entryAdded")
+                matches!(
+                    &*event.method,
+                    "Runtime.consoleAPICalled" | "Runtime.exceptionThrown" | "Log.entryAdded"
+                )
             })
             .map(|event| event.params.to_string())
             .collect()
