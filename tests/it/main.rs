@@ -1,5 +1,6 @@
 //! Whole-system tests, one file per noun.
 
+mod browser;
 mod ceremony;
 mod connection;
 mod sessions;

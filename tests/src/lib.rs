@@ -8,6 +8,7 @@
 
 mod authenticator;
 mod back_end;
+pub mod chromium;
 mod draft;
 mod page;
 mod server;
