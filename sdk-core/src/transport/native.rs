@@ -1,5 +1,8 @@
 //! The driver on tokio: carries out what the stream machine asks for, tells it what happens, and holds little memory.
 
+#[cfg(test)]
+mod tests;
+
 use std::{collections::VecDeque, future::Future, io, pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
