@@ -40,6 +40,7 @@ pub(crate) async fn drive(
 ) {
     let clock = Clock::start();
     let mut machine = Machine::new(subscription, seed, clock.now());
+    machine.handle_tick(clock.now());
     let mut link = Link::None;
     let mut outbox = VecDeque::new();
     loop {
