@@ -1,2 +1,25 @@
-//! The reference server of Passkey Accounts.
+//! The reference server of Passkey Accounts: the browser socket, the back-end socket, the log, the site.
+//!
+//! ARCHITECTURE.md has the layers. Imports point down; only [`clock`], [`listen`], [`socket`], [`store`] and [`mail`]
+//! touch the world.
+
+pub mod accounts;
+pub mod apps;
 pub mod ceremony;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod context;
+pub mod crypto;
+pub mod gateway;
+pub mod keys;
+pub mod limits;
+pub mod listen;
+pub mod log;
+pub mod mail;
+pub mod routes;
+pub mod server;
+pub mod sessions;
+pub mod socket;
+pub mod store;
+pub mod stream;

@@ -1,2 +1,11 @@
 //! The server binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use passkey_accounts_server::cli::{Cli, run};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    run(Cli::parse()).await
+}

@@ -12,12 +12,14 @@
 pub mod ceremony;
 #[cfg(feature = "native")]
 mod client;
+#[cfg(feature = "verify")]
+pub mod evidence;
 pub mod log;
 pub mod protocol;
 #[cfg(feature = "json")]
 pub mod stream;
-#[cfg(feature = "native")]
-mod transport;
+#[cfg(any(feature = "native", feature = "web"))]
+pub mod transport;
 
 #[cfg(feature = "native")]
 pub use client::{Events, EventsBuilder};

@@ -1,1 +1,14 @@
-//! Ceremonies: challenge, registration, authentication.
+//! Ceremonies: challenge, registration, authentication, decoys. Pure: time and random bytes are arguments.
+
+pub mod attestation;
+mod challenge;
+mod decoys;
+mod finish;
+mod options;
+mod pending;
+pub mod registration;
+
+pub use challenge::{Asking, ChallengeRandom, is_on_curve, make_ceremony};
+pub use finish::{Finishing, Refused};
+pub use options::OFFERED;
+pub use pending::{PendingCeremony, Purpose};

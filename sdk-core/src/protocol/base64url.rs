@@ -2,15 +2,13 @@
 
 use std::fmt;
 
-use data_encoding::BASE64URL_NOPAD;
-
 /// Bytes that travel as unpadded base64url.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Base64Url(pub Vec<u8>);
 
 /// Writes bytes as unpadded base64url.
 pub fn encode(bytes: impl AsRef<[u8]>) -> String {
-    BASE64URL_NOPAD.encode(bytes.as_ref())
+    codec::encode(bytes.as_ref())
 }
 
 /// Reads unpadded base64url.
@@ -18,7 +16,7 @@ pub fn encode(bytes: impl AsRef<[u8]>) -> String {
 /// # Errors
 /// [`NotBase64Url`] for padding, characters outside the alphabet, or trailing bits that are not zero.
 pub fn decode(text: impl AsRef<[u8]>) -> Result<Vec<u8>, NotBase64Url> {
-    BASE64URL_NOPAD.decode(text.as_ref()).map_err(|_| NotBase64Url)
+    codec::decode(text.as_ref()).ok_or(NotBase64Url)
 }
 
 /// Reads exactly `N` bytes.
@@ -26,13 +24,7 @@ pub fn decode(text: impl AsRef<[u8]>) -> Result<Vec<u8>, NotBase64Url> {
 /// # Errors
 /// [`NotBase64Url`] as for [`decode`], or when the length is another.
 pub fn decode_array<const N: usize>(text: impl AsRef<[u8]>) -> Result<[u8; N], NotBase64Url> {
-    let text = text.as_ref();
-    let mut bytes = [0; N];
-    if BASE64URL_NOPAD.decode_len(text.len()) != Ok(N) {
-        return Err(NotBase64Url);
-    }
-    BASE64URL_NOPAD.decode_mut(text, &mut bytes).map_err(|_| NotBase64Url)?;
-    Ok(bytes)
+    codec::decode_array(text.as_ref()).ok_or(NotBase64Url)
 }
 
 /// The text is not unpadded base64url, or not of the length asked for.
@@ -43,6 +35,46 @@ pub struct NotBase64Url;
 impl fmt::Debug for Base64Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Base64Url({})", encode(&self.0))
+    }
+}
+
+#[cfg(not(feature = "web"))]
+mod codec {
+    use data_encoding::BASE64URL_NOPAD;
+
+    pub(super) fn encode(bytes: &[u8]) -> String {
+        BASE64URL_NOPAD.encode(bytes)
+    }
+
+    pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
+        BASE64URL_NOPAD.decode(text).ok()
+    }
+
+    pub(super) fn decode_array<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
+        let mut bytes = [0; N];
+        if BASE64URL_NOPAD.decode_len(text.len()) != Ok(N) {
+            return None;
+        }
+        BASE64URL_NOPAD.decode_mut(text, &mut bytes).ok()?;
+        Some(bytes)
+    }
+}
+
+// The same results at a third of the speed and a twentieth of the size: data-encoding is 30 KB of WebAssembly.
+#[cfg(feature = "web")]
+mod codec {
+    use base64ct::{Base64UrlUnpadded, Encoding};
+
+    pub(super) fn encode(bytes: &[u8]) -> String {
+        Base64UrlUnpadded::encode_string(bytes)
+    }
+
+    pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
+        Base64UrlUnpadded::decode_vec(std::str::from_utf8(text).ok()?).ok()
+    }
+
+    pub(super) fn decode_array<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
+        decode(text)?.try_into().ok()
     }
 }
 

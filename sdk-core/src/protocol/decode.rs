@@ -3,10 +3,7 @@
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::Code;
-
-/// The number a client puts on a request; the answer repeats it.
-pub type RequestID = u64;
+use super::{Code, RequestID};
 
 /// Why a frame could not be read. The text is for the developer on the other end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,11 +46,19 @@ pub(super) struct Envelope<'a> {
 
 impl<'a> Envelope<'a> {
     pub(super) fn decode(text: &'a str) -> Result<Self, DecodeError> {
-        serde_json::from_str(text).map_err(|error| DecodeError::NotAMessage(error.to_string()))
+        object(text).map_err(DecodeError::NotAMessage)
     }
 
     pub(super) fn data<T: DeserializeOwned>(&self, name: &'static str) -> Result<T, DecodeError> {
         let text = self.data.map_or("{}", RawValue::get);
-        serde_json::from_str(text).map_err(|error| DecodeError::BadData { name, reason: error.to_string() })
+        object(text).map_err(|reason| DecodeError::BadData { name, reason })
     }
+}
+
+/// Reads a JSON object. The parser alone would also take an array of the members' values in order.
+pub(super) fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, String> {
+    if !text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{') {
+        return Err("it is not an object".to_owned());
+    }
+    serde_json::from_str(text).map_err(|error| error.to_string())
 }

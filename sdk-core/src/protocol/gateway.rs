@@ -484,7 +484,10 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_frame_is_said() {
         for (text, part) in [
-            ("", "EOF"),
+            ("", "not an object"),
+            ("{", "EOF"),
+            (r#"["signOut",1]"#, "not an object"),
+            (r#"{"type":"signUp.verify","data":["123456"]}"#, "not an object"),
             ("[]", "not one JSON object"),
             ("{\"id\":1}", "missing field `type`"),
             (r#"{"type":"signUp.verify"}"#, "missing field `code`"),

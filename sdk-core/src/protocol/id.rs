@@ -2,8 +2,6 @@
 
 use std::{fmt, str::FromStr};
 
-use data_encoding::BASE32_DNSSEC;
-
 use super::UnixMillis;
 
 /// The text is not an identifier of the kind asked for.
@@ -43,7 +41,7 @@ macro_rules! ids {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str($prefix)?;
-                BASE32_DNSSEC.encode_display(&self.0).fmt(f)
+                f.write_str(&encode(self.0))
             }
         }
 
@@ -102,12 +100,27 @@ fn time_ordered(now: UnixMillis, random: [u8; 16]) -> [u8; 16] {
     bytes
 }
 
+/// How many base32 digits 128 bits take: 25 of five bits, and one of three bits and two zeros.
+const DIGITS: usize = 26;
+
+// The alphabet of RFC 4648 section 7 is that of Rust's digits in radix 32.
+fn encode(bytes: [u8; 16]) -> String {
+    let bits = u128::from_be_bytes(bytes);
+    (0..DIGITS)
+        .map(|index| (bits << (5 * index)) >> 123)
+        .filter_map(|five| char::from_digit(u32::try_from(five).ok()?, 32))
+        .collect()
+}
+
 fn decode(text: &str) -> Option<[u8; 16]> {
-    // The alphabet also reads capitals; an identifier has one spelling.
-    if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+    // An identifier has one spelling: no capitals, no missing digit, zeros at the end.
+    if text.len() != DIGITS || text.bytes().any(|byte| byte.is_ascii_uppercase()) {
         return None;
     }
-    BASE32_DNSSEC.decode(text.as_bytes()).ok()?.try_into().ok()
+    let mut digits = text.chars();
+    let last = digits.next_back()?.to_digit(32)?;
+    let rest = digits.try_fold(0_u128, |bits, digit| Some(bits << 5 | u128::from(digit.to_digit(32)?)))?;
+    (last % 4 == 0).then(|| (rest << 3 | u128::from(last / 4)).to_be_bytes())
 }
 
 #[cfg(test)]
@@ -125,6 +138,19 @@ mod tests {
         assert!(text.replace("app_", "ses_").parse::<AppID>().is_err());
         assert!(format!("{text}0").parse::<AppID>().is_err());
         assert!("app_".parse::<AppID>().is_err());
+        let zeros = format!("app_{}", "0".repeat(26));
+        assert_eq!(zeros.parse(), Ok(AppID::from_bytes([0; 16])));
+        for bits_beyond_128 in ["1", "2", "3"] {
+            assert!(format!("app_{}{bits_beyond_128}", "0".repeat(25)).parse::<AppID>().is_err());
+        }
+    }
+
+    #[test]
+    fn an_id_is_written_as_base32hex() {
+        for bytes in [[0xff; 16], *b"0123456789abcdef", [0; 16], [0xa5; 16]] {
+            let text = data_encoding::BASE32_DNSSEC.encode(&bytes);
+            assert_eq!(AppID::from_bytes(bytes).to_string(), format!("app_{text}"));
+        }
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub mod event;
 pub mod gateway;
 pub mod id;
 #[cfg(feature = "json")]
+pub(crate) mod object;
+#[cfg(feature = "json")]
 pub mod stream;
 pub mod time;
 #[cfg(feature = "json")]
@@ -18,6 +20,9 @@ pub mod webauthn;
 
 pub use code::Code;
 #[cfg(feature = "json")]
-pub use decode::{DecodeError, RequestID};
+pub use decode::DecodeError;
 pub use id::{AccountID, AppID, CeremonyID, ConnectionID, PasskeyID, SessionID};
 pub use time::UnixMillis;
+
+/// The number a client puts on a request; the answer repeats it.
+pub type RequestID = u64;

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::{
     AccountID, ConnectionID, DecodeError, PasskeyID, SessionID, UnixMillis,
+    decode::object,
     event::EventKind,
     gateway::{Failure, SessionKey},
 };
@@ -48,6 +49,16 @@ pub struct FirstMessage {
     /// What the client calls itself, for the server's logs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
+}
+
+impl FirstMessage {
+    /// Reads the first message.
+    ///
+    /// # Errors
+    /// [`DecodeError::NotAMessage`] when it is not an object with members of these kinds.
+    pub fn decode(text: &str) -> Result<Self, DecodeError> {
+        object(text).map_err(DecodeError::NotAMessage)
+    }
 }
 
 /// Where a subscription begins that does not resume.
@@ -250,8 +261,7 @@ impl Frame<'_> {
     }
 
     fn data<T: DeserializeOwned>(&self, name: &'static str) -> Result<T, DecodeError> {
-        serde_json::from_str(self.data_json())
-            .map_err(|error| DecodeError::BadData { name, reason: error.to_string() })
+        object(self.data_json()).map_err(|reason| DecodeError::BadData { name, reason })
     }
 
     fn id(&self, name: &'static str) -> Result<String, DecodeError> {
@@ -271,8 +281,7 @@ impl Message {
     /// # Errors
     /// [`DecodeError`] when the frame is not a message or its data does not fit its type.
     pub fn decode(text: &str) -> Result<Option<Self>, DecodeError> {
-        let frame: Frame<'_> =
-            serde_json::from_str(text).map_err(|error| DecodeError::NotAMessage(error.to_string()))?;
+        let frame: Frame<'_> = object(text).map_err(DecodeError::NotAMessage)?;
         Ok(Some(match &*frame.name {
             "ready" => Self::Ready(frame.data("ready")?),
             "gap" => Self::Gap(frame.data("gap")?),

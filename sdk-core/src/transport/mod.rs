@@ -1,7 +1,13 @@
-//! Sockets: the rim that carries out what the state machines ask for.
+//! Drivers: each drains a state machine, carries out what it asks for, and waits for the world.
 
+#[cfg(feature = "native")]
 mod address;
+#[cfg(feature = "native")]
 mod native;
+#[cfg(feature = "web")]
+pub mod web;
 
+#[cfg(feature = "native")]
 pub(crate) use address::Address;
+#[cfg(feature = "native")]
 pub(crate) use native::{Connector, drive};

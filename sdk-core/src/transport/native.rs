@@ -194,7 +194,7 @@ impl Link {
         if let Self::Open(mut socket) = self {
             let frame = CloseFrame { code: code.into(), reason: reason.into() };
             let goodbye = async {
-                if socket.close(Some(frame)).await.is_ok() {
+                if socket.send(Message::Close(Some(frame))).await.is_ok() {
                     while let Some(Ok(_)) = socket.next().await {}
                 }
             };

@@ -1,0 +1,267 @@
+//! Settings of `serve`: file, then environment, then flags. Unknown keys and unsafe values are errors that say how to mend them.
+
+mod tls;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use config::{Environment, File};
+use passkey_accounts::protocol::AppID;
+use serde::Deserialize;
+
+pub use tls::{TlsError, load as load_tls};
+
+use crate::{
+    apps::{NotAnOrigin, Origin},
+    sessions::SessionLimits,
+};
+
+/// What every variable of the environment starts with: `PASSKEY_ACCOUNTS_SERVER__LISTEN`, `..._SERVER__TLS__CERT_FILE`.
+pub const ENVIRONMENT_PREFIX: &str = "PASSKEY_ACCOUNTS_SERVER";
+
+/// Everything that an operator can set.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Address and port to listen on.
+    pub listen: SocketAddr,
+    /// Where people reach the server: `https://auth.example`.
+    pub public_url: String,
+    /// The folder of the database.
+    pub data_dir: PathBuf,
+    /// The file of the root key; not in the data folder.
+    pub root_key_file: PathBuf,
+    /// Certificate and key. Left out only behind a proxy that does TLS.
+    #[serde(default)]
+    pub tls: Option<Tls>,
+    /// A proxy in front does TLS and is the only one that can reach `listen`. Default false.
+    #[serde(default)]
+    pub behind_tls_proxy: bool,
+    /// How mail is sent.
+    pub mail: Mail,
+    /// The app that the server's own login page signs in to.
+    #[serde(default)]
+    pub site_app: Option<AppID>,
+    /// How long sessions last.
+    #[serde(default)]
+    pub sessions: Sessions,
+}
+
+/// A certificate and its key, as PEM files.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The chain, the server's own certificate first.
+    pub cert_file: PathBuf,
+    /// The private key; ECDSA is the fastest.
+    pub key_file: PathBuf,
+}
+
+/// How mail is sent.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mail {
+    /// `smtps://user:password@host`
+    pub smtp_url: String,
+    /// `Name <address>`
+    pub from: String,
+}
+
+/// How long sessions last.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sessions {
+    /// Longest life, in minutes. 1 to 43,200 (30 days); default 720.
+    pub absolute_minutes: u64,
+    /// Longest silence of the page, in minutes; default 720.
+    pub idle_minutes: u64,
+    /// Time to resume after a dropped socket, in seconds. 0 to 300; default 30.
+    pub grace_seconds: u64,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self { absolute_minutes: 12 * 60, idle_minutes: 12 * 60, grace_seconds: 30 }
+    }
+}
+
+impl Sessions {
+    /// In the server's own units.
+    pub const fn limits(self) -> SessionLimits {
+        SessionLimits {
+            absolute_ms: self.absolute_minutes * 60_000,
+            idle_ms: self.idle_minutes * 60_000,
+            grace_ms: self.grace_seconds * 1_000,
+        }
+    }
+}
+
+/// Flags that go before file and environment.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--listen`
+    pub listen: Option<String>,
+    /// `--public-url`
+    pub public_url: Option<String>,
+    /// `--data-dir`
+    pub data_dir: Option<String>,
+}
+
+impl Config {
+    /// Reads and checks the settings.
+    ///
+    /// # Errors
+    /// [`ConfigError`] says which setting is wrong and how to mend it.
+    pub fn load(
+        file: Option<&Path>,
+        environment: Environment,
+        flags: Overrides,
+    ) -> Result<Self, ConfigError> {
+        let mut builder = config::Config::builder();
+        if let Some(path) = file {
+            builder = builder.add_source(File::from(path));
+        }
+        let config: Self = builder
+            .add_source(environment.prefix_separator("__").separator("__"))
+            .set_override_option("listen", flags.listen)?
+            .set_override_option("public_url", flags.public_url)?
+            .set_override_option("data_dir", flags.data_dir)?
+            .build()?
+            .try_deserialize()?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The environment's part, from this process.
+    pub fn environment() -> Environment {
+        Environment::with_prefix(ENVIRONMENT_PREFIX)
+    }
+
+    /// The public URL as an origin.
+    ///
+    /// # Errors
+    /// [`ConfigError::PublicUrl`].
+    pub fn origin(&self) -> Result<Origin, ConfigError> {
+        Ok(self.public_url.trim_end_matches('/').parse()?)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let origin = self.origin()?;
+        if origin.as_str().starts_with("http:") && !self.listen.ip().is_loopback() {
+            return Err(ConfigError::PlainHttp(self.listen));
+        }
+        if self.tls.is_none() && !self.behind_tls_proxy && !self.listen.ip().is_loopback() {
+            return Err(ConfigError::NoTls(self.listen));
+        }
+        if self.root_key_file.starts_with(&self.data_dir) {
+            return Err(ConfigError::KeyBesideData(self.root_key_file.clone()));
+        }
+        let Sessions { absolute_minutes, idle_minutes, grace_seconds } = self.sessions;
+        if !(1..=43_200).contains(&absolute_minutes) || !(1..=43_200).contains(&idle_minutes) {
+            return Err(ConfigError::SessionTimes);
+        }
+        if grace_seconds > 300 {
+            return Err(ConfigError::Grace(grace_seconds));
+        }
+        Ok(())
+    }
+}
+
+/// Which setting is wrong, and how to mend it.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A key is missing, unknown, or of the wrong kind.
+    #[error("the settings cannot be read: {0}; every key is in docs/operating.md")]
+    Unreadable(#[from] config::ConfigError),
+    /// Passkeys would not work there.
+    #[error("public_url: {0}; write it like https://auth.example")]
+    PublicUrl(#[from] NotAnOrigin),
+    /// People's sign-ins would travel in clear.
+    #[error(
+        "public_url is plain http but {0} can be reached from other machines; use https, or listen on 127.0.0.1"
+    )]
+    PlainHttp(SocketAddr),
+    /// Nothing encrypts.
+    #[error(
+        "listening on {0} without TLS; set [tls] cert_file and key_file, or behind_tls_proxy = true if a proxy in front does TLS and nobody else can reach this address"
+    )]
+    NoTls(SocketAddr),
+    /// A stolen data folder would include its key.
+    #[error("root_key_file {} lies inside data_dir: a stolen copy of the folder would open itself; put the key elsewhere", .0.display())]
+    KeyBesideData(PathBuf),
+    /// Never or for ever.
+    #[error("sessions.absolute_minutes and sessions.idle_minutes go from 1 to 43200 (30 days)")]
+    SessionTimes,
+    /// A vanished page would count as signed in for too long.
+    #[error("sessions.grace_seconds is {0}; it goes from 0 (a session ends with its socket) to 300")]
+    Grace(u64),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use config::Environment;
+
+    use super::{Config, ConfigError, Overrides};
+
+    const GOOD: [(&str, &str); 6] = [
+        ("LISTEN", "0.0.0.0:8443"),
+        ("PUBLIC_URL", "https://auth.example"),
+        ("DATA_DIR", "data"),
+        ("ROOT_KEY_FILE", "secrets/root.key"),
+        ("MAIL__SMTP_URL", "smtps://mail.example"),
+        ("MAIL__FROM", "Auth <auth@mail.example>"),
+    ];
+
+    fn load(changes: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let mut variables: HashMap<String, String> = HashMap::new();
+        for (key, value) in GOOD.iter().chain(changes) {
+            variables.insert(format!("PASSKEY_ACCOUNTS_SERVER__{key}"), (*value).to_owned());
+        }
+        let environment = Environment::with_prefix("PASSKEY_ACCOUNTS_SERVER").source(Some(variables));
+        Config::load(None, environment, Overrides::default())
+    }
+
+    #[test]
+    fn good_settings_are_read_and_flags_go_first() {
+        let config = load(&[("BEHIND_TLS_PROXY", "true"), ("SESSIONS__GRACE_SECONDS", "0")]).unwrap();
+        assert_eq!(config.origin().unwrap().as_str(), "https://auth.example");
+        assert_eq!(config.sessions.limits().grace_ms, 0);
+        let flags = Overrides { listen: Some("127.0.0.1:1".into()), ..Overrides::default() };
+        let variables: HashMap<String, String> = GOOD
+            .iter()
+            .map(|(key, value)| (format!("PASSKEY_ACCOUNTS_SERVER__{key}"), (*value).to_owned()))
+            .collect();
+        let environment = Environment::with_prefix("PASSKEY_ACCOUNTS_SERVER").source(Some(variables));
+        assert_eq!(Config::load(None, environment, flags).unwrap().listen.port(), 1);
+    }
+
+    #[test]
+    fn unknown_keys_are_errors_that_name_the_key() {
+        let error = load(&[("LISTEM", "x")]).unwrap_err().to_string();
+        assert!(error.contains("listem"), "{error}");
+        assert!(error.contains("docs/operating.md"), "{error}");
+    }
+
+    #[test]
+    fn unsafe_settings_are_errors_that_say_how_to_mend_them() {
+        for (changes, part) in [
+            (&[][..], "behind_tls_proxy = true"),
+            (&[("PUBLIC_URL", "http://auth.example")], "write it like https://auth.example"),
+            (&[("PUBLIC_URL", "http://localhost:8443")], "use https, or listen on 127.0.0.1"),
+            (&[("BEHIND_TLS_PROXY", "true"), ("ROOT_KEY_FILE", "data/root.key")], "put the key elsewhere"),
+            (
+                &[("BEHIND_TLS_PROXY", "true"), ("SESSIONS__GRACE_SECONDS", "301")],
+                "0 (a session ends with its socket) to 300",
+            ),
+            (&[("BEHIND_TLS_PROXY", "true"), ("SESSIONS__IDLE_MINUTES", "0")], "from 1 to 43200"),
+            (&[("LISTEN", "everywhere")], "cannot be read"),
+        ] {
+            let error = load(changes).unwrap_err().to_string();
+            assert!(error.contains(part), "{changes:?}: {error}");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Sealed fields: AES-256-GCM with associated data, so that a ciphertext moved to another row does not open.
+
+use aws_lc_rs::aead::{Aad, NONCE_LEN, Nonce};
+use zeroize::Zeroizing;
+
+use super::Keyring;
+
+const VERSION: u8 = 1;
+
+/// What a sealed field belongs to. A ciphertext opens only under the same label and owner.
+#[derive(Debug, Clone, Copy)]
+pub struct Sealed<'a> {
+    /// What the field is, for example `email`.
+    pub label: &'static str,
+    /// Identifiers of the row: app, account, passkey.
+    pub owner: &'a [&'a [u8]],
+}
+
+impl Sealed<'_> {
+    /// `version (1) || nonce (12) || ciphertext || tag (16)`.
+    pub fn seal(&self, keyring: &Keyring, plain: &[u8]) -> Vec<u8> {
+        let mut text = plain.to_vec();
+        let nonce = keyring
+            .seal
+            .seal_in_place_append_tag(Aad::from(self.associated_data()), &mut text)
+            .expect("a field is far below AES-GCM's limit");
+        let mut sealed = Vec::with_capacity(1 + NONCE_LEN + text.len());
+        sealed.push(VERSION);
+        sealed.extend_from_slice(nonce.as_ref());
+        sealed.extend_from_slice(&text);
+        sealed
+    }
+
+    /// The plain bytes.
+    ///
+    /// # Errors
+    /// [`Tampered`] when the bytes are not what [`seal`](Self::seal) made for this very field of this very row.
+    pub fn open(&self, keyring: &Keyring, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Tampered> {
+        let (version, rest) = sealed.split_first().ok_or(Tampered)?;
+        let (nonce, text) = rest.split_at_checked(NONCE_LEN).ok_or(Tampered)?;
+        if *version != VERSION {
+            return Err(Tampered);
+        }
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Tampered)?;
+        let mut text = Zeroizing::new(text.to_vec());
+        let plain = keyring
+            .seal
+            .open_in_place(nonce, Aad::from(self.associated_data()), &mut text)
+            .map_err(|_| Tampered)?
+            .len();
+        text.truncate(plain);
+        Ok(text)
+    }
+
+    fn associated_data(&self) -> Vec<u8> {
+        let mut data = vec![VERSION];
+        for part in std::iter::once(self.label.as_bytes()).chain(self.owner.iter().copied()) {
+            data.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
+            data.extend_from_slice(part);
+        }
+        data
+    }
+}
+
+/// A sealed field does not open: the row was changed, moved, or sealed under another root key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a sealed field does not open: the row was changed or belongs to another root key")]
+pub struct Tampered;
+
+#[cfg(test)]
+mod tests {
+    use super::{Keyring, Sealed, Tampered};
+
+    #[test]
+    fn a_field_opens_only_where_it_was_sealed() {
+        let keyring = Keyring::new(&[7; 32]);
+        let here = Sealed { label: "email", owner: &[b"app", b"account"] };
+        let sealed = here.seal(&keyring, b"ada@example.org");
+        assert_eq!(here.open(&keyring, &sealed).unwrap().as_slice(), b"ada@example.org");
+        let moved = [
+            Sealed { label: "passkey", ..here },
+            Sealed { owner: &[b"app", b"accounu"], ..here },
+            Sealed { owner: &[b"appa", b"ccount"], ..here },
+        ];
+        for elsewhere in moved {
+            assert_eq!(elsewhere.open(&keyring, &sealed), Err(Tampered), "{elsewhere:?}");
+        }
+        assert_eq!(here.open(&Keyring::new(&[8; 32]), &sealed), Err(Tampered));
+    }
+
+    #[test]
+    fn any_changed_byte_or_cut_is_noticed() {
+        let keyring = Keyring::new(&[7; 32]);
+        let field = Sealed { label: "email", owner: &[] };
+        let sealed = field.seal(&keyring, b"x");
+        for index in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[index] ^= 1;
+            assert_eq!(field.open(&keyring, &changed), Err(Tampered), "byte {index}");
+            assert_eq!(field.open(&keyring, &sealed[..index]), Err(Tampered), "cut at {index}");
+        }
+    }
+
+    #[test]
+    fn sealing_twice_gives_two_ciphertexts() {
+        let keyring = Keyring::new(&[7; 32]);
+        let field = Sealed { label: "email", owner: &[] };
+        assert_ne!(field.seal(&keyring, b"x"), field.seal(&keyring, b"x"));
+    }
+}

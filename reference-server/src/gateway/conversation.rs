@@ -1,0 +1,253 @@
+//! What may be said when on a browser socket. Pure: time, codes and challenges are arguments.
+
+use std::sync::Arc;
+
+use passkey_accounts::protocol::{CeremonyID, Code, UnixMillis, gateway::SessionKey};
+use subtle::ConstantTimeEq;
+
+use crate::{
+    ceremony::PendingCeremony,
+    crypto::Email,
+    limits::{MAX_CODE_TRIES, MAX_CODES_PER_CONNECTION, MAX_UNEXPECTED},
+    sessions::Session,
+};
+
+/// Where the conversation on one connection stands.
+#[derive(Debug, Default)]
+pub struct Conversation {
+    state: State,
+    codes_asked_for: u32,
+    unexpected: u32,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Open,
+    CodeSent(PendingCode),
+    Challenged(Box<PendingCeremony>),
+    SignedIn(Arc<Session>),
+}
+
+/// A sign-up that waits for the mailed code.
+#[derive(Debug, Clone)]
+pub struct PendingCode {
+    /// The address that the code was mailed to.
+    pub email: Email,
+    /// The key that the session will be bound to.
+    pub session_key: SessionKey,
+    /// Six digits.
+    pub code: String,
+    /// When it stops working.
+    pub expires_at: UnixMillis,
+    /// Wrong tries so far.
+    pub tries: u32,
+}
+
+impl Conversation {
+    /// The session that this connection carries.
+    pub const fn session(&self) -> Option<&Arc<Session>> {
+        match &self.state {
+            State::SignedIn(session) => Some(session),
+            State::Open | State::CodeSent(_) | State::Challenged(_) => None,
+        }
+    }
+
+    /// A new sign-up or sign-in may begin; whatever was pending is dropped.
+    ///
+    /// # Errors
+    /// [`Code::Unexpected`] while a session is open.
+    pub fn begin(&mut self) -> Result<(), Code> {
+        if self.session().is_some() {
+            return Err(Code::Unexpected);
+        }
+        self.state = State::Open;
+        Ok(())
+    }
+
+    /// Another code may be mailed.
+    ///
+    /// # Errors
+    /// [`Code::RateLimited`] when this connection asked for too many.
+    pub fn count_code(&mut self) -> Result<(), Code> {
+        self.codes_asked_for += 1;
+        if self.codes_asked_for > MAX_CODES_PER_CONNECTION { Err(Code::RateLimited) } else { Ok(()) }
+    }
+
+    /// A code was mailed.
+    pub fn code_sent(&mut self, pending: PendingCode) {
+        self.state = State::CodeSent(pending);
+    }
+
+    /// Compares a typed code, in constant time. The right one works once.
+    ///
+    /// # Errors
+    /// [`Code::WrongCode`], after which the person may try again; [`Code::CodeExpired`] and
+    /// [`Code::TooManyAttempts`], after which the code is gone; [`Code::Unexpected`] when none was mailed.
+    pub fn take_code(&mut self, typed: &str, now: UnixMillis) -> Result<PendingCode, Code> {
+        let State::CodeSent(pending) = &mut self.state else { return Err(Code::Unexpected) };
+        let is_right: bool = pending.code.as_bytes().ct_eq(typed.trim().as_bytes()).into();
+        let failure = if pending.expires_at <= now {
+            Code::CodeExpired
+        } else if is_right {
+            let pending = pending.clone();
+            self.state = State::Open;
+            return Ok(pending);
+        } else {
+            pending.tries += 1;
+            if pending.tries < MAX_CODE_TRIES {
+                return Err(Code::WrongCode);
+            }
+            Code::TooManyAttempts
+        };
+        self.state = State::Open;
+        Err(failure)
+    }
+
+    /// A challenge was sent.
+    pub fn challenged(&mut self, pending: PendingCeremony) {
+        self.state = State::Challenged(Box::new(pending));
+    }
+
+    /// Takes the pending ceremony out, before anything about the answer is checked: a failed try burns the challenge.
+    ///
+    /// # Errors
+    /// [`Code::UnknownCeremony`] when none with that id is pending here; [`Code::ChallengeExpired`].
+    pub fn take_ceremony(
+        &mut self,
+        ceremony_id: CeremonyID,
+        now: UnixMillis,
+    ) -> Result<PendingCeremony, Code> {
+        match std::mem::take(&mut self.state) {
+            State::Challenged(pending) if pending.ceremony_id == ceremony_id => {
+                if pending.expires_at <= now {
+                    Err(Code::ChallengeExpired)
+                } else {
+                    Ok(*pending)
+                }
+            }
+            other => {
+                self.state = other;
+                Err(Code::UnknownCeremony)
+            }
+        }
+    }
+
+    /// A session is open on this connection.
+    pub fn signed_in(&mut self, session: Arc<Session>) {
+        self.state = State::SignedIn(session);
+    }
+
+    /// Takes the session off this connection.
+    pub fn take_session(&mut self) -> Option<Arc<Session>> {
+        match std::mem::take(&mut self.state) {
+            State::SignedIn(session) => Some(session),
+            other => {
+                self.state = other;
+                None
+            }
+        }
+    }
+
+    /// Counts a request out of turn; `true` when the connection has had its share of them.
+    pub fn count_unexpected(&mut self, code: Code) -> bool {
+        if matches!(code, Code::Unexpected | Code::UnknownType | Code::BadMessage | Code::UnknownCeremony) {
+            self.unexpected += 1;
+        }
+        self.unexpected >= MAX_UNEXPECTED
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Code, Conversation, PendingCeremony, PendingCode};
+    use crate::ceremony::Purpose;
+    use passkey_accounts::protocol::{CeremonyID, UnixMillis, base64url::Base64Url, gateway::SessionKey};
+
+    const NOW: UnixMillis = UnixMillis(1_000_000);
+
+    fn key() -> SessionKey {
+        let part = Base64Url(vec![1; 32]);
+        SessionKey { kty: "EC".into(), crv: "P-256".into(), x: part.clone(), y: part }
+    }
+
+    fn with_code() -> Conversation {
+        let mut conversation = Conversation::default();
+        conversation.code_sent(PendingCode {
+            email: "ada@example.org".parse().unwrap(),
+            session_key: key(),
+            code: "123456".into(),
+            expires_at: NOW.plus(1_000),
+            tries: 0,
+        });
+        conversation
+    }
+
+    fn with_challenge(ceremony_id: CeremonyID) -> Conversation {
+        let mut conversation = Conversation::default();
+        conversation.challenged(PendingCeremony {
+            ceremony_id,
+            random: [0; 32],
+            challenge: [0; 32],
+            session_key: key(),
+            thumbprint: [0; 32],
+            expires_at: NOW.plus(1_000),
+            purpose: Purpose::SignIn(None),
+        });
+        conversation
+    }
+
+    #[test]
+    fn the_right_code_works_once_and_in_time_only() {
+        let mut conversation = with_code();
+        assert_eq!(conversation.take_code("654321", NOW).unwrap_err(), Code::WrongCode);
+        assert!(conversation.take_code(" 123456 ", NOW).is_ok());
+        assert_eq!(conversation.take_code("123456", NOW).unwrap_err(), Code::Unexpected);
+        assert_eq!(with_code().take_code("123456", NOW.plus(1_000)).unwrap_err(), Code::CodeExpired);
+    }
+
+    #[test]
+    fn five_wrong_codes_burn_the_code() {
+        let mut conversation = with_code();
+        for _ in 0..4 {
+            assert_eq!(conversation.take_code("000000", NOW).unwrap_err(), Code::WrongCode);
+        }
+        assert_eq!(conversation.take_code("000000", NOW).unwrap_err(), Code::TooManyAttempts);
+        assert_eq!(conversation.take_code("123456", NOW).unwrap_err(), Code::Unexpected);
+    }
+
+    #[test]
+    fn a_challenge_is_taken_out_once() {
+        let id = CeremonyID::from_bytes([1; 16]);
+        let mut conversation = with_challenge(id);
+        let other = CeremonyID::from_bytes([2; 16]);
+        assert_eq!(conversation.take_ceremony(other, NOW).unwrap_err(), Code::UnknownCeremony);
+        assert!(conversation.take_ceremony(id, NOW).is_ok());
+        assert_eq!(conversation.take_ceremony(id, NOW).unwrap_err(), Code::UnknownCeremony);
+    }
+
+    #[test]
+    fn an_expired_challenge_is_burnt_too() {
+        let id = CeremonyID::from_bytes([1; 16]);
+        let mut conversation = with_challenge(id);
+        assert_eq!(conversation.take_ceremony(id, NOW.plus(1_000)).unwrap_err(), Code::ChallengeExpired);
+        assert_eq!(conversation.take_ceremony(id, NOW).unwrap_err(), Code::UnknownCeremony);
+    }
+
+    #[test]
+    fn a_new_begin_drops_the_pending_ceremony() {
+        let id = CeremonyID::from_bytes([1; 16]);
+        let mut conversation = with_challenge(id);
+        conversation.begin().unwrap();
+        assert_eq!(conversation.take_ceremony(id, NOW).unwrap_err(), Code::UnknownCeremony);
+    }
+
+    #[test]
+    fn three_requests_out_of_turn_are_enough() {
+        let mut conversation = Conversation::default();
+        assert!(!conversation.count_unexpected(Code::Unexpected));
+        assert!(!conversation.count_unexpected(Code::WrongCode));
+        assert!(!conversation.count_unexpected(Code::BadMessage));
+        assert!(conversation.count_unexpected(Code::UnknownType));
+    }
+}

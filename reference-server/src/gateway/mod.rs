@@ -1,0 +1,8 @@
+//! The browser socket: `GET /v1/gateway?app=app_...` (docs/protocol.md section 1).
+
+mod conversation;
+mod requests;
+mod socket;
+mod upgrade;
+
+pub use upgrade::upgrade;

@@ -1,0 +1,236 @@
+//! The loop of one browser socket: requests, heartbeats, the session's own timers, and its end.
+
+use std::sync::Arc;
+
+use passkey_accounts::protocol::{
+    Code, ConnectionID, DecodeError, RequestID, UnixMillis,
+    base64url::Base64Url,
+    gateway::{
+        AppName, ClientMessage, Drain, EndReason, Failure, Hello, MAX_FIRST_FRAME_BYTES, ServerMessage,
+        SignedOut,
+    },
+};
+
+use super::{conversation::Conversation, requests};
+use crate::{
+    apps::{App, Origin},
+    clock::make_random,
+    context::{Context, stopped},
+    limits::{ANONYMOUS_MS, DEAD_PEER_MS, DRAIN_MS, IDLE_MS},
+    sessions::{self, Session, next_end},
+    socket::{Heard, Socket, WriteError},
+};
+
+/// A page on the other end of a browser socket.
+#[derive(Debug)]
+pub struct Page {
+    /// What all handlers share.
+    pub context: Arc<Context>,
+    /// The app that the page belongs to.
+    pub app: Arc<App>,
+    /// The page's origin, from the `Origin` header.
+    pub origin: Origin,
+    /// Names the socket.
+    pub connection_id: ConnectionID,
+    /// Random bytes of this socket alone.
+    pub nonce: [u8; 32],
+}
+
+impl Page {
+    /// A page that has just connected.
+    pub fn new(context: Arc<Context>, app: Arc<App>, origin: Origin) -> Self {
+        let connection_id = ConnectionID::from_bytes(make_random());
+        Self { context, app, origin, connection_id, nonce: make_random() }
+    }
+
+    fn hello(&self) -> ServerMessage {
+        ServerMessage::Hello(Hello {
+            connection_id: self.connection_id,
+            nonce: Base64Url(self.nonce.to_vec()),
+            heartbeat_ms: IDLE_MS,
+            rp_id: self.app.rp_id.clone(),
+            app: AppName { name: self.app.name.clone() },
+            policy: self.app.policy,
+        })
+    }
+}
+
+/// Why a conversation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The page closed the socket itself.
+    PageClosed,
+    /// The connection broke.
+    Lost,
+    /// We close it, for this reason.
+    Refused(Code),
+    /// The server stops.
+    Restart,
+}
+
+impl From<WriteError> for End {
+    fn from(_: WriteError) -> Self {
+        Self::Lost
+    }
+}
+
+/// Serves one browser socket until it ends.
+pub async fn converse(page: Page, mut socket: Socket) {
+    let mut conversation = Conversation::default();
+    let end = match exchange(&page, &mut socket, &mut conversation).await {
+        Err(end) => end,
+        Ok(never) => match never {},
+    };
+    tracing::debug!(connection.id = %page.connection_id, ?end, "browser socket ended");
+    if let Some(session) = conversation.take_session() {
+        leave(&page.context, session, end).await;
+    }
+    match end {
+        End::Refused(code) => socket.close(code, None).await,
+        End::Restart => socket.close_for_restart().await,
+        End::PageClosed | End::Lost => {}
+    }
+}
+
+enum Never {}
+
+async fn exchange(page: &Page, socket: &mut Socket, conversation: &mut Conversation) -> Result<Never, End> {
+    let clock = &page.context.clock;
+    let mut stopping = page.context.stopping.clone();
+    let mut timers = Timers::new(clock.now());
+    let mut max_frame_bytes = MAX_FIRST_FRAME_BYTES;
+    socket.send(page.hello().encode(None)).await?;
+    loop {
+        tokio::select! {
+            heard = socket.hear() => {
+                let now = clock.now();
+                timers.heard = now;
+                match heard {
+                    Heard::Text(text) if text.len() > max_frame_bytes => return Err(End::Refused(Code::TooLarge)),
+                    Heard::Text(text) => {
+                        let (id, message) = ClientMessage::decode(&text);
+                        if message.is_ok() {
+                            max_frame_bytes = usize::MAX;
+                            timers.requested = now;
+                        }
+                        answer(page, socket, conversation, id, message).await?;
+                        timers.said = clock.now();
+                    }
+                    Heard::Alive => {}
+                    Heard::Broken(code) => return Err(End::Refused(code)),
+                    Heard::Closed => return Err(End::PageClosed),
+                    Heard::Lost => return Err(End::Lost),
+                }
+            }
+            () = clock.sleep_until(timers.next(conversation.session())) => {
+                on_time(page, socket, conversation, &mut timers).await?;
+            }
+            () = stopped(&mut stopping) => {
+                socket.send(ServerMessage::Drain(Drain { reconnect_after_ms: DRAIN_MS }).encode(None)).await?;
+                return Err(End::Restart);
+            }
+        }
+    }
+}
+
+async fn answer(
+    page: &Page,
+    socket: &mut Socket,
+    conversation: &mut Conversation,
+    id: Option<RequestID>,
+    message: Result<ClientMessage, DecodeError>,
+) -> Result<(), End> {
+    let failure = match message {
+        Ok(message) => match requests::handle(page, conversation, message).await {
+            Ok(reply) => return Ok(socket.send(reply.encode(id)).await?),
+            Err(code) => (code, Failure::from(code)),
+        },
+        Err(error) => (error.code(), Failure { message: error.to_string(), ..Failure::from(error.code()) }),
+    };
+    let (code, failure) = failure;
+    socket.send(ServerMessage::Error(failure).encode(id)).await?;
+    if conversation.count_unexpected(code) { Err(End::Refused(code)) } else { Ok(()) }
+}
+
+/// When something was last said and heard.
+struct Timers {
+    heard: UnixMillis,
+    requested: UnixMillis,
+    said: UnixMillis,
+}
+
+impl Timers {
+    const fn new(now: UnixMillis) -> Self {
+        Self { heard: now, requested: now, said: now }
+    }
+
+    fn dead(&self) -> UnixMillis {
+        self.heard.plus(DEAD_PEER_MS)
+    }
+
+    fn heartbeat(&self) -> UnixMillis {
+        self.said.plus(IDLE_MS)
+    }
+
+    /// When the session, or the wait for one, is over.
+    fn end(&self, session: Option<&Arc<Session>>) -> (UnixMillis, Option<EndReason>) {
+        session.map_or((self.requested.plus(ANONYMOUS_MS), None), |session| {
+            let (time, reason) = next_end(session, self.requested);
+            (time, Some(reason))
+        })
+    }
+
+    fn next(&self, session: Option<&Arc<Session>>) -> UnixMillis {
+        self.dead().min(self.heartbeat()).min(self.end(session).0)
+    }
+}
+
+async fn on_time(
+    page: &Page,
+    socket: &mut Socket,
+    conversation: &mut Conversation,
+    timers: &mut Timers,
+) -> Result<(), End> {
+    let now = page.context.clock.now();
+    match timers.end(conversation.session()) {
+        (time, None) if time <= now => return Err(End::Refused(Code::Idle)),
+        (time, Some(reason)) if time <= now => {
+            if let Some(session) = conversation.take_session() {
+                end_or_retry(&page.context, session, reason).await;
+                socket.send(ServerMessage::SignedOut(SignedOut { reason }).encode(None)).await?;
+                timers.requested = now;
+            }
+        }
+        _ => {}
+    }
+    if timers.dead() <= now {
+        return Err(End::Lost);
+    }
+    if timers.heartbeat() <= now {
+        // The text is for the page, which cannot see pings; the ping is for us, because every browser answers it.
+        socket.send(ServerMessage::Heartbeat.encode(None)).await?;
+        socket.ping().await?;
+        timers.said = now;
+    }
+    Ok(())
+}
+
+/// What becomes of a session when its socket ends.
+async fn leave(context: &Context, session: Arc<Session>, end: End) {
+    match end {
+        // The page closed or was left: its key is gone with it.
+        End::PageClosed => end_or_retry(context, session, EndReason::PageGone).await,
+        End::Lost | End::Refused(_) => {
+            context.detached.insert(session, context.clock.now(), EndReason::ConnectionLost);
+        }
+        // The row stays: the next server to open the database lets it wait for its key.
+        End::Restart => {}
+    }
+}
+
+async fn end_or_retry(context: &Context, session: Arc<Session>, reason: EndReason) {
+    if let Err(error) = sessions::end(&context.store, &session, reason).await {
+        tracing::error!(%error, session.id = %session.session_id, "a session could not be ended; retrying");
+        context.detached.insert(session, context.clock.now(), reason);
+    }
+}

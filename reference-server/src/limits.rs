@@ -1,0 +1,64 @@
+//! Every limit of the server, by name. What a stranger can make us hold or wait for is bounded here.
+
+/// Connections at once, of all kinds.
+pub const MAX_CONNECTIONS: usize = 20_000;
+
+/// Back-end sockets of one app at once.
+pub const MAX_BACK_END_SOCKETS_PER_APP: usize = 100;
+
+/// Time for the TLS handshake, in milliseconds.
+pub const TLS_HANDSHAKE_MS: u64 = 10_000;
+
+/// Time for the head of a request, in milliseconds; also how long an idle HTTP connection is kept.
+pub const REQUEST_HEAD_MS: u64 = 10_000;
+
+/// The largest head of a request, in bytes.
+pub const MAX_REQUEST_HEAD_BYTES: usize = 16 * 1024;
+
+/// Time for the first message of a back end, in milliseconds.
+pub const FIRST_MESSAGE_MS: u64 = 10_000;
+
+/// The server says something on every socket at least this often, in milliseconds.
+pub const IDLE_MS: u64 = 20_000;
+
+/// A peer that was not heard for this long is dead, in milliseconds.
+pub const DEAD_PEER_MS: u64 = 30_000;
+
+/// Time for a peer to take what was written, in milliseconds.
+pub const WRITE_MS: u64 = 30_000;
+
+/// How long a page may hold a socket without signing in, in milliseconds.
+pub const ANONYMOUS_MS: u64 = 15 * 60 * 1_000;
+
+/// Read buffer of a socket, in bytes. The library's own default costs 128 KiB per idle connection.
+pub const READ_BUFFER_BYTES: usize = 4 * 1024;
+
+/// A socket's frames are gathered up to this many bytes before they are written.
+pub const WRITE_BUFFER_BYTES: usize = 16 * 1024;
+
+/// Most bytes that a socket holds for a peer that does not read: one full buffer and the largest frame.
+pub const MAX_WRITE_BUFFER_BYTES: usize = WRITE_BUFFER_BYTES + 2 * 64 * 1024;
+
+/// Requests out of turn before a browser socket is closed.
+pub const MAX_UNEXPECTED: u32 = 3;
+
+/// Codes that one browser socket may ask for.
+pub const MAX_CODES_PER_CONNECTION: u32 = 5;
+
+/// Wrong tries at one code.
+pub const MAX_CODE_TRIES: u32 = 5;
+
+/// How long a code works, in milliseconds.
+pub const CODE_MS: u64 = 10 * 60 * 1_000;
+
+/// How long a challenge works, in milliseconds. Browsers give the person five minutes at most.
+pub const CHALLENGE_MS: u64 = 5 * 60 * 1_000;
+
+/// Sessions in one page of a snapshot.
+pub const SNAPSHOT_PAGE_SESSIONS: usize = 128;
+
+/// Entries that a reader takes from the log at once.
+pub const READ_ENTRIES: usize = 64;
+
+/// Time for sockets to leave when the server stops, in milliseconds.
+pub const DRAIN_MS: u64 = 5_000;

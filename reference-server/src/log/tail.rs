@@ -1,0 +1,88 @@
+//! The newest entries of each log in memory, shared by all readers. Readers pull; nothing is queued for them.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+};
+
+use passkey_accounts::protocol::AppID;
+use tokio::sync::watch;
+
+use super::{Entry, LogState};
+
+/// Entries kept in memory per app. Older ones are read from the database.
+const RING_ENTRIES: usize = 1_000;
+
+/// The tails of all apps.
+#[derive(Debug, Default)]
+pub struct Logs(RwLock<HashMap<AppID, Arc<Tail>>>);
+
+impl Logs {
+    /// The tail of an app's log.
+    pub fn tail(&self, app_id: AppID) -> Option<Arc<Tail>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&app_id).cloned()
+    }
+
+    /// Adds the log of an app.
+    pub fn insert(&self, app_id: AppID, state: LogState) {
+        let tail = Arc::new(Tail::new(state));
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(app_id, tail);
+    }
+}
+
+/// The end of one app's log: its state and its last entries.
+#[derive(Debug)]
+pub struct Tail {
+    inner: Mutex<Inner>,
+    head: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    state: LogState,
+    ring: VecDeque<Arc<Entry>>,
+}
+
+impl Tail {
+    fn new(state: LogState) -> Self {
+        let head = watch::Sender::new(state.seq());
+        Self { inner: Mutex::new(Inner { state, ring: VecDeque::new() }), head }
+    }
+
+    /// The state as of the last committed entry.
+    pub fn state(&self) -> LogState {
+        self.lock().state.clone()
+    }
+
+    /// Wakes when the log has grown. It carries the head's number, never the data.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.head.subscribe()
+    }
+
+    /// Up to `limit` entries after `seq`; `None` when they are no longer in memory.
+    pub fn entries_after(&self, seq: u64, limit: usize) -> Option<Vec<Arc<Entry>>> {
+        let inner = self.lock();
+        if seq >= inner.state.seq() {
+            return Some(Vec::new());
+        }
+        let first = inner.ring.front()?.seq;
+        let skip = usize::try_from((seq + 1).checked_sub(first)?).ok()?;
+        Some(inner.ring.iter().skip(skip).take(limit).cloned().collect())
+    }
+
+    /// Makes committed entries visible and wakes the readers.
+    pub fn publish(&self, state: LogState, entries: impl IntoIterator<Item = Arc<Entry>>) {
+        let seq = state.seq();
+        let mut inner = self.lock();
+        inner.state = state;
+        inner.ring.extend(entries);
+        let excess = inner.ring.len().saturating_sub(RING_ENTRIES);
+        inner.ring.drain(..excess);
+        drop(inner);
+        self.head.send_replace(seq);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,137 @@
+//! A running server: what it is made of, and how it stops.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use passkey_accounts::protocol::gateway::EndReason;
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    apps::Apps,
+    clock::Clock,
+    context::{BackEnds, Context},
+    crypto::Keyring,
+    limits::DRAIN_MS,
+    listen::listen,
+    mail::Mailer,
+    routes::{Site, router},
+    sessions::{Detached, SessionLimits},
+    store::{OpenError, Store},
+};
+
+/// What a server is made of.
+#[derive(Debug)]
+pub struct Settings {
+    /// The folder of the database.
+    pub data_directory: PathBuf,
+    /// The time.
+    pub clock: Clock,
+    /// Keys for what is encrypted at rest.
+    pub keyring: Keyring,
+    /// Where mail goes.
+    pub mailer: Mailer,
+    /// How long sessions last.
+    pub session_limits: SessionLimits,
+    /// TLS, unless a proxy in front or a loopback address does without.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+}
+
+/// A server that has its database open and does not listen yet.
+#[derive(Debug)]
+pub struct Prepared {
+    settings: Settings,
+    store: Store,
+}
+
+impl Prepared {
+    /// Opens the database.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what stands in the way.
+    pub async fn open(settings: Settings) -> Result<Self, OpenError> {
+        let store = Store::open(&settings.data_directory, settings.clock.clone()).await?;
+        Ok(Self { settings, store })
+    }
+
+    /// The database.
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Starts to listen.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the apps cannot be read, or the listener has no address.
+    pub async fn start(self, listener: TcpListener, site: Site) -> Result<Running, OpenError> {
+        let Self {
+            settings: Settings { data_directory, clock, keyring, mailer, session_limits, tls },
+            store,
+        } = self;
+        let address = listener.local_addr().map_err(|error| OpenError::Directory(data_directory, error))?;
+        let apps = Apps::new(store.apps().await?);
+        let detached = Detached::default();
+        for app in store.apps().await? {
+            let Some(tail) = store.logs().tail(app.app_id) else { continue };
+            // Their sockets went with the server that carried them. Whoever holds the key may come back.
+            for session in tail.state().sessions().values() {
+                detached.insert(Arc::clone(session), clock.now(), EndReason::ServerLost);
+            }
+        }
+        let (stop, stopping) = watch::channel(false);
+        let back_ends = BackEnds::default();
+        let tasks = TaskTracker::new();
+        let context = Arc::new(Context {
+            clock,
+            store,
+            keyring,
+            apps,
+            mailer,
+            session_limits,
+            detached,
+            back_ends,
+            site,
+            stopping,
+            sockets: tasks.clone(),
+        });
+        let sweeper = tokio::spawn({
+            let context = Arc::clone(&context);
+            async move { context.detached.sweep(&context.store, &context.clock).await }
+        });
+        let accepting = tokio::spawn(listen(
+            listener,
+            tls,
+            router(Arc::clone(&context)),
+            context.stopping.clone(),
+            tasks.clone(),
+        ));
+        Ok(Running { address, context, stop, tasks, accepting, sweeper })
+    }
+}
+
+/// A server that listens.
+#[derive(Debug)]
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What its handlers share.
+    pub context: Arc<Context>,
+    stop: watch::Sender<bool>,
+    tasks: TaskTracker,
+    accepting: JoinHandle<()>,
+    sweeper: JoinHandle<()>,
+}
+
+impl Running {
+    /// Stops: no new connections, every socket is told to come back later, sessions stay open for their grace time.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        let _ = self.accepting.await;
+        self.tasks.close();
+        let drained = tokio::time::timeout(Duration::from_millis(DRAIN_MS), self.tasks.wait()).await;
+        if drained.is_err() {
+            tracing::warn!(connections = self.tasks.len(), "stopped before every connection had left");
+        }
+        self.sweeper.abort();
+        let _ = self.sweeper.await;
+    }
+}

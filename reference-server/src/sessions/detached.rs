@@ -1,0 +1,123 @@
+//! Sessions without a socket: each waits for its key to come back, or for its grace time to run out.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use passkey_accounts::protocol::{SessionID, UnixMillis, gateway::EndReason};
+use tokio::sync::Notify;
+
+use super::{Session, end};
+use crate::{clock::Clock, store::Store};
+
+/// How long to wait before trying again to end sessions that the database could not end.
+const RETRY_MS: u64 = 1_000;
+
+/// The detached sessions of this server. Taking one out is the right to resume or to end it: exactly one wins.
+#[derive(Debug, Default)]
+pub struct Detached {
+    inner: Mutex<Inner>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    waiting: HashMap<SessionID, Waiting>,
+    by_deadline: BTreeMap<(UnixMillis, SessionID), ()>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    session: Arc<Session>,
+    deadline: UnixMillis,
+    reason: EndReason,
+}
+
+impl Detached {
+    /// Lets a session wait from `now` for its grace time, and end for `reason` after it.
+    pub fn insert(&self, session: Arc<Session>, now: UnixMillis, reason: EndReason) {
+        let grace_end = now.plus(session.grace_ms);
+        let (deadline, reason) = if session.expires_at < grace_end {
+            (session.expires_at, EndReason::AbsoluteTimeout)
+        } else {
+            (grace_end, reason)
+        };
+        let mut inner = self.lock();
+        inner.by_deadline.insert((deadline, session.session_id), ());
+        inner.waiting.insert(session.session_id, Waiting { session, deadline, reason });
+        drop(inner);
+        self.changed.notify_one();
+    }
+
+    /// The session, if it waits and `is_holder` agrees; it no longer waits then.
+    pub fn take(
+        &self,
+        session_id: SessionID,
+        is_holder: impl FnOnce(&Session) -> bool,
+    ) -> Option<Arc<Session>> {
+        let mut inner = self.lock();
+        if !is_holder(&inner.waiting.get(&session_id)?.session) {
+            return None;
+        }
+        inner.remove(session_id).map(|waiting| waiting.session)
+    }
+
+    /// Ends sessions when their grace time is over. Runs until it is dropped.
+    pub async fn sweep(&self, store: &Store, clock: &Clock) {
+        loop {
+            let next = self.lock().by_deadline.keys().next().map(|(deadline, _)| *deadline);
+            let changed = self.changed.notified();
+            match next {
+                None => changed.await,
+                Some(deadline) if clock.now() < deadline => {
+                    tokio::select! {
+                        () = clock.sleep_until(deadline) => {}
+                        () = changed => {}
+                    }
+                }
+                Some(_) => self.end_expired(store, clock).await,
+            }
+        }
+    }
+
+    async fn end_expired(&self, store: &Store, clock: &Clock) {
+        let now = clock.now();
+        let expired = self.lock().take_expired(now);
+        // Together, so that they share commits.
+        let ends = expired.into_iter().map(async |waiting| {
+            let outcome = end(store, &waiting.session, waiting.reason).await;
+            outcome.err().map(|error| (waiting, error))
+        });
+        for (waiting, error) in futures_util::future::join_all(ends).await.into_iter().flatten() {
+            tracing::error!(%error, session.id = %waiting.session.session_id, "a session could not be ended; retrying");
+            let deadline = now.plus(RETRY_MS);
+            let mut inner = self.lock();
+            inner.by_deadline.insert((deadline, waiting.session.session_id), ());
+            inner.waiting.insert(waiting.session.session_id, Waiting { deadline, ..waiting });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn remove(&mut self, session_id: SessionID) -> Option<Waiting> {
+        let waiting = self.waiting.remove(&session_id)?;
+        self.by_deadline.remove(&(waiting.deadline, session_id));
+        Some(waiting)
+    }
+
+    fn take_expired(&mut self, now: UnixMillis) -> Vec<Waiting> {
+        let mut expired = Vec::new();
+        while let Some((deadline, session_id)) = self.by_deadline.keys().next().copied() {
+            if deadline > now {
+                break;
+            }
+            expired.extend(self.remove(session_id));
+        }
+        expired
+    }
+}

@@ -1,0 +1,89 @@
+//! Sessions: opened by a ceremony, detached by a dropped socket, resumed by their key, ended exactly once.
+
+mod detached;
+mod lifecycle;
+mod open;
+
+use passkey_accounts::protocol::{
+    AccountID, AppID, PasskeyID, SessionID, UnixMillis,
+    event::{EventKind, LoggedOut},
+    gateway::{self, EndReason, SessionKey},
+    stream::OpenSession,
+};
+
+pub use detached::Detached;
+pub use lifecycle::{SessionLimits, next_end};
+pub use open::{Opening, open};
+
+use crate::store::{Store, StoreError};
+
+/// An open session, as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Names it. Not a secret.
+    pub session_id: SessionID,
+    /// The app it belongs to.
+    pub app_id: AppID,
+    /// Whose it is.
+    pub account_id: AccountID,
+    /// The passkey that opened it.
+    pub passkey_id: PasskeyID,
+    /// The page's origin; it can be resumed from there only.
+    pub origin: String,
+    /// The key that carries it.
+    pub session_key: SessionKey,
+    /// When it was opened.
+    pub started_at: UnixMillis,
+    /// When it ends at the latest.
+    pub expires_at: UnixMillis,
+    /// It ends after this long without a message from the page.
+    pub idle_ms: u64,
+    /// After a dropped socket it can be resumed for this long.
+    pub grace_ms: u64,
+}
+
+impl Session {
+    /// As its own page sees it.
+    pub const fn for_page(&self) -> gateway::Session {
+        gateway::Session {
+            session_id: self.session_id,
+            account_id: self.account_id,
+            passkey_id: self.passkey_id,
+            started_at: self.started_at,
+            expires_at: self.expires_at,
+            idle_ms: self.idle_ms,
+            grace_ms: self.grace_ms,
+        }
+    }
+
+    /// As a back end sees it in a snapshot.
+    pub fn for_snapshot(&self) -> OpenSession {
+        OpenSession {
+            account_id: self.account_id,
+            session_id: self.session_id,
+            passkey_id: self.passkey_id,
+            session_key: self.session_key.clone(),
+            since: self.started_at,
+            expires_at: self.expires_at,
+        }
+    }
+}
+
+/// Ends a session: its row goes and `loggedOut` is written, in one transaction. `false` if it had ended already.
+///
+/// # Errors
+/// [`StoreError`] when the database fails; the session is still open then.
+pub async fn end(store: &Store, session: &Session, reason: EndReason) -> Result<bool, StoreError> {
+    let session = session.clone();
+    store
+        .write(move |write| {
+            Box::pin(async move {
+                let Some(account_sessions) = write.end_session(&session)? else { return Ok(false) };
+                let Session { app_id, account_id, session_id, .. } = session;
+                let event = LoggedOut { account_id, session_id, reason, account_sessions };
+                write.append(app_id, &EventKind::LoggedOut(event))?;
+                Ok(true)
+            })
+        })
+        .await
+}

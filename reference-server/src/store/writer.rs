@@ -1,0 +1,291 @@
+//! The one writer: it takes every action that waits, runs them in one transaction, commits once, then answers all.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use futures_util::future::BoxFuture;
+use passkey_accounts::protocol::{AppID, UnixMillis, event::EventKind};
+use sqlx::{Connection, SqliteConnection};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{StoreError, events, sessions};
+use crate::{
+    clock::Clock,
+    log::{Entry, LogState, Logs},
+    sessions::Session,
+};
+
+/// Actions that wait for the writer; more wait at the door.
+const QUEUE_ACTIONS: usize = 1_024;
+
+/// Actions of one commit.
+const BATCH_ACTIONS: usize = 256;
+
+/// What an action sees: the state of every log, and the rows it adds.
+///
+/// Session and event rows are gathered and inserted together when the batch ends.
+#[derive(Debug)]
+pub struct Write {
+    connection: SqliteConnection,
+    now: UnixMillis,
+    has_written: bool,
+    logs: HashMap<AppID, LogState>,
+    /// The state before this batch of each log that it touched.
+    before: HashMap<AppID, LogState>,
+    entries: Vec<(AppID, Arc<Entry>)>,
+    opened: Vec<Arc<Session>>,
+    ended: Vec<Arc<Session>>,
+}
+
+impl Write {
+    /// The time of the batch.
+    pub const fn now(&self) -> UnixMillis {
+        self.now
+    }
+
+    /// The connection, to look something up.
+    pub(super) fn reading(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
+    }
+
+    /// The connection, to change rows. From here on the action must not fail for reasons of its own.
+    pub(super) fn writing(&mut self) -> &mut SqliteConnection {
+        self.has_written = true;
+        &mut self.connection
+    }
+
+    /// Appends an event to an app's log.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when there is no such app.
+    pub fn append(&mut self, app_id: AppID, kind: &EventKind) -> Result<(), StoreError> {
+        let now = self.now;
+        let entry = self.log(app_id)?.append(now, kind);
+        self.entries.push((app_id, Arc::new(entry)));
+        Ok(())
+    }
+
+    /// Adds a session's row and says how many its account has now. The caller appends `loggedIn`.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when there is no such app.
+    pub fn open_session(&mut self, session: Arc<Session>) -> Result<u64, StoreError> {
+        let count = self.log(session.app_id)?.open_session(Arc::clone(&session));
+        self.opened.push(session);
+        Ok(count)
+    }
+
+    /// Removes a session's row and says how many its account has left; `None` if it has ended already.
+    /// The caller appends `loggedOut`.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when there is no such app.
+    pub fn end_session(&mut self, session: &Session) -> Result<Option<u64>, StoreError> {
+        let Some((session, left)) = self.log(session.app_id)?.end_session(session.session_id) else {
+            return Ok(None);
+        };
+        self.ended.push(session);
+        Ok(Some(left))
+    }
+
+    /// Adds the log of a new app.
+    pub(super) fn add_log(&mut self, app_id: AppID, state: LogState) {
+        self.logs.insert(app_id, state);
+    }
+
+    fn log(&mut self, app_id: AppID) -> Result<&mut LogState, StoreError> {
+        let log = self.logs.get_mut(&app_id).ok_or(StoreError::Corrupt("app id"))?;
+        self.before.entry(app_id).or_insert_with(|| log.clone());
+        self.has_written = true;
+        Ok(log)
+    }
+
+    async fn begin(&mut self, now: UnixMillis) -> Result<(), StoreError> {
+        self.now = now;
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await?;
+        Ok(())
+    }
+
+    async fn commit(&mut self) -> Result<(), StoreError> {
+        sessions::insert(&mut self.connection, &self.opened).await?;
+        events::insert(&mut self.connection, &self.entries).await?;
+        sessions::delete(&mut self.connection, &self.ended).await?;
+        sqlx::query("COMMIT").execute(&mut self.connection).await?;
+        Ok(())
+    }
+
+    async fn roll_back(&mut self) {
+        // After some errors (disk full) SQLite has rolled back by itself, and says so with an error here.
+        let _ = sqlx::query("ROLLBACK").execute(&mut self.connection).await;
+        self.logs.extend(self.before.drain());
+        self.entries.clear();
+        self.opened.clear();
+        self.ended.clear();
+    }
+
+    /// Shows readers what was committed.
+    fn publish(&mut self, logs: &Logs) {
+        self.opened.clear();
+        self.ended.clear();
+        for app_id in self.before.drain().map(|(app_id, _)| app_id) {
+            let (Some(tail), Some(state)) = (logs.tail(app_id), self.logs.get(&app_id)) else { continue };
+            let entries =
+                self.entries.iter().filter(|(of, _)| *of == app_id).map(|(_, entry)| Arc::clone(entry));
+            tail.publish(state.clone(), entries);
+        }
+        self.entries.clear();
+    }
+}
+
+/// Called with the outcome of the commit.
+type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+/// Runs an action; `true` if the batch can go on.
+type Job = Box<dyn for<'a> FnOnce(&'a mut Write) -> BoxFuture<'a, (bool, Answer)> + Send>;
+
+/// The writer's task, before it starts.
+pub(super) struct Writer {
+    write: Write,
+    logs: Arc<Logs>,
+    clock: Clock,
+}
+
+impl Writer {
+    /// Reads the state that earlier runs left.
+    pub(super) async fn load(
+        mut connection: SqliteConnection,
+        logs: Arc<Logs>,
+        clock: Clock,
+    ) -> Result<Self, StoreError> {
+        let mut states = events::load_heads(&mut connection).await?;
+        for session in sessions::load(&mut connection).await? {
+            let state = states.get_mut(&session.app_id).ok_or(StoreError::Corrupt("session"))?;
+            state.open_session(Arc::new(session));
+        }
+        for (app_id, state) in &states {
+            logs.insert(*app_id, state.clone());
+        }
+        let write = Write {
+            connection,
+            now: clock.now(),
+            has_written: false,
+            logs: states,
+            before: HashMap::new(),
+            entries: Vec::new(),
+            opened: Vec::new(),
+            ended: Vec::new(),
+        };
+        Ok(Self { write, logs, clock })
+    }
+
+    /// Starts the task. It ends when the last handle is gone.
+    pub(super) fn start(self) -> WriterHandle {
+        let (jobs, queue) = mpsc::channel(QUEUE_ACTIONS);
+        let stats = Arc::new(Counters::default());
+        tokio::spawn(self.run(queue, Arc::clone(&stats)));
+        WriterHandle { jobs, stats }
+    }
+
+    async fn run(mut self, mut queue: mpsc::Receiver<Job>, stats: Arc<Counters>) {
+        let mut jobs = Vec::with_capacity(BATCH_ACTIONS);
+        while queue.recv_many(&mut jobs, BATCH_ACTIONS).await > 0 {
+            let actions = jobs.len();
+            let (outcome, answers) = self.run_batch(&mut jobs).await;
+            match &outcome {
+                Ok(()) => {
+                    self.write.publish(&self.logs);
+                    stats.commits.fetch_add(1, Ordering::Relaxed);
+                    stats.actions.fetch_add(actions as u64, Ordering::Relaxed);
+                }
+                Err(error) => {
+                    tracing::error!(%error, actions, "a commit failed; nothing of it is stored");
+                    self.write.roll_back().await;
+                }
+            }
+            for answer in answers {
+                answer(outcome.clone());
+            }
+        }
+        let _ = self.write.connection.close().await;
+    }
+
+    async fn run_batch(&mut self, jobs: &mut Vec<Job>) -> (Result<(), StoreError>, Vec<Answer>) {
+        let mut answers = Vec::with_capacity(jobs.len());
+        let mut outcome = self.write.begin(self.clock.now()).await;
+        for job in jobs.drain(..) {
+            self.write.has_written = false;
+            let (can_go_on, answer) = job(&mut self.write).await;
+            answers.push(answer);
+            if !can_go_on && self.write.has_written && outcome.is_ok() {
+                outcome = Err(StoreError::BatchLost);
+            }
+        }
+        if outcome.is_ok() {
+            outcome = self.write.commit().await;
+        }
+        (outcome, answers)
+    }
+}
+
+/// Hands actions to the writer.
+#[derive(Debug, Clone)]
+pub(super) struct WriterHandle {
+    jobs: mpsc::Sender<Job>,
+    stats: Arc<Counters>,
+}
+
+impl WriterHandle {
+    pub(super) async fn run<T, E, F>(&self, action: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: for<'a> FnOnce(&'a mut Write) -> BoxFuture<'a, Result<T, E>> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |write| {
+            Box::pin(async move {
+                let result = action(write).await;
+                let can_go_on = result.is_ok();
+                let reply: Answer = Box::new(move |committed| {
+                    let result = match (result, committed) {
+                        (Ok(value), Ok(())) => Ok(value),
+                        (Ok(_), Err(error)) => Err(error.into()),
+                        (Err(error), _) => Err(error),
+                    };
+                    // Nobody may be waiting any more: the socket is gone. What was committed stays.
+                    let _ = answer.send(result);
+                });
+                (can_go_on, reply)
+            })
+        });
+        self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
+        answered.await.map_err(|_| StoreError::Closed)?
+    }
+
+    pub(super) fn stats(&self) -> WriteStats {
+        WriteStats {
+            commits: self.stats.commits.load(Ordering::Relaxed),
+            actions: self.stats.actions.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// What the writer has done since it started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WriteStats {
+    /// Transactions committed; each is one fsync of the write-ahead log.
+    pub commits: u64,
+    /// Actions in them.
+    pub actions: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    commits: AtomicU64,
+    actions: AtomicU64,
+}

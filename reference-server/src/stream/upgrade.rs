@@ -1,0 +1,30 @@
+//! Who may open a back-end socket: anything but a page.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::WebSocketUpgrade,
+    http::{HeaderMap, StatusCode, header::ORIGIN},
+    response::{IntoResponse, Response},
+};
+use passkey_accounts::protocol::{Code, stream::MAX_CLIENT_MESSAGE_BYTES};
+
+use super::socket::serve;
+use crate::{
+    context::Context,
+    routes::Problem,
+    socket::{Socket, tune},
+};
+
+/// Upgrades a back end's request to an event socket.
+pub fn upgrade(context: Arc<Context>, headers: &HeaderMap, upgrade: WebSocketUpgrade) -> Response {
+    // Only browsers send Origin, and an API key in a browser is an API key in everybody's hands.
+    if headers.contains_key(ORIGIN) {
+        return Problem::new(StatusCode::FORBIDDEN, Code::Forbidden)
+            .detail("this socket is for back ends: an API key does not belong in a browser, and requests with an Origin header come from one")
+            .into_response();
+    }
+    let sockets = context.sockets.clone();
+    tune(upgrade, MAX_CLIENT_MESSAGE_BYTES)
+        .on_upgrade(move |socket| sockets.track_future(serve(context, Socket::new(socket))))
+}

@@ -1,0 +1,20 @@
+//! Checking what an authenticator signed: WebAuthn Level 3 section 7.2, the same code on the server and on back ends.
+//!
+//! Everything here is a pure function of its arguments, and refuses rather than guesses: a structure has one accepted
+//! spelling, and bytes that nothing accounts for are an error. Registration (section 7.1) is the server's
+//! `ceremony::registration`, built from these parts.
+
+pub mod assertion;
+pub mod authenticator_data;
+pub mod cbor;
+pub mod client_data;
+pub mod public_key;
+mod refusal;
+
+pub use assertion::{
+    AssertionExpectation, AuthenticationResponse, Counter, KnownPasskey, VerifiedAssertion, verify_assertion,
+};
+pub use public_key::{PublicKey, PublicKeyError};
+pub use refusal::{AssertionError, Malformed, Part, Step};
+
+pub use crate::protocol::webauthn::{Algorithm, UserVerification};

@@ -1,1 +1,0 @@
-//! WebAuthn Level 3 types in their JSON form, with the specification's names.

@@ -1,0 +1,100 @@
+//! The WebAssembly side: compile, bind, optimise, inline.
+//!
+//! The module travels as base64 inside a JavaScript module that is loaded on demand: it then works unconfigured in every
+//! bundler and from a plain `<script type=module>`, where a .wasm file beside it would need a loader or a fetch.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, ensure};
+use data_encoding::BASE64;
+use wasm_bindgen_cli_support::Bindgen;
+
+use crate::{
+    npm::{dist, package, tool},
+    process::{read, root, run, target},
+    stamp::unless_fresh,
+};
+
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// What rustc emits for the target. Never `--all-features`: engines refuse the result.
+const WASM_OPT: &[&str] = &[
+    "-Oz",
+    "--enable-bulk-memory",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+    "--strip-debug",
+    "--strip-producers",
+];
+
+/// Makes `core.js` (the glue) and `wasm.js` (the module) in the package's dist folder.
+///
+/// # Errors
+/// Names the step that failed.
+pub(crate) fn build() -> anyhow::Result<()> {
+    let module = compile()?;
+    let work = target().join("xtask").join("wasm");
+    let inputs = [module.clone(), package().join("package-lock.json")];
+    unless_fresh("wasm", &inputs, &WASM_OPT.join(" "), &dist().join("wasm.js"), || {
+        fs::create_dir_all(&work)?;
+        fs::create_dir_all(dist())?;
+        eprintln!("wasm-bindgen");
+        bind(&module, &work)?;
+        eprintln!("wasm-opt");
+        let optimised = work.join("optimised.wasm");
+        run(tool("binaryen/bin/wasm-opt")
+            .args(WASM_OPT)
+            .arg(work.join("core_bg.wasm"))
+            .arg("-o")
+            .arg(&optimised))?;
+        fs::copy(work.join("core.js"), dist().join("core.js"))?;
+        inline(&optimised, &dist().join("wasm.js"))
+    })
+}
+
+/// Where the optimised module is before it is inlined.
+pub(crate) fn optimised() -> PathBuf {
+    target().join("xtask").join("wasm").join("optimised.wasm")
+}
+
+fn compile() -> anyhow::Result<PathBuf> {
+    let cargo = read(&mut Command::new(root().join("xtask").join("scripts").join("wasm-setup.sh")))
+        .context("this machine cannot build for WebAssembly")?;
+    run(Command::new(cargo).current_dir(root()).args([
+        "build",
+        "--quiet",
+        "--package",
+        "passkey-accounts-wasm",
+        "--lib",
+        "--profile",
+        "wasm",
+        "--target",
+        TARGET,
+    ]))?;
+    Ok(target().join(TARGET).join("wasm").join("passkey_accounts_wasm.wasm"))
+}
+
+fn bind(module: &Path, into: &Path) -> anyhow::Result<()> {
+    Bindgen::new()
+        .input_path(module)
+        .out_name("core")
+        .web(true)?
+        .typescript(false)
+        .omit_default_module_path(true)
+        .remove_name_section(true)
+        .remove_producers_section(true)
+        .generate(into)
+}
+
+fn inline(module: &Path, into: &Path) -> anyhow::Result<()> {
+    let bytes = fs::read(module)?;
+    ensure!(bytes.starts_with(b"\0asm"), "{} is not a WebAssembly module", module.display());
+    Ok(fs::write(into, format!("export const wasm =\n  '{}';\n", BASE64.encode(&bytes)))?)
+}
