@@ -1,1 +1,3 @@
 //! Whole-system tests, one file per noun.
+
+mod ceremony;
