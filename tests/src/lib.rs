@@ -8,7 +8,9 @@
 
 mod authenticator;
 mod back_end;
+pub mod build;
 mod draft;
+mod example;
 mod page;
 mod server;
 
@@ -18,5 +20,6 @@ pub use draft::{
     AttestationDraft, AuthenticatorDataDraft, Stage, bytes as cbor_bytes, integer as cbor_integer,
     text as cbor_text,
 };
+pub use example::Example;
 pub use page::{Closed, Page, PageKey};
 pub use server::{START, TestServer};
