@@ -8,7 +8,11 @@
 
 mod authenticator;
 mod back_end;
+
 pub mod build;
+
+pub mod chromium;
+
 mod draft;
 mod example;
 mod page;

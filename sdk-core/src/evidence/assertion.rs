@@ -30,8 +30,8 @@ pub struct AuthenticationResponse {
 /// What the answer must fit.
 #[derive(Debug, Clone, Copy)]
 pub struct AssertionExpectation<'a> {
-    /// The challenge of this ceremony.
-    pub challenge: &'a [u8; 32],
+    /// The challenge of this ceremony; ours are 32 bytes.
+    pub challenge: &'a [u8],
     /// The page's origin, as in its `Origin` header: `https://shop.example`.
     pub origin: &'a str,
     /// The RP ID: `shop.example`.

@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
-use data_encoding::BASE64URL_NOPAD;
 use serde::de::MapAccess;
 
 use super::{Malformed, Part, Step};
-use crate::protocol::object::{Members, Object, Text};
+use crate::protocol::{
+    base64url,
+    object::{Members, Object, Text},
+};
 
 /// `C.type` of a registration.
 pub const CREATE: &str = "webauthn.create";
@@ -47,7 +49,7 @@ impl<'a> ClientData<'a> {
     ///
     /// # Errors
     /// The step that fails.
-    pub fn check(&self, kind: &str, challenge: &[u8; 32], origin: &str) -> Result<(), Step> {
+    pub fn check(&self, kind: &str, challenge: &[u8], origin: &str) -> Result<(), Step> {
         self.check_type(kind)?;
         self.check_challenge(challenge)?;
         self.check_origin(origin)?;
@@ -61,10 +63,10 @@ impl<'a> ClientData<'a> {
     }
 
     /// "Verify that the value of C.challenge equals the base64url encoding of options.challenge."
-    fn check_challenge(&self, challenge: &[u8; 32]) -> Result<(), Step> {
-        let mut expected = [0; CHALLENGE_TEXT_BYTES];
-        BASE64URL_NOPAD.encode_mut(challenge, &mut expected);
-        require(self.challenge.as_bytes() == expected, Step::Challenge)
+    fn check_challenge(&self, challenge: &[u8]) -> Result<(), Step> {
+        // The reading is strict, so the text has the one encoding that is equal.
+        let is_equal = base64url::decode(&*self.challenge).is_ok_and(|received| received == challenge);
+        require(is_equal, Step::Challenge)
     }
 
     /// "Verify that the value of C.origin is an origin expected by the Relying Party." The very same characters: no
@@ -83,9 +85,6 @@ impl<'a> ClientData<'a> {
         require(!self.has_top_origin, Step::TopOrigin)
     }
 }
-
-/// 32 bytes as unpadded base64url.
-const CHALLENGE_TEXT_BYTES: usize = 43;
 
 fn require(holds: bool, step: Step) -> Result<(), Step> {
     if holds { Ok(()) } else { Err(step) }
