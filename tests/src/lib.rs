@@ -8,11 +8,8 @@
 
 mod authenticator;
 mod back_end;
-
 pub mod build;
-
 pub mod chromium;
-
 mod draft;
 mod example;
 mod page;
