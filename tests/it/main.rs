@@ -9,7 +9,10 @@
 mod browser;
 mod ceremony;
 mod connection;
+mod examples;
+mod python;
 mod sessions;
+mod stream;
 mod threats;
 mod verification;
 mod view;
