@@ -8,8 +8,10 @@
 
 mod authenticator;
 mod back_end;
+pub mod build;
 pub mod chromium;
 mod draft;
+mod example;
 mod page;
 mod server;
 
@@ -19,5 +21,6 @@ pub use draft::{
     AttestationDraft, AuthenticatorDataDraft, Stage, bytes as cbor_bytes, integer as cbor_integer,
     text as cbor_text,
 };
+pub use example::Example;
 pub use page::{Closed, Page, PageKey};
 pub use server::{START, TestServer};
