@@ -152,9 +152,18 @@ impl Page {
 
     /// Asks for a code and hands it in; returns the ceremony to create a passkey.
     pub async fn begin_sign_up(&mut self, server: &TestServer, email: &str) -> Ceremony {
+        self.begin_sign_up_with(email, || server.mailed_code(email)).await
+    }
+
+    /// Asks for a code, fetches it from wherever mail goes, and hands it in.
+    pub async fn begin_sign_up_with(
+        &mut self,
+        email: &str,
+        mailed_code: impl FnOnce() -> Option<String>,
+    ) -> Ceremony {
         let sent = self.ask(ClientMessage::SignUpBegin(self.begin(email))).await;
         assert!(matches!(sent, ServerMessage::CodeSent(_)), "{sent:?}");
-        let code = server.mailed_code(email).expect("a code was mailed");
+        let code = mailed_code().expect("a code was mailed");
         match self.ask(ClientMessage::SignUpVerify(Verify { code })).await {
             ServerMessage::CeremonyCreate(ceremony) => ceremony,
             other => panic!("expected a ceremony, got {other:?}"),
@@ -182,7 +191,17 @@ impl Page {
         email: &str,
         authenticator: &mut SoftwareAuthenticator,
     ) -> Session {
-        let ceremony = self.begin_sign_up(server, email).await;
+        self.sign_up_with(email, authenticator, || server.mailed_code(email)).await
+    }
+
+    /// Signs up, the whole way, with a code from wherever mail goes.
+    pub async fn sign_up_with(
+        &mut self,
+        email: &str,
+        authenticator: &mut SoftwareAuthenticator,
+        mailed_code: impl FnOnce() -> Option<String>,
+    ) -> Session {
+        let ceremony = self.begin_sign_up_with(email, mailed_code).await;
         let credential =
             authenticator.register(&ceremony.public_key.0, &self.origin).expect("a passkey is made");
         signed_in(self.finish(&ceremony, credential).await)
