@@ -10,6 +10,7 @@ use super::{
     decode::object,
     event::EventKind,
     gateway::{Failure, SessionKey},
+    text::Text,
 };
 
 /// The version of the stream protocol that this code speaks.
@@ -248,9 +249,9 @@ struct Frame<'a> {
     #[serde(borrow)]
     data: Option<&'a RawValue>,
     #[serde(borrow)]
-    id: Option<Cow<'a, str>>,
+    id: Option<Text<'a>>,
     #[serde(borrow)]
-    prev: Option<Cow<'a, str>>,
+    prev: Option<Text<'a>>,
     seq: Option<u64>,
     time: Option<UnixMillis>,
 }
@@ -266,12 +267,12 @@ impl Frame<'_> {
 
     fn id(&self, name: &'static str) -> Result<String, DecodeError> {
         let missing = || DecodeError::BadData { name, reason: "no id beside it".to_owned() };
-        self.id.as_deref().map(str::to_owned).ok_or_else(missing)
+        self.id.as_ref().map(|id| id.0.clone().into_owned()).ok_or_else(missing)
     }
 
     fn prev(&self, name: &'static str) -> Result<String, DecodeError> {
         let missing = || DecodeError::BadData { name, reason: "no prev beside it".to_owned() };
-        self.prev.as_deref().map(str::to_owned).ok_or_else(missing)
+        self.prev.as_ref().map(|prev| prev.0.clone().into_owned()).ok_or_else(missing)
     }
 }
 
@@ -299,8 +300,8 @@ impl Message {
                 (Some(id), Some(prev), Some(seq), Some(time)) => Self::Event(RawEvent {
                     name: frame.name.clone().into_owned(),
                     data: frame.data_json().to_owned(),
-                    id: id.clone().into_owned(),
-                    prev: prev.clone().into_owned(),
+                    id: id.0.clone().into_owned(),
+                    prev: prev.0.clone().into_owned(),
                     seq,
                     time,
                 }),
