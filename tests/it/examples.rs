@@ -8,7 +8,7 @@ use passkey_accounts_tests::{Example, Page, SoftwareAuthenticator, TestServer};
 async fn every_example_prints_who_signs_in_and_out() {
     let server = TestServer::start_in_real_time().await;
     let mut page = Page::connect(&server).await;
-    let mut authenticator = SoftwareAuthenticator::default();
+    let mut authenticator = SoftwareAuthenticator::new([1; 32]);
     let account = page.sign_up(&server, "ada@shop.example", &mut authenticator).await.account_id;
     page.sign_out().await;
     let expected = [format!("signed in: {account}"), format!("signed out: {account}")];

@@ -9,7 +9,7 @@ use tokio::process::Command;
 async fn the_python_package_passes_its_tests() {
     let server = TestServer::start_in_real_time().await;
     let mut page = Page::connect(&server).await;
-    let mut authenticator = SoftwareAuthenticator::default();
+    let mut authenticator = SoftwareAuthenticator::new([1; 32]);
     page.sign_up(&server, "ada@shop.example", &mut authenticator).await;
     page.sign_out().await;
     let tests = Command::new("python3")

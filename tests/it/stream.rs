@@ -27,14 +27,14 @@ async fn next_event(events: &mut Events) -> Event {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_state_and_the_tail_have_no_seam() {
     let server = TestServer::start_in_real_time().await;
-    let mut authenticator = SoftwareAuthenticator::default();
+    let mut authenticator = SoftwareAuthenticator::new([1; 32]);
     let mut ada = Page::connect(&server).await;
     let session = ada.sign_up(&server, "ada@shop.example", &mut authenticator).await;
 
     // Another page signs up while the stream begins: wherever the state ends, the tail goes on right there.
     let mut stream = events(&server).open();
     let mut grace = Page::connect(&server).await;
-    let other = grace.sign_up(&server, "grace@shop.example", &mut SoftwareAuthenticator::default()).await;
+    let other = grace.sign_up(&server, "grace@shop.example", &mut SoftwareAuthenticator::new([2; 32])).await;
 
     let mut open = Vec::new();
     loop {
@@ -66,7 +66,7 @@ async fn the_state_and_the_tail_have_no_seam() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_of_the_server_is_bridged() {
     let mut server = TestServer::start_in_real_time().await;
-    let mut authenticator = SoftwareAuthenticator::default();
+    let mut authenticator = SoftwareAuthenticator::new([1; 32]);
     let mut stream = events(&server).open();
     assert!(matches!(next(&mut stream).await, Item::Snapshot(page) if page.sessions.is_empty()));
 
@@ -95,7 +95,7 @@ async fn another_process_resumes_where_the_last_one_stopped() {
     let position = next(&mut stream).await.position().expect("the state has a position").to_owned();
     drop(stream);
     let mut page = Page::connect(&server).await;
-    page.sign_up(&server, "ada@shop.example", &mut SoftwareAuthenticator::default()).await;
+    page.sign_up(&server, "ada@shop.example", &mut SoftwareAuthenticator::new([1; 32])).await;
     let mut stream = events(&server).after(position).open();
     for name in ["registered", "passkeyAdded", "loggedIn"] {
         assert_eq!(next_event(&mut stream).await.name, name);

@@ -46,7 +46,10 @@ impl Example {
     pub async fn line(&mut self, within: Duration) -> Option<String> {
         match timeout(within, self.lines.next_line()).await {
             Ok(Ok(Some(line))) => Some(line),
-            Ok(Ok(None)) => panic!("{} ended: {:?}", self.name, self.ending().await),
+            Ok(Ok(None)) => {
+                let ending = self.ending().await;
+                panic!("{} ended: {ending:?}", self.name)
+            }
             Ok(Err(error)) => panic!("{}: {error}", self.name),
             Err(_) => None,
         }

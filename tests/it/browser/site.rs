@@ -1,1 +1,155 @@
+//! The whole product: a person at the served login page, and back ends in three languages that see it live.
 
+use std::time::Duration;
+
+use passkey_accounts_tests::{
+    Example, TestServer,
+    chromium::{Chromium, Page, Stored, VirtualAuthenticator},
+};
+use serde_json::json;
+use tokio::time::timeout;
+
+use super::dist;
+
+const EMAIL: &str = "ada@shop.example";
+
+/// The login page, as a person uses it.
+struct Login<'a> {
+    page: Page,
+    server: &'a TestServer,
+}
+
+impl<'a> Login<'a> {
+    async fn open(browser: &Chromium, server: &'a TestServer, hash: &str) -> Self {
+        // The server holds the package that it was built with; a stale or missing one must not go unnoticed.
+        assert!(dist().is_dir());
+        let page = browser.open(&format!("{}/login{hash}", server.origin())).await.unwrap();
+        page.add_authenticator(VirtualAuthenticator::default()).await.unwrap();
+        Self { page, server }
+    }
+
+    async fn wait_for_view(&self, view: &str) {
+        self.page.wait_until(&format!("!document.getElementById('view-{view}').hidden")).await.unwrap();
+    }
+
+    async fn submit(&self, form: &str, text: &str) {
+        let script = format!(
+            "(() => {{
+                const form = document.getElementById('form-{form}');
+                form.querySelector('input').value = '{text}';
+                form.querySelector('button[type=submit]').click();
+            }})()"
+        );
+        self.page.evaluate(&script).await.unwrap();
+    }
+
+    async fn sign_up(&self) -> String {
+        self.wait_for_view("sign-up").await;
+        self.submit("sign-up", EMAIL).await;
+        self.wait_for_view("code").await;
+        let code = self.server.mailed_code(EMAIL).expect("a code was mailed");
+        self.submit("code", &code).await;
+        self.signed_in_account().await
+    }
+
+    async fn sign_in(&self) -> String {
+        self.wait_for_view("sign-in").await;
+        self.submit("sign-in", EMAIL).await;
+        self.signed_in_account().await
+    }
+
+    async fn sign_out(&self) {
+        self.page.evaluate("document.getElementById('sign-out').click()").await.unwrap();
+        self.wait_for_view("sign-in").await;
+    }
+
+    async fn signed_in_account(&self) -> String {
+        self.wait_for_view("signed-in").await;
+        let account =
+            self.page.evaluate("document.getElementById('session-account').textContent").await.unwrap();
+        account.as_str().unwrap().to_owned()
+    }
+}
+
+async fn expect_lines(examples: &mut [Example], lines: &[String]) {
+    for example in examples {
+        for expected in lines {
+            let line = example.line(Duration::from_secs(30)).await;
+            assert_eq!(line.as_deref(), Some(expected.as_str()), "{}", example.name);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_signs_up_in_and_out_while_back_ends_in_three_languages_see_it() {
+    let server = TestServer::start_in_real_time().await;
+    let browser = Chromium::launch().await.unwrap();
+    let login = Login::open(&browser, &server, "#sign-up").await;
+    let mut examples = Example::start_all(&server.events_url(), &server.api_key);
+    let all_listen = async {
+        while server.context().back_ends.count(server.app_id) < examples.len() {
+            // One round trip to the browser is the pace of looking again.
+            login.page.evaluate("0").await.unwrap();
+        }
+    };
+    timeout(Duration::from_secs(60), all_listen).await.expect("every example connects");
+
+    let account = login.sign_up().await;
+    assert_eq!(login.page.stored().await.unwrap(), Stored::default(), "with a session open");
+    login.sign_out().await;
+    assert_eq!(login.sign_in().await, account);
+    login.sign_out().await;
+    assert_eq!(login.page.stored().await.unwrap(), Stored::default(), "after it");
+    let (signed_in, signed_out) = (format!("signed in: {account}"), format!("signed out: {account}"));
+    let twice = [signed_in.clone(), signed_out.clone(), signed_in.clone(), signed_out.clone()];
+    expect_lines(&mut examples, &twice).await;
+
+    // Leaving the page is signing out, too: its key is gone.
+    login.sign_in().await;
+    login.page.navigate(&format!("{}/how-passkeys-work", server.origin())).await.unwrap();
+    expect_lines(&mut examples, &[signed_in, signed_out]).await;
+    assert_eq!(login.page.stored().await.unwrap(), Stored::default(), "on another page");
+    assert_eq!(login.page.logged(), [""; 0], "nothing to complain about");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_private_half_of_an_open_sessions_key_cannot_be_exported() {
+    let server = TestServer::start_in_real_time().await;
+    let browser = Chromium::launch().await.unwrap();
+    let login = Login::open(&browser, &server, "#sign-up").await;
+    login.wait_for_view("sign-up").await;
+    // The most that a script could do that got into the page before the person signed up.
+    let catch = "{
+        const real = crypto.subtle.generateKey.bind(crypto.subtle);
+        crypto.subtle.generateKey = async (...options) => (globalThis.caught = await real(...options));
+    }";
+    login.page.evaluate(catch).await.unwrap();
+    login.sign_up().await;
+    let tries = "Promise.all(['jwk', 'pkcs8', 'raw'].map((format) =>
+        crypto.subtle.exportKey(format, caught.privateKey).then(() => 'exported', (error) => error.name)))";
+    let refused = json!(["InvalidAccessError", "InvalidAccessError", "InvalidAccessError"]);
+    assert_eq!(login.page.evaluate(tries).await.unwrap(), refused);
+    let kept = "JSON.stringify([caught.privateKey.extractable, caught.privateKey.usages])";
+    assert_eq!(login.page.evaluate(kept).await.unwrap(), r#"[false,["sign"]]"#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_code_can_be_typed_again_and_an_unknown_address_gets_a_prompt_like_a_known_one() {
+    let server = TestServer::start_in_real_time().await;
+    let browser = Chromium::launch().await.unwrap();
+    let login = Login::open(&browser, &server, "#sign-up").await;
+    login.wait_for_view("sign-up").await;
+    login.submit("sign-up", EMAIL).await;
+    login.wait_for_view("code").await;
+    let code = server.mailed_code(EMAIL).expect("a code was mailed");
+    let wrong = if code == "000000" { "000001" } else { "000000" };
+    login.submit("code", wrong).await;
+    login.page.wait_until("!document.getElementById('code-wrong').hidden").await.unwrap();
+    login.submit("code", &code).await;
+    login.signed_in_account().await;
+    login.sign_out().await;
+    // The page learns only what the browser says of any passkey that is not here.
+    login.submit("sign-in", "nobody@shop.example").await;
+    let said = login.page.wait_until("document.getElementById('message').innerText").await.unwrap();
+    assert!(said.as_str().unwrap().to_lowercase().contains("passkey"), "{said}");
+}
