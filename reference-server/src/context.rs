@@ -71,6 +71,11 @@ impl BackEnds {
         *count += 1;
         Some(BackEnd { context: Arc::clone(context), app_id })
     }
+
+    /// How many an app has.
+    pub fn count(&self, app_id: AppID) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&app_id).copied().unwrap_or(0)
+    }
 }
 
 /// One back-end socket in the count, until it is dropped.

@@ -1,6 +1,6 @@
 //! The client as `npm/src/client.ts` drives it.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, pin::Pin, rc::Rc};
 
 use js_sys::{Array, Function, Object, Promise, Reflect};
 use passkey_accounts::{
@@ -12,7 +12,7 @@ use passkey_accounts::{
     transport::web::{Driver, read_options},
 };
 use wasm_bindgen::{JsCast, JsValue, closure::Closure, prelude::wasm_bindgen};
-use wasm_bindgen_futures::{JsFuture, spawn_local};
+use wasm_bindgen_futures::{JsFuture, future_to_promise, spawn_local};
 use web_sys::{AbortController, AbortSignal};
 
 use crate::{
@@ -23,6 +23,7 @@ use crate::{
 
 /// One connection of one page.
 #[wasm_bindgen]
+#[derive(Clone)]
 pub struct Core {
     driver: Driver,
     page: Rc<Page>,
@@ -90,40 +91,37 @@ impl Core {
         Ok(Self { driver, page })
     }
 
-    /// Asks for a code. Resolves to `[sign-up, when the code expires]`.
-    ///
-    /// # Errors
-    /// A `PasskeyError`, as from every call.
+    /// Asks for a code. Resolves to `[sign-up, when the code expires]`; rejects, as every call, with a `PasskeyError`.
     #[wasm_bindgen(js_name = signUp)]
-    pub async fn sign_up(&self, email: String, signal: Option<AbortSignal>) -> Result<JsValue, JsValue> {
-        let KeyPair { pair, public } = self.page.make_key().await?;
-        self.call(signal, Some(pair), |machine, now_ms| machine.sign_up(now_ms, email, public)).await
+    pub fn sign_up(&self, email: String, signal: Option<AbortSignal>) -> Promise {
+        self.promise(move |core| async move {
+            let KeyPair { pair, public } = core.page.make_key().await?;
+            core.call(signal, Some(pair), |machine, now_ms| machine.sign_up(now_ms, email, public)).await
+        })
     }
 
     /// Types the code in and makes the passkey. Resolves to the session.
-    pub async fn verify(
-        &self,
-        sign_up: u32,
-        code: String,
-        signal: Option<AbortSignal>,
-    ) -> Result<JsValue, JsValue> {
+    pub fn verify(&self, sign_up: u32, code: String, signal: Option<AbortSignal>) -> Promise {
         let sign_up = CallID(sign_up);
-        let key =
-            self.page.sign_up.borrow().as_ref().filter(|(id, _)| *id == sign_up).map(|(_, key)| key.clone());
-        self.call(signal, key, |machine, now_ms| machine.verify(now_ms, sign_up, code)).await
+        self.promise(move |core| async move {
+            let key = core.page.key_of(sign_up);
+            core.call(signal, key, |machine, now_ms| machine.verify(now_ms, sign_up, code)).await
+        })
     }
 
     /// Signs in. Resolves to the session.
     #[wasm_bindgen(js_name = signIn)]
-    pub async fn sign_in(&self, email: String, signal: Option<AbortSignal>) -> Result<JsValue, JsValue> {
-        let KeyPair { pair, public } = self.page.make_key().await?;
-        self.call(signal, Some(pair), |machine, now_ms| machine.sign_in(now_ms, email, public)).await
+    pub fn sign_in(&self, email: String, signal: Option<AbortSignal>) -> Promise {
+        self.promise(move |core| async move {
+            let KeyPair { pair, public } = core.page.make_key().await?;
+            core.call(signal, Some(pair), |machine, now_ms| machine.sign_in(now_ms, email, public)).await
+        })
     }
 
     /// Signs out.
     #[wasm_bindgen(js_name = signOut)]
-    pub async fn sign_out(&self) -> Result<JsValue, JsValue> {
-        self.call(None, None, Machine::sign_out).await
+    pub fn sign_out(&self) -> Promise {
+        self.promise(|core| async move { core.call(None, None, Machine::sign_out).await })
     }
 
     /// Closes the connection for good.
@@ -133,6 +131,15 @@ impl Core {
 }
 
 impl Core {
+    /// Boxed, so that the module holds the way from futures to promises once and not once for each method.
+    fn promise<F: Future<Output = Result<JsValue, JsValue>> + 'static>(
+        &self,
+        task: impl FnOnce(Self) -> F,
+    ) -> Promise {
+        let boxed: Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>> = Box::pin(task(self.clone()));
+        future_to_promise(boxed)
+    }
+
     async fn call(
         &self,
         signal: Option<AbortSignal>,
@@ -184,6 +191,10 @@ impl Drop for OnAbort {
 }
 
 impl Page {
+    fn key_of(&self, sign_up: CallID) -> Option<JsValue> {
+        self.sign_up.borrow().as_ref().filter(|(id, _)| *id == sign_up).map(|(_, key)| key.clone())
+    }
+
     async fn make_key(&self) -> Result<KeyPair, JsValue> {
         KeyPair::generate().await.map_err(|thrown| self.errors.of(Code::NotSupported, &thrown))
     }

@@ -1,10 +1,26 @@
 //! What whole-system tests share: a server on port 0, a software authenticator, socket clients.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops where something is off"
+)]
 
 mod authenticator;
+mod back_end;
+pub mod build;
+pub mod chromium;
 mod draft;
+mod example;
+mod page;
+mod server;
 
 pub use authenticator::{Passkey, Refused, SoftwareAuthenticator};
+pub use back_end::BackEnd;
 pub use draft::{
     AttestationDraft, AuthenticatorDataDraft, Stage, bytes as cbor_bytes, integer as cbor_integer,
     text as cbor_text,
 };
+pub use example::Example;
+pub use page::{Closed, Page, PageKey};
+pub use server::{START, TestServer};

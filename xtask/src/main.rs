@@ -1,10 +1,13 @@
 //! Builds, demonstrates and tests the project.
 
 mod build;
+mod demo;
 mod npm;
 mod process;
 mod size;
 mod stamp;
+mod test;
+mod tools;
 mod wasm;
 
 use clap::{Parser, Subcommand};
@@ -20,10 +23,30 @@ struct Arguments {
 enum Task {
     /// Builds the npm package into sdk-wasm/npm/dist.
     Build,
+    /// Builds and starts everything, walks once through it, and stays up.
+    Demo {
+        /// Ends after the walk.
+        #[arg(long)]
+        once: bool,
+        /// The port on localhost.
+        #[arg(long, default_value_t = 8080)]
+        port: u16,
+    },
+    /// Runs everything that this machine can run.
+    Test {
+        /// Parts that must run, separated by commas; `all` for every one.
+        #[arg(long, value_delimiter = ',', value_name = "LIST")]
+        require: Vec<String>,
+    },
+    /// Runs the benchmarks, which print ratios against baselines of the same run.
+    Bench,
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Build => build::run(),
+        Task::Demo { once, port } => demo::run_demo(once, port),
+        Task::Test { require } => test::run_tests(&require),
+        Task::Bench => test::run_benchmarks(),
     }
 }

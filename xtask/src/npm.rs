@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::Command};
 
 use crate::{
-    process::{root, run},
+    process::{npm, root, run},
     stamp::unless_fresh,
 };
 
@@ -32,9 +32,7 @@ pub(crate) fn install() -> anyhow::Result<()> {
     let inputs = [package().join("package.json"), package().join("package-lock.json")];
     unless_fresh("npm", &inputs, "", &package().join("node_modules"), || {
         eprintln!("npm ci");
-        run(Command::new("npm")
-            .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
-            .current_dir(package()))
+        run(npm().arg("ci").current_dir(package()))
     })
 }
 

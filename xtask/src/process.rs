@@ -18,6 +18,27 @@ pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
+/// The cargo that runs us.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// npm, quiet about everything but errors.
+pub(crate) fn npm() -> Command {
+    let mut command = Command::new("npm");
+    command.args(["--no-fund", "--no-audit", "--no-update-notifier", "--loglevel=error"]);
+    command
+}
+
+/// Whether a program is on the path and starts.
+pub(crate) fn found(program: &str) -> bool {
+    let mut command = Command::new(program);
+    command.arg("--version").stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
 /// Runs to the end; output goes to the terminal.
 ///
 /// # Errors

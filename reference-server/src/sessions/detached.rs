@@ -63,6 +63,11 @@ impl Detached {
         inner.remove(session_id).map(|waiting| waiting.session)
     }
 
+    /// Whether a session waits.
+    pub fn contains(&self, session_id: SessionID) -> bool {
+        self.lock().waiting.contains_key(&session_id)
+    }
+
     /// Ends sessions when their grace time is over. Runs until it is dropped.
     pub async fn sweep(&self, store: &Store, clock: &Clock) {
         loop {

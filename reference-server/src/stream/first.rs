@@ -71,7 +71,7 @@ impl From<Code> for Refusal {
 
 /// Reads the first message. Pure.
 pub(super) fn read(text: &str) -> Result<(ApiKey, Request), Refusal> {
-    let first: FirstMessage = serde_json::from_str(text).map_err(|error| {
+    let first = FirstMessage::decode(text).map_err(|error| {
         Refusal::new(Code::BadMessage, format!("the first message cannot be read: {error}"))
     })?;
     let key = first.api_key.as_deref().and_then(ApiKey::parse).ok_or(Code::BadKey)?;

@@ -54,6 +54,8 @@ pub struct Machine {
 struct SignUp {
     call: CallID,
     session_key: SessionKey,
+    /// The code was right and this is what to ask the authenticator: a prompt that was closed can be shown again.
+    proven: Option<BoundOptions>,
 }
 
 impl Machine {
@@ -97,13 +99,22 @@ impl Machine {
     }
 
     /// Proves that the mail was read, then makes the passkey. `sign_up` is the call that asked for the code.
+    ///
+    /// After a wrong code or a closed prompt it can be called again; a code that was right is not sent twice.
     pub fn verify(&mut self, now_ms: u64, sign_up: CallID, code: String) -> CallID {
         let call = self.new_call();
         if !self.make_room(call) {
             return call;
         }
         let session_key = match &self.sign_up {
-            Some(known) if known.call == sign_up => known.session_key.clone(),
+            Some(SignUp { call: known, proven: Some(options), .. }) if *known == sign_up => {
+                let options = options.clone();
+                self.show_prompt(call, options);
+                return call;
+            }
+            Some(SignUp { call: known, session_key, proven: None }) if *known == sign_up => {
+                session_key.clone()
+            }
             // The connection that it was sent on is gone, or another sign-up took its place.
             Some(_) | None => {
                 self.reject(call, Code::CodeExpired);
@@ -255,6 +266,8 @@ impl Machine {
         self.pending = None;
         match result {
             Ok(credential) => {
+                // Right or wrong, this answer uses the challenge up.
+                self.sign_up = None;
                 let request = self.send(ClientMessage::CeremonyFinish(Finish { ceremony_id, credential }));
                 self.wait_for_answer(now_ms, call, request, Step::Verdict);
             }
@@ -264,6 +277,11 @@ impl Machine {
 
     fn begin(&mut self, now_ms: u64, kind: CeremonyKind, begin: Begin) -> CallID {
         let call = self.new_call();
+        if matches!(self.state, State::SignedIn(_)) {
+            let message = "a session is open on this page; sign out first".to_owned();
+            self.outputs.push_back(Output::Reject(call, Failure { message, ..Code::Unexpected.into() }));
+            return call;
+        }
         if !self.make_room(call) {
             return call;
         }
@@ -315,7 +333,7 @@ impl Machine {
         let Some(Pending { call, step, .. }) = self.take_answered(id) else { return };
         match (step, message) {
             (Step::CodeSent { session_key }, ServerMessage::CodeSent(sent)) => {
-                self.sign_up = Some(SignUp { call, session_key });
+                self.sign_up = Some(SignUp { call, session_key, proven: None });
                 self.resolve(call, Answer::CodeSent { expires_at: sent.expires_at });
             }
             (
@@ -325,9 +343,8 @@ impl Machine {
             | (
                 Step::Options { kind: kind @ CeremonyKind::SignIn, session_key },
                 ServerMessage::CeremonyGet(ceremony),
-            ) => self.prompt(call, kind, &session_key, ceremony),
+            ) => self.check_and_prompt(call, kind, &session_key, ceremony),
             (Step::Verdict, ServerMessage::SignedIn(signed_in)) => {
-                self.sign_up = None;
                 self.set_state(State::SignedIn(signed_in.session.clone()));
                 self.resolve(call, Answer::SignedIn(signed_in.session));
             }
@@ -343,7 +360,13 @@ impl Machine {
     }
 
     /// Shows the passkey prompt, if the challenge is this page's own.
-    fn prompt(&mut self, call: CallID, kind: CeremonyKind, session_key: &SessionKey, ceremony: Ceremony) {
+    fn check_and_prompt(
+        &mut self,
+        call: CallID,
+        kind: CeremonyKind,
+        session_key: &SessionKey,
+        ceremony: Ceremony,
+    ) {
         let Link::Ready { hello, .. } = &self.link else { return };
         let options = (self.config.read_options)(&ceremony.public_key);
         let expected = Expected {
@@ -355,14 +378,21 @@ impl Machine {
         };
         match BoundOptions::check(ceremony, options.as_ref(), &expected) {
             Ok(bound) => {
-                self.pending = Some(Pending::at_prompt(call, bound.ceremony_id()));
-                self.outputs.push_back(Output::CallAuthenticator(call, bound));
+                if let Some(sign_up) = &mut self.sign_up {
+                    sign_up.proven = Some(bound.clone());
+                }
+                self.show_prompt(call, bound);
             }
             Err(failure) => {
                 self.sign_up = None;
                 self.outputs.push_back(Output::Reject(call, failure));
             }
         }
+    }
+
+    fn show_prompt(&mut self, call: CallID, options: BoundOptions) {
+        self.pending = Some(Pending::at_prompt(call, options.ceremony_id()));
+        self.outputs.push_back(Output::CallAuthenticator(call, options));
     }
 
     fn connect(&mut self, now_ms: u64) {

@@ -59,7 +59,9 @@ mod tests {
             let delays: Vec<_> = (0..500)
                 .map(|seed| {
                     let mut backoff = Backoff::new(seed);
-                    (0..failures).for_each(|_| drop(backoff.next_delay(None)));
+                    for _ in 0..failures {
+                        backoff.next_delay(None);
+                    }
                     backoff.next_delay(None)
                 })
                 .collect();

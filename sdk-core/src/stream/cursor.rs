@@ -68,13 +68,13 @@ impl Cursor {
         Ok(())
     }
 
-    /// The position held cannot be continued. It stays the one to ask for until another has been reached, so that a
-    /// connection lost in between meets the gap again.
+    /// The position held cannot be continued. If the present state was announced, nothing less will do, also when this
+    /// connection is lost before it has come.
     pub(super) fn skip(&mut self, next: GapNext) {
-        self.expecting = match next {
-            GapNext::Snapshot => Expecting::FirstPage,
-            GapNext::Oldest | GapNext::Other => Expecting::Anything,
-        };
+        match next {
+            GapNext::Snapshot => (self.held, self.expecting) = (None, Expecting::FirstPage),
+            GapNext::Oldest | GapNext::Other => self.expecting = Expecting::Anything,
+        }
     }
 
     fn hold(&mut self, id: &str) {

@@ -1,6 +1,8 @@
 //! The client's state machine: `Backoff -> Connecting -> Hello -> Live`, back to `Backoff` on any loss, or `Ended`.
 
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tests;
 
 use std::{collections::VecDeque, fmt, time::Duration};

@@ -1,5 +1,8 @@
 //! The driver on tokio: carries out what the stream machine asks for, tells it what happens, and holds little memory.
 
+#[cfg(test)]
+mod tests;
+
 use std::{collections::VecDeque, future::Future, io, pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
@@ -37,6 +40,7 @@ pub(crate) async fn drive(
 ) {
     let clock = Clock::start();
     let mut machine = Machine::new(subscription, seed, clock.now());
+    machine.handle_tick(clock.now());
     let mut link = Link::None;
     let mut outbox = VecDeque::new();
     loop {

@@ -32,8 +32,7 @@ function load(): Promise<unknown> {
 }
 
 async function instantiate(): Promise<unknown> {
-  const bytes = Uint8Array.from(atob(wasm), (character) => character.charCodeAt(0));
-  return init({ module_or_path: await WebAssembly.compile(bytes) });
+  return init({ module_or_path: await WebAssembly.compile(wasm()) });
 }
 
 function socketAddress(app: string, url: string | URL | undefined): string {

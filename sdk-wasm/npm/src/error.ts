@@ -37,6 +37,7 @@ export type Code =
   | 'challengeMismatch'
   | 'cancelled'
   | 'notSupported'
+  | 'badAddress'
   | 'connectionLost';
 
 /** Every call of this package rejects with one of these. */

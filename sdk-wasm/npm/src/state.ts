@@ -2,7 +2,7 @@
 
 import type { PasskeyError } from './error.js';
 
-/** Why a session ended. Checked against the core's list by a test. */
+/** Why a session ended; of a newer server, `other`. Checked against the core's list by a test. */
 export type EndReason =
   | 'user'
   | 'pageGone'
@@ -14,7 +14,8 @@ export type EndReason =
   | 'passkeyRemoved'
   | 'accountErased'
   | 'keyRevoked'
-  | 'serverLost';
+  | 'serverLost'
+  | 'other';
 
 /** An open session. Its ids are names, not secrets: holding them opens nothing. */
 export interface Session {

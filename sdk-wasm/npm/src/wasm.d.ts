@@ -1,2 +1,2 @@
-/** The WebAssembly module in base64; wasm.js itself is generated. */
-export const wasm: string;
+/** The bytes of the WebAssembly module; wasm.js itself is generated. */
+export function wasm(): Uint8Array<ArrayBuffer>;

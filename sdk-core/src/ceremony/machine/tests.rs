@@ -429,9 +429,51 @@ fn a_closed_prompt_rejects_the_call_and_the_next_one_works() {
 }
 
 #[test]
-fn a_lost_connection_rejects_the_call_and_ends_the_session() {
+fn a_closed_prompt_of_a_sign_up_can_be_shown_again_without_a_new_code() {
+    let mut machine = ready();
+    let begin = machine.sign_up(0, "ada@example.org".into(), key(9));
+    let request = sent(&mut machine);
+    machine.handle_message(
+        0,
+        Some(request),
+        ServerMessage::CodeSent(CodeSent { expires_at: UnixMillis(99) }),
+    );
+    machine.verify(0, begin, "123456".into());
+    drain(&mut machine);
+    machine.handle_message(0, Some(request + 1), honest(CeremonyKind::SignUp).create());
+    for _ in 0..3 {
+        let outputs = drain(&mut machine);
+        let [.., Output::CallAuthenticator(call, _)] = outputs.as_slice() else { panic!("{outputs:?}") };
+        machine.handle_authenticator(0, *call, Err(Code::Cancelled.into()));
+        assert_eq!(drain(&mut machine), [rejected(*call, Code::Cancelled)]);
+        machine.verify(0, begin, "123456".into());
+    }
+    let outputs = drain(&mut machine);
+    let [Output::CallAuthenticator(call, _)] = outputs.as_slice() else { panic!("{outputs:?}") };
+    machine.handle_authenticator(0, *call, Ok(RawJson("credential".into())));
+    let request = sent(&mut machine);
+    machine.handle_message(0, Some(request), error(Code::PasskeyRejected));
+    drain(&mut machine);
+    // The answer used the challenge up.
+    let late = machine.verify(0, begin, "123456".into());
+    assert_eq!(drain(&mut machine), [rejected(late, Code::CodeExpired)]);
+}
+
+#[test]
+fn a_second_session_on_one_page_is_refused_without_asking_the_server() {
     let mut machine = signed_in_machine();
     let call = machine.sign_in(0, "ada@example.org".into(), key(9));
+    let outputs = drain(&mut machine);
+    assert!(
+        matches!(&outputs[..], [Output::Reject(of, failure)] if *of == call && failure.code == "unexpected")
+    );
+    assert_eq!(machine.state(), &State::SignedIn(session()));
+}
+
+#[test]
+fn a_lost_connection_rejects_the_call_and_ends_the_session() {
+    let mut machine = signed_in_machine();
+    let call = machine.sign_out(0);
     drain(&mut machine);
     machine.handle_lost(0, 123, Some(1006));
     let reason = Some(EndReason::ConnectionLost);
@@ -594,7 +636,7 @@ fn sign_out_is_answered_even_when_the_session_ended_otherwise() {
 #[test]
 fn a_closed_machine_stays_closed() {
     let mut machine = signed_in_machine();
-    let pending = machine.sign_in(0, "ada@example.org".into(), key(9));
+    let pending = machine.sign_out(0);
     drain(&mut machine);
     machine.close();
     assert_eq!(

@@ -45,7 +45,7 @@ impl Frame {
                 let word = data.and_then(|data| data.text("reason")).unwrap_or_default();
                 // A newer server's reason: the session is over all the same.
                 let reason = EndReason::ALL.into_iter().find(|reason| reason.as_str() == word);
-                Some(ServerMessage::SignedOut(SignedOut { reason: reason.unwrap_or(EndReason::Revoked) }))
+                Some(ServerMessage::SignedOut(SignedOut { reason: reason.unwrap_or(EndReason::Other) }))
             }
             "drain" => data.and_then(|data| {
                 Some(ServerMessage::Drain(Drain { reconnect_after_ms: data.whole("reconnectAfterMs")? }))

@@ -1,0 +1,209 @@
+"""What a stream hands out, in the order of the log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Union
+
+
+class EndReason(Enum):
+    """Why a session ended."""
+
+    USER = "user"
+    PAGE_GONE = "pageGone"
+    CONNECTION_LOST = "connectionLost"
+    IDLE_TIMEOUT = "idleTimeout"
+    ABSOLUTE_TIMEOUT = "absoluteTimeout"
+    REVOKED = "revoked"
+    REPLACED = "replaced"
+    PASSKEY_REMOVED = "passkeyRemoved"
+    ACCOUNT_ERASED = "accountErased"
+    KEY_REVOKED = "keyRevoked"
+    SERVER_LOST = "serverLost"
+    OTHER = "other"
+    """A newer server's reason. The session has ended all the same."""
+
+
+class GapReason(Enum):
+    """Why a position cannot be continued."""
+
+    TRUNCATED = "truncated"
+    AHEAD = "ahead"
+    DIVERGED = "diverged"
+    EPOCH = "epoch"
+    OTHER = "other"
+
+
+class GapNext(Enum):
+    """What follows a gap."""
+
+    SNAPSHOT = "snapshot"
+    OLDEST = "oldest"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionKey:
+    """The public half of a session key: a point on P-256."""
+
+    x: bytes
+    y: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the authenticator signed at sign-in, and over what."""
+
+    random: bytes
+    kind: str
+    origin: str
+    thumbprint: bytes
+    credential_id: bytes
+    authenticator_data: bytes
+    client_data_json: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """An account was made."""
+
+    account_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """A session was opened."""
+
+    account_id: str
+    session_id: str
+    passkey_id: str
+    origin: str
+    session_key: SessionKey
+    expires_at: datetime
+    user_verified: bool
+    backed_up: bool
+    account_sessions: int
+    """Open sessions of the account after this event; 1 means that the account has just come."""
+    evidence: Evidence | None
+    """The authenticator's own signature; absent after sign-up."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedOut:
+    """A session ended."""
+
+    account_id: str
+    session_id: str
+    reason: EndReason
+    account_sessions: int
+    """Open sessions of the account after this event; 0 means that the account has just left."""
+
+
+@dataclass(frozen=True, slots=True)
+class PasskeyAdded:
+    """An account got a passkey; pin its public key to check evidence later."""
+
+    account_id: str
+    passkey_id: str
+    public_key: bytes
+    aaguid: bytes
+    backed_up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CounterRegressed:
+    """A passkey's signature counter did not rise: it may have been copied."""
+
+    account_id: str
+    passkey_id: str
+    stored: int
+    received: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A type that is newer than this version; see the event's `name` and `json`."""
+
+
+EventData = Union[Registered, LoggedIn, LoggedOut, PasskeyAdded, CounterRegressed, Unknown]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something happened: an entry of the app's log."""
+
+    id: str
+    """Cursor and dedupe key. Opaque."""
+    seq: int
+    """Its number in the app's log, from 1."""
+    time: datetime
+    name: str
+    """The type on the wire, for example `loggedIn`."""
+    data: EventData
+    json: str
+    """The data as JSON text, byte for byte as the log's hash chain covers it."""
+
+    @property
+    def position(self) -> str | None:
+        """Give it as `after` to resume behind this event."""
+        return self.id
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A session that is open as of a snapshot."""
+
+    account_id: str
+    session_id: str
+    passkey_id: str
+    session_key: SessionKey
+    since: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A page of the open sessions. With `first`, forget what was known; with `last`, the state is whole."""
+
+    sessions: tuple[OpenSession, ...]
+    first: bool
+    last: bool
+    id: str
+
+    @property
+    def position(self) -> str | None:
+        """Give it as `after` to resume behind this state. Only the last page is a position."""
+        return self.id if self.last else None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Events are missing here: the position cannot be continued. What follows says how it goes on."""
+
+    reason: GapReason
+    after: str
+    next: GapNext
+
+    @property
+    def position(self) -> str | None:
+        """A gap is no position."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Bookmark:
+    """Up to here nothing happened that was asked for."""
+
+    id: str
+    time: datetime
+
+    @property
+    def position(self) -> str | None:
+        """Give it as `after` to resume from here."""
+        return self.id
+
+
+Item = Union[Event, Snapshot, Gap, Bookmark]

@@ -1,0 +1,480 @@
+//! Items and events as foreign languages see them: ids as text, times as the language's own, bytes as bytes.
+//!
+//! Conversions name every variant and every member, so that a change in the core does not compile here until it is
+//! mirrored.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use passkey_accounts::{
+    protocol::{
+        UnixMillis,
+        event::{self as core_event},
+        gateway, stream as core_stream,
+    },
+    stream as core,
+};
+
+/// One thing to handle, in the order of the log.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
+pub enum Item {
+    /// Something happened.
+    Event {
+        /// What.
+        event: Box<Event>,
+    },
+    /// A page of the open sessions.
+    Snapshot {
+        /// The page.
+        snapshot: Snapshot,
+    },
+    /// Events are missing here.
+    Gap {
+        /// Why, and how it goes on.
+        gap: Gap,
+    },
+    /// Nothing happened up to here.
+    Bookmark {
+        /// The position.
+        bookmark: Bookmark,
+    },
+}
+
+impl From<core::Item> for Item {
+    fn from(item: core::Item) -> Self {
+        match item {
+            core::Item::Event(event) => Self::Event { event: Box::new(event.into()) },
+            core::Item::Snapshot(snapshot) => Self::Snapshot { snapshot: snapshot.into() },
+            core::Item::Gap(gap) => Self::Gap { gap: gap.into() },
+            core::Item::Bookmark(bookmark) => Self::Bookmark { bookmark: bookmark.into() },
+        }
+    }
+}
+
+/// An entry of the app's log.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct Event {
+    /// Cursor and dedupe key. Opaque.
+    pub id: String,
+    /// Its number in the app's log, from 1.
+    pub seq: u64,
+    /// When it was committed.
+    pub time: SystemTime,
+    /// The type on the wire, for example `loggedIn`.
+    pub name: String,
+    /// The data as JSON text, byte for byte as the log's hash chain covers it.
+    pub data: String,
+    /// The data, read.
+    pub kind: EventKind,
+}
+
+impl From<core::Event> for Event {
+    fn from(event: core::Event) -> Self {
+        let core::Event { id, seq, time, name, data, kind } = event;
+        Self { id, seq, time: system_time(time), name, data, kind: kind.into() }
+    }
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
+pub enum EventKind {
+    /// An account was made.
+    Registered {
+        /// The new account.
+        account_id: String,
+    },
+    /// A session was opened.
+    LoggedIn {
+        /// By whom, and with what.
+        login: Box<LoggedIn>,
+    },
+    /// A session ended.
+    LoggedOut {
+        /// Whose session.
+        account_id: String,
+        /// The session that ended.
+        session_id: String,
+        /// Why.
+        reason: EndReason,
+        /// Open sessions of the account after this event.
+        account_sessions: u64,
+    },
+    /// An account got a passkey.
+    PasskeyAdded {
+        /// Whose passkey.
+        account_id: String,
+        /// The passkey.
+        passkey_id: String,
+        /// `COSE_Key` bytes.
+        public_key: Vec<u8>,
+        /// The authenticator's model, 16 bytes.
+        aaguid: Vec<u8>,
+        /// The passkey is in a backup.
+        backed_up: bool,
+    },
+    /// A passkey's signature counter did not rise.
+    CounterRegressed {
+        /// Whose passkey.
+        account_id: String,
+        /// The passkey.
+        passkey_id: String,
+        /// The counter that the server had.
+        stored: u32,
+        /// The counter that the authenticator sent.
+        received: u32,
+    },
+    /// A type that is newer than this version.
+    Other,
+}
+
+impl From<Option<core_event::EventKind>> for EventKind {
+    fn from(kind: Option<core_event::EventKind>) -> Self {
+        match kind {
+            None => Self::Other,
+            Some(core_event::EventKind::Registered(core_event::Registered { account_id })) => {
+                Self::Registered { account_id: account_id.to_string() }
+            }
+            Some(core_event::EventKind::LoggedIn(login)) => {
+                Self::LoggedIn { login: Box::new((*login).into()) }
+            }
+            Some(core_event::EventKind::LoggedOut(core_event::LoggedOut {
+                account_id,
+                session_id,
+                reason,
+                account_sessions,
+            })) => Self::LoggedOut {
+                account_id: account_id.to_string(),
+                session_id: session_id.to_string(),
+                reason: reason.into(),
+                account_sessions,
+            },
+            Some(core_event::EventKind::PasskeyAdded(core_event::PasskeyAdded {
+                account_id,
+                passkey_id,
+                public_key,
+                aaguid,
+                backed_up,
+            })) => Self::PasskeyAdded {
+                account_id: account_id.to_string(),
+                passkey_id: passkey_id.to_string(),
+                public_key: public_key.0,
+                aaguid: aaguid.0,
+                backed_up,
+            },
+            Some(core_event::EventKind::CounterRegressed(core_event::CounterRegressed {
+                account_id,
+                passkey_id,
+                stored,
+                received,
+            })) => Self::CounterRegressed {
+                account_id: account_id.to_string(),
+                passkey_id: passkey_id.to_string(),
+                stored,
+                received,
+            },
+        }
+    }
+}
+
+/// A session was opened.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct LoggedIn {
+    /// Whose session.
+    pub account_id: String,
+    /// The session.
+    pub session_id: String,
+    /// The passkey that opened it.
+    pub passkey_id: String,
+    /// The page's origin.
+    pub origin: String,
+    /// The public key that the session's proofs are checked with.
+    pub session_key: SessionKey,
+    /// When the session ends at the latest.
+    pub expires_at: SystemTime,
+    /// The authenticator checked the person, not only a touch.
+    pub user_verified: bool,
+    /// The passkey is in a backup.
+    pub backed_up: bool,
+    /// Open sessions of the account after this event; 1 means that the account has just come.
+    pub account_sessions: u64,
+    /// The authenticator's own signature; absent after sign-up.
+    pub evidence: Option<Evidence>,
+}
+
+impl From<core_event::LoggedIn> for LoggedIn {
+    fn from(login: core_event::LoggedIn) -> Self {
+        let core_event::LoggedIn {
+            account_id,
+            session_id,
+            passkey_id,
+            origin,
+            session_key,
+            expires_at,
+            user_verified,
+            backed_up,
+            account_sessions,
+            evidence,
+        } = login;
+        Self {
+            account_id: account_id.to_string(),
+            session_id: session_id.to_string(),
+            passkey_id: passkey_id.to_string(),
+            origin,
+            session_key: session_key.into(),
+            expires_at: system_time(expires_at),
+            user_verified,
+            backed_up,
+            account_sessions,
+            evidence: evidence.map(Evidence::from),
+        }
+    }
+}
+
+/// The public half of a session key: a point on P-256.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct SessionKey {
+    /// 32 bytes, big-endian.
+    pub x: Vec<u8>,
+    /// 32 bytes, big-endian.
+    pub y: Vec<u8>,
+}
+
+impl From<gateway::SessionKey> for SessionKey {
+    fn from(key: gateway::SessionKey) -> Self {
+        // The type and the curve say nothing: the protocol knows one of each.
+        let gateway::SessionKey { kty: _, crv: _, x, y } = key;
+        Self { x: x.0, y: y.0 }
+    }
+}
+
+/// What the authenticator signed at sign-in, and over what.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct Evidence {
+    /// 32 random bytes of the challenge.
+    pub random: Vec<u8>,
+    /// What the ceremony was for: `signUp` or `signIn`.
+    pub kind: String,
+    /// The page's origin.
+    pub origin: String,
+    /// RFC 7638 thumbprint of the session key, 32 bytes.
+    pub thumbprint: Vec<u8>,
+    /// The WebAuthn credential id.
+    pub credential_id: Vec<u8>,
+    /// As the authenticator made it.
+    pub authenticator_data: Vec<u8>,
+    /// As the browser made it.
+    pub client_data_json: Vec<u8>,
+    /// Over authenticatorData and SHA-256(clientDataJSON).
+    pub signature: Vec<u8>,
+}
+
+impl From<core_event::Evidence> for Evidence {
+    fn from(evidence: core_event::Evidence) -> Self {
+        let core_event::Evidence {
+            random,
+            kind,
+            origin,
+            thumbprint,
+            credential_id,
+            authenticator_data,
+            client_data_json,
+            signature,
+        } = evidence;
+        Self {
+            random: random.0,
+            kind: kind.as_str().to_owned(),
+            origin,
+            thumbprint: thumbprint.0,
+            credential_id: credential_id.0,
+            authenticator_data: authenticator_data.0,
+            client_data_json: client_data_json.0,
+            signature: signature.0,
+        }
+    }
+}
+
+/// Why a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum EndReason {
+    /// The person signed out.
+    User,
+    /// The page closed its socket in an orderly way.
+    PageGone,
+    /// The socket dropped and nobody resumed within the grace time.
+    ConnectionLost,
+    /// The page was silent for too long.
+    IdleTimeout,
+    /// The session reached its greatest age.
+    AbsoluteTimeout,
+    /// A back end or an operator ended it.
+    Revoked,
+    /// The same page signed in anew.
+    Replaced,
+    /// The passkey that opened it was removed.
+    PasskeyRemoved,
+    /// The account was erased.
+    AccountErased,
+    /// The API key that vouched for it was revoked.
+    KeyRevoked,
+    /// The server that carried it went away.
+    ServerLost,
+    /// A newer server's reason.
+    Other,
+}
+
+impl From<gateway::EndReason> for EndReason {
+    fn from(reason: gateway::EndReason) -> Self {
+        match reason {
+            gateway::EndReason::User => Self::User,
+            gateway::EndReason::PageGone => Self::PageGone,
+            gateway::EndReason::ConnectionLost => Self::ConnectionLost,
+            gateway::EndReason::IdleTimeout => Self::IdleTimeout,
+            gateway::EndReason::AbsoluteTimeout => Self::AbsoluteTimeout,
+            gateway::EndReason::Revoked => Self::Revoked,
+            gateway::EndReason::Replaced => Self::Replaced,
+            gateway::EndReason::PasskeyRemoved => Self::PasskeyRemoved,
+            gateway::EndReason::AccountErased => Self::AccountErased,
+            gateway::EndReason::KeyRevoked => Self::KeyRevoked,
+            gateway::EndReason::ServerLost => Self::ServerLost,
+            gateway::EndReason::Other => Self::Other,
+        }
+    }
+}
+
+/// A page of the open sessions.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct Snapshot {
+    /// Open sessions.
+    pub sessions: Vec<OpenSession>,
+    /// Forget what was held before this page.
+    pub first: bool,
+    /// The state is whole with this page, as of `id`.
+    pub last: bool,
+    /// The position, if this is the last page.
+    pub id: String,
+}
+
+impl From<core_stream::Snapshot> for Snapshot {
+    fn from(snapshot: core_stream::Snapshot) -> Self {
+        let core_stream::Snapshot { sessions, first, last, id } = snapshot;
+        Self { sessions: sessions.into_iter().map(OpenSession::from).collect(), first, last, id }
+    }
+}
+
+/// A session in a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct OpenSession {
+    /// Whose session.
+    pub account_id: String,
+    /// The session.
+    pub session_id: String,
+    /// The passkey that opened it.
+    pub passkey_id: String,
+    /// The public key that its proofs are checked with.
+    pub session_key: SessionKey,
+    /// When it was opened.
+    pub since: SystemTime,
+    /// When it ends at the latest.
+    pub expires_at: SystemTime,
+}
+
+impl From<core_stream::OpenSession> for OpenSession {
+    fn from(session: core_stream::OpenSession) -> Self {
+        let core_stream::OpenSession { account_id, session_id, passkey_id, session_key, since, expires_at } =
+            session;
+        Self {
+            account_id: account_id.to_string(),
+            session_id: session_id.to_string(),
+            passkey_id: passkey_id.to_string(),
+            session_key: session_key.into(),
+            since: system_time(since),
+            expires_at: system_time(expires_at),
+        }
+    }
+}
+
+/// Events are missing here: the position cannot be continued.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct Gap {
+    /// Why.
+    pub reason: GapReason,
+    /// The position that was asked for.
+    pub after: String,
+    /// What follows.
+    pub next: GapNext,
+}
+
+impl From<core_stream::Gap> for Gap {
+    fn from(gap: core_stream::Gap) -> Self {
+        let core_stream::Gap { reason, after, next } = gap;
+        Self { reason: reason.into(), after, next: next.into() }
+    }
+}
+
+/// Why a position cannot be continued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum GapReason {
+    /// Events right after it are no longer kept.
+    Truncated,
+    /// The log does not reach that far.
+    Ahead,
+    /// The log has another entry there.
+    Diverged,
+    /// An operator restored the log and said so.
+    Epoch,
+    /// A newer server's reason.
+    Other,
+}
+
+impl From<core_stream::GapReason> for GapReason {
+    fn from(reason: core_stream::GapReason) -> Self {
+        match reason {
+            core_stream::GapReason::Truncated => Self::Truncated,
+            core_stream::GapReason::Ahead => Self::Ahead,
+            core_stream::GapReason::Diverged => Self::Diverged,
+            core_stream::GapReason::Epoch => Self::Epoch,
+            core_stream::GapReason::Other => Self::Other,
+        }
+    }
+}
+
+/// What follows a gap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum GapNext {
+    /// A snapshot of the present state.
+    Snapshot,
+    /// The oldest event that is kept.
+    Oldest,
+    /// A newer server's choice.
+    Other,
+}
+
+impl From<core_stream::GapNext> for GapNext {
+    fn from(next: core_stream::GapNext) -> Self {
+        match next {
+            core_stream::GapNext::Snapshot => Self::Snapshot,
+            core_stream::GapNext::Oldest => Self::Oldest,
+            core_stream::GapNext::Other => Self::Other,
+        }
+    }
+}
+
+/// Up to here nothing happened that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct Bookmark {
+    /// The position.
+    pub id: String,
+    /// The server's clock.
+    pub time: SystemTime,
+}
+
+impl From<core::Bookmark> for Bookmark {
+    fn from(bookmark: core::Bookmark) -> Self {
+        let core::Bookmark { id, time } = bookmark;
+        Self { id, time: system_time(time) }
+    }
+}
+
+/// A time that no calendar reaches becomes the start of time: it is informative only.
+fn system_time(time: UnixMillis) -> SystemTime {
+    UNIX_EPOCH.checked_add(Duration::from_millis(time.0)).unwrap_or(UNIX_EPOCH)
+}

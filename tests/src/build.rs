@@ -1,0 +1,84 @@
+//! Builds what tests run in other processes: the Python package, the examples. Each once per test run.
+
+use std::{
+    env::{self, consts},
+    fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
+
+/// The root of the workspace.
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in the workspace")
+}
+
+/// Where cargo puts what it builds.
+pub fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
+}
+
+/// The folder to put on `PYTHONPATH`: the hand-written package with the generated binding and the library inside.
+pub fn python_package() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        cargo_build(&["--package", "passkey-accounts-ffi", "--features", "bindgen"]);
+        assemble_python_package().expect("the Python package can be put together")
+    })
+}
+
+fn assemble_python_package() -> io::Result<PathBuf> {
+    let library = format!("{}passkey_accounts_ffi{}", consts::DLL_PREFIX, consts::DLL_SUFFIX);
+    let built = target().join("debug").join(&library);
+    let folder = target().join("python");
+    let native = folder.join("passkey_accounts/_native");
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&native)?;
+    for file in fs::read_dir(workspace().join("sdk-ffi/python/passkey_accounts"))? {
+        let file = file?;
+        if file.file_type()?.is_file() {
+            fs::copy(file.path(), folder.join("passkey_accounts").join(file.file_name()))?;
+        }
+    }
+    run(Command::new(target().join(format!("debug/uniffi-bindgen{}", consts::EXE_SUFFIX)))
+        .args(["generate", "--language", "python", "--no-format", "--out-dir"])
+        .arg(&native)
+        .arg(&built));
+    fs::copy(&built, native.join(&library))?;
+    // As maturin packs it.
+    fs::write(native.join("__init__.py"), "from .passkey_accounts_ffi import *  # NOQA\n")?;
+    Ok(folder)
+}
+
+/// The Rust example.
+pub fn rust_example() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        cargo_build(&["--package", "passkey-accounts-examples", "--bin", "print_sign_ins"]);
+        target().join(format!("debug/print_sign_ins{}", consts::EXE_SUFFIX))
+    })
+}
+
+/// The folder of the Node example, its one dependency installed.
+pub fn node_example() -> &'static Path {
+    static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
+    INSTALLED.get_or_init(|| {
+        let folder = workspace().join("examples/node");
+        if !folder.join("node_modules/ws/package.json").exists() {
+            run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder));
+        }
+        folder
+    })
+}
+
+fn cargo_build(arguments: &[&str]) {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    run(Command::new(cargo).args(["build", "--quiet", "--locked"]).args(arguments).current_dir(workspace()));
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}"));
+    assert!(output.status.success(), "{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr));
+}

@@ -1,0 +1,115 @@
+//! A real Chromium, driven over the Chrome DevTools Protocol.
+//!
+//! Small on purpose: launch, open a page, evaluate, a virtual authenticator, what was logged, what was stored.
+
+mod connection;
+mod page;
+mod storage;
+
+use std::{path::PathBuf, process::Stdio, time::Duration};
+
+use anyhow::{Context, bail};
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+    time::timeout,
+};
+
+use connection::Connection;
+pub use page::{Page, VirtualAuthenticator};
+pub use storage::Stored;
+
+/// How long anything may take before a test is told that it hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Flags with which passkeys work in a machine without screen, sandbox or network.
+const FLAGS: &[&str] = &[
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--remote-debugging-port=0",
+];
+
+/// A browser with an empty profile. It is killed and its profile removed when this is dropped.
+pub struct Chromium {
+    connection: Connection,
+    // In this order: the process must be gone before its folder.
+    _process: Child,
+    _profile: TempDir,
+}
+
+impl Chromium {
+    /// Starts a browser.
+    ///
+    /// # Errors
+    /// When there is no Chromium on this machine, or it does not start.
+    pub async fn launch() -> anyhow::Result<Self> {
+        let Some(program) = program() else { bail!("no Chromium on this machine: apt-get install chromium") };
+        let profile = tempfile::tempdir()?;
+        let mut process = Command::new(&program)
+            .args(FLAGS)
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("cannot start {}", program.display()))?;
+        let stderr = process.stderr.take().context("stderr is piped")?;
+        let address =
+            timeout(PATIENCE, devtools_address(stderr)).await.context("Chromium says nothing")??;
+        let connection = Connection::open(&address).await?;
+        Ok(Self { connection, _process: process, _profile: profile })
+    }
+
+    /// Opens a page and waits until it has loaded.
+    ///
+    /// # Errors
+    /// When the address cannot be loaded.
+    pub async fn open(&self, url: &str) -> anyhow::Result<Page> {
+        let target = self.connection.call(None, "Target.createTarget", json!({"url": "about:blank"})).await?;
+        let arguments = json!({"targetId": target["targetId"], "flatten": true});
+        let attached = self.connection.call(None, "Target.attachToTarget", arguments).await?;
+        let session = attached["sessionId"].as_str().context("no session")?.to_owned();
+        let page = Page::attach(self.connection.clone(), session).await?;
+        page.navigate(url).await?;
+        Ok(page)
+    }
+}
+
+/// The browser to test with: `PASSKEY_ACCOUNTS_CHROMIUM`, or the first that is on the path.
+pub fn program() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os("PASSKEY_ACCOUNTS_CHROMIUM") {
+        return Some(named.into());
+    }
+    let path = std::env::var_os("PATH")?;
+    let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+    names
+        .iter()
+        .flat_map(|name| std::env::split_paths(&path).map(move |folder| folder.join(name)))
+        .find(|file| file.is_file())
+}
+
+/// Reads the address that the browser prints. The rest of its chatter is drained, so that it never blocks on it.
+async fn devtools_address(stderr: tokio::process::ChildStderr) -> anyhow::Result<String> {
+    let mut lines = BufReader::new(stderr).lines();
+    let mut said = Vec::new();
+    while let Some(line) = lines.next_line().await? {
+        if let Some(address) = line.strip_prefix("DevTools listening on ") {
+            let address = address.to_owned();
+            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+            return Ok(address);
+        }
+        said.push(line);
+    }
+    bail!("Chromium ended before it was ready:\n{}", said.join("\n"))
+}

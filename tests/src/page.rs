@@ -1,0 +1,260 @@
+//! A page without a browser: the browser socket spoken by hand, with a session key of its own.
+
+use aws_lc_rs::{
+    rand::SystemRandom,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
+};
+use futures_util::{SinkExt, StreamExt};
+use passkey_accounts::{
+    ceremony::binding::resume_signing_input,
+    protocol::{
+        AppID, RequestID, SessionID,
+        base64url::Base64Url,
+        gateway::{
+            Begin, Ceremony, ClientMessage, Finish, Hello, RawJson, Resume, SUBPROTOCOL, ServerMessage,
+            Session, SessionKey, Verify,
+        },
+    },
+};
+use passkey_accounts_server::limits::DEAD_PEER_MS;
+use tokio::net::TcpStream;
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{
+        self, Message,
+        client::IntoClientRequest,
+        http::{HeaderValue, header},
+    },
+};
+
+use crate::{SoftwareAuthenticator, TestServer};
+
+/// A page's session key.
+#[derive(Debug)]
+pub struct PageKey(EcdsaKeyPair);
+
+impl PageKey {
+    /// A new key.
+    pub fn make() -> Self {
+        Self(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("P-256 keys can be made"))
+    }
+
+    /// The public half.
+    pub fn public(&self) -> SessionKey {
+        let (x, y) = self.0.public_key().as_ref()[1..].split_at(32);
+        SessionKey {
+            kty: "EC".into(),
+            crv: "P-256".into(),
+            x: Base64Url(x.to_vec()),
+            y: Base64Url(y.to_vec()),
+        }
+    }
+
+    /// r and s, 64 bytes.
+    pub fn sign(&self, input: &[u8]) -> Vec<u8> {
+        self.0.sign(&SystemRandom::new(), input).expect("P-256 keys can sign").as_ref().to_vec()
+    }
+}
+
+/// What the server said to close a socket: the code and the reason.
+pub type Closed = (u16, String);
+
+/// A connected page.
+#[derive(Debug)]
+pub struct Page {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    origin: String,
+    next_id: RequestID,
+    /// The session key.
+    pub key: PageKey,
+    /// What the server said first.
+    pub hello: Hello,
+}
+
+impl Page {
+    /// Connects from the app's own origin and reads `hello`.
+    pub async fn connect(server: &TestServer) -> Self {
+        let origin = server.origin();
+        Self::connect_from(&server.gateway_url(), server.app_id, &origin).await.expect("the page connects")
+    }
+
+    /// Connects from some origin.
+    ///
+    /// # Errors
+    /// The handshake's, with the server's response inside.
+    pub async fn connect_from(
+        gateway_url: &str,
+        app_id: AppID,
+        origin: &str,
+    ) -> Result<Self, tungstenite::Error> {
+        let mut request = format!("{gateway_url}?app={app_id}").into_client_request()?;
+        request.headers_mut().insert(header::ORIGIN, HeaderValue::from_str(origin)?);
+        request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+        let (mut socket, _) = connect_async(request).await?;
+        let first = socket.next().await.expect("the server speaks first")?;
+        let Ok((None, ServerMessage::Hello(hello))) = ServerMessage::decode(first.to_text()?) else {
+            panic!("not a hello: {first}");
+        };
+        Ok(Self { socket, origin: origin.to_owned(), next_id: 1, key: PageKey::make(), hello })
+    }
+
+    /// Sends text as it is.
+    pub async fn send_text(&mut self, text: impl Into<String>) {
+        self.socket.send(Message::text(text.into())).await.expect("the socket takes a frame");
+    }
+
+    /// Sends a frame as it is.
+    pub async fn send_frame(&mut self, frame: Message) {
+        self.socket.send(frame).await.expect("the socket takes a frame");
+    }
+
+    /// The next message of the server, heartbeats left out; or how it closed the socket.
+    pub async fn hear(&mut self) -> Result<(Option<RequestID>, ServerMessage), Closed> {
+        loop {
+            match self.socket.next().await {
+                Some(Ok(Message::Text(text))) => {
+                    match ServerMessage::decode(&text).expect("the server speaks the protocol") {
+                        (_, ServerMessage::Heartbeat) => {}
+                        message => return Ok(message),
+                    }
+                }
+                Some(Ok(Message::Close(Some(frame)))) => {
+                    return Err((frame.code.into(), frame.reason.to_string()));
+                }
+                Some(Ok(Message::Close(None)) | Err(_)) | None => return Err((1006, String::new())),
+                Some(Ok(_)) => {}
+            }
+        }
+    }
+
+    /// Asks and reads the answer.
+    pub async fn ask(&mut self, message: ClientMessage) -> ServerMessage {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.send_text(message.encode(Some(id))).await;
+        let (answered, reply) = self.hear().await.expect("the server answers");
+        assert_eq!(answered, Some(id), "the answer repeats the request's id: {reply:?}");
+        reply
+    }
+
+    /// Asks something that must fail, and returns the code.
+    pub async fn ask_in_vain(&mut self, message: ClientMessage) -> String {
+        match self.ask(message).await {
+            ServerMessage::Error(failure) => failure.code,
+            other => panic!("expected an error, got {other:?}"),
+        }
+    }
+
+    /// `email` and the page's own key, for `signUp.begin` and `signIn.begin`.
+    pub fn begin(&self, email: &str) -> Begin {
+        Begin { email: email.to_owned(), session_key: self.key.public() }
+    }
+
+    /// Asks for a code and hands it in; returns the ceremony to create a passkey.
+    pub async fn begin_sign_up(&mut self, server: &TestServer, email: &str) -> Ceremony {
+        self.begin_sign_up_with(email, || server.mailed_code(email)).await
+    }
+
+    /// Asks for a code, fetches it from wherever mail goes, and hands it in.
+    pub async fn begin_sign_up_with(
+        &mut self,
+        email: &str,
+        mailed_code: impl FnOnce() -> Option<String>,
+    ) -> Ceremony {
+        let sent = self.ask(ClientMessage::SignUpBegin(self.begin(email))).await;
+        assert!(matches!(sent, ServerMessage::CodeSent(_)), "{sent:?}");
+        let code = mailed_code().expect("a code was mailed");
+        match self.ask(ClientMessage::SignUpVerify(Verify { code })).await {
+            ServerMessage::CeremonyCreate(ceremony) => ceremony,
+            other => panic!("expected a ceremony, got {other:?}"),
+        }
+    }
+
+    /// Asks for a challenge.
+    pub async fn begin_sign_in(&mut self, email: &str) -> Ceremony {
+        match self.ask(ClientMessage::SignInBegin(self.begin(email))).await {
+            ServerMessage::CeremonyGet(ceremony) => ceremony,
+            other => panic!("expected a ceremony, got {other:?}"),
+        }
+    }
+
+    /// Hands in what the authenticator made.
+    pub async fn finish(&mut self, ceremony: &Ceremony, credential: String) -> ServerMessage {
+        let finish = Finish { ceremony_id: ceremony.ceremony_id, credential: RawJson(credential) };
+        self.ask(ClientMessage::CeremonyFinish(finish)).await
+    }
+
+    /// Signs up, the whole way.
+    pub async fn sign_up(
+        &mut self,
+        server: &TestServer,
+        email: &str,
+        authenticator: &mut SoftwareAuthenticator,
+    ) -> Session {
+        self.sign_up_with(email, authenticator, || server.mailed_code(email)).await
+    }
+
+    /// Signs up, the whole way, with a code from wherever mail goes.
+    pub async fn sign_up_with(
+        &mut self,
+        email: &str,
+        authenticator: &mut SoftwareAuthenticator,
+        mailed_code: impl FnOnce() -> Option<String>,
+    ) -> Session {
+        let ceremony = self.begin_sign_up_with(email, mailed_code).await;
+        let credential =
+            authenticator.register(&ceremony.public_key.0, &self.origin).expect("a passkey is made");
+        signed_in(self.finish(&ceremony, credential).await)
+    }
+
+    /// Signs in, the whole way.
+    pub async fn sign_in(&mut self, email: &str, authenticator: &mut SoftwareAuthenticator) -> Session {
+        let ceremony = self.begin_sign_in(email).await;
+        let credential =
+            authenticator.sign_in(&ceremony.public_key.0, &self.origin).expect("a passkey answers");
+        signed_in(self.finish(&ceremony, credential).await)
+    }
+
+    /// Signs out.
+    pub async fn sign_out(&mut self) -> ServerMessage {
+        self.ask(ClientMessage::SignOut).await
+    }
+
+    /// Tries to take a session over with `key`.
+    pub async fn resume(&mut self, session_id: SessionID, key: &PageKey) -> ServerMessage {
+        let input = resume_signing_input(session_id, &self.origin, &self.hello.nonce.0);
+        let signature = Base64Url(key.sign(&input));
+        self.ask(ClientMessage::SessionResume(Resume { session_id, signature })).await
+    }
+
+    /// Lets time pass on the server's clock while this page answers the server's pings.
+    pub async fn let_pass(&mut self, server: &TestServer, mut millis: u64) {
+        while millis > 0 {
+            let step = millis.min(DEAD_PEER_MS / 2);
+            server.clock().advance(step);
+            millis -= step;
+            self.socket.send(Message::Ping(Vec::new().into())).await.expect("the socket takes a ping");
+            // The server answers a ping only after it has noted that the page lives.
+            while !matches!(self.socket.next().await, Some(Ok(Message::Pong(_)))) {}
+        }
+    }
+
+    /// Closes in an orderly way, as a browser does when its page is left.
+    pub async fn close(mut self) {
+        let frame = tungstenite::protocol::CloseFrame { code: 1001.into(), reason: "".into() };
+        self.socket.send(Message::Close(Some(frame))).await.expect("the socket takes a frame");
+        while let Some(Ok(_)) = self.socket.next().await {}
+    }
+
+    /// Vanishes without a word, and keeps the key.
+    pub fn drop_connection(self) -> PageKey {
+        self.key
+    }
+}
+
+fn signed_in(reply: ServerMessage) -> Session {
+    match reply {
+        ServerMessage::SignedIn(signed_in) => signed_in.session,
+        other => panic!("expected a session, got {other:?}"),
+    }
+}

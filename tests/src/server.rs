@@ -1,0 +1,170 @@
+//! A server of our own for one test: port 0, its own folder, a clock that the test moves.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use passkey_accounts::{
+    log::Epoch,
+    protocol::{AppID, UnixMillis, gateway::Policy},
+};
+use passkey_accounts_server::{
+    apps::App,
+    clock::{Clock, make_random},
+    context::Context,
+    crypto::Keyring,
+    keys::{ApiKey, KeyEnvironment},
+    mail::{Mailer, Outbox},
+    routes::{Mode, Site},
+    server::{Prepared, Running, Settings},
+    sessions::SessionLimits,
+};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+/// When manual clocks start: 2026-11-22T18:00:00Z.
+pub const START: UnixMillis = UnixMillis(1_795_370_400_000);
+
+/// A running server. Dropping it drops everything that it stored.
+#[derive(Debug)]
+pub struct TestServer {
+    running: Option<Running>,
+    directory: TempDir,
+    clock: Clock,
+    session_limits: SessionLimits,
+    address: SocketAddr,
+    /// The app that tests sign in to.
+    pub app_id: AppID,
+    /// A key of that app.
+    pub api_key: String,
+}
+
+impl TestServer {
+    /// A server whose clock stands still until the test moves it.
+    pub async fn start() -> Self {
+        Self::start_with(Clock::manual(START), SessionLimits::default()).await
+    }
+
+    /// A server with the machine's clock, for browsers and other processes that have clocks of their own.
+    pub async fn start_in_real_time() -> Self {
+        Self::start_with(Clock::System, SessionLimits::default()).await
+    }
+
+    /// A server with these settings.
+    pub async fn start_with(clock: Clock, session_limits: SessionLimits) -> Self {
+        let mut server = Self {
+            running: None,
+            directory: TempDir::new().expect("a temporary folder can be made"),
+            clock,
+            session_limits,
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            app_id: AppID::from_bytes(make_random()),
+            api_key: String::new(),
+        };
+        server.open().await;
+        server
+    }
+
+    async fn open(&mut self) {
+        let settings = Settings {
+            data_directory: self.directory.path().to_owned(),
+            clock: self.clock.clone(),
+            keyring: Keyring::new(&[7; 32]),
+            mailer: Mailer::Outbox(Outbox::default()),
+            session_limits: self.session_limits,
+            tls: None,
+        };
+        let listener = TcpListener::bind(self.address).await.expect("the port is free");
+        self.address = listener.local_addr().expect("a bound listener has an address");
+        let prepared = Prepared::open(settings).await.expect("the database opens");
+        if self.api_key.is_empty() {
+            let origins = vec![self.origin().parse().expect("localhost is an origin")];
+            let app = App::new(self.app_id, "Test Shop".into(), "localhost".into(), origins, Policy::Strict);
+            let epoch = Epoch::from_random(u32::from_be_bytes(make_random()));
+            prepared
+                .store()
+                .create_app(app.expect("the app is valid"), epoch)
+                .await
+                .expect("the app is stored");
+            let key = ApiKey::new(KeyEnvironment::Dev, &make_random());
+            prepared
+                .store()
+                .create_key(self.app_id, &key, "tests".into(), None)
+                .await
+                .expect("the key is stored");
+            self.api_key = key.reveal().to_owned();
+        }
+        let site = Site::new(Mode::Dev, &self.origin())
+            .with_app(self.app_id, "Test Shop")
+            .with_api_key(&self.api_key);
+        self.running = Some(prepared.start(listener, site).await.expect("the server starts"));
+    }
+
+    /// Stops the server in an orderly way, and starts it again on the same port with the same data.
+    pub async fn restart(&mut self) {
+        self.stop().await;
+        self.open().await;
+    }
+
+    /// Stops the server in an orderly way.
+    pub async fn stop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop().await;
+        }
+    }
+
+    /// Starts a stopped server on the same port with the same data.
+    pub async fn start_again(&mut self) {
+        self.open().await;
+    }
+
+    /// `http://localhost:port`
+    pub fn origin(&self) -> String {
+        format!("http://localhost:{}", self.address.port())
+    }
+
+    /// `ws://localhost:port/v1/gateway`
+    pub fn gateway_url(&self) -> String {
+        format!("ws://localhost:{}/v1/gateway", self.address.port())
+    }
+
+    /// `ws://localhost:port/`
+    pub fn events_url(&self) -> String {
+        format!("ws://localhost:{}/", self.address.port())
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The folder of its database.
+    pub fn directory(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
+    /// The server's clock.
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// What the server's handlers share.
+    ///
+    /// # Panics
+    /// When the server is stopped.
+    pub fn context(&self) -> &Context {
+        &self.running.as_ref().expect("the server runs").context
+    }
+
+    /// The code that was last mailed to an address.
+    pub fn mailed_code(&self, email: &str) -> Option<String> {
+        let Mailer::Outbox(outbox) = &self.context().mailer else { return None };
+        outbox.mails().into_iter().find(|mail| mail.to == email).map(|mail| mail.code)
+    }
+
+    /// Makes another API key of the app; it works until `expires_at`.
+    pub async fn make_key(&self, expires_at: Option<UnixMillis>) -> ApiKey {
+        let key = ApiKey::new(KeyEnvironment::Live, &make_random());
+        let stored = self.context().store.create_key(self.app_id, &key, "another".into(), expires_at).await;
+        stored.expect("the key is stored");
+        key
+    }
+}

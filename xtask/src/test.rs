@@ -1,0 +1,202 @@
+//! `cargo xtask test`: everything this machine can run, and a closing table of what ran, what did not, and why.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, ensure};
+
+use crate::{
+    build, demo,
+    process::{cargo, found, npm, root, run},
+    tools,
+};
+
+/// One part of the tests.
+struct Part {
+    name: &'static str,
+    what: &'static str,
+    /// Programs without which it cannot run.
+    needs: &'static [&'static str],
+    run: fn() -> anyhow::Result<()>,
+}
+
+const PARTS: [Part; 9] = [
+    Part {
+        name: "format",
+        what: "rustfmt",
+        needs: &[],
+        run: || run(cargo().args(["fmt", "--all", "--check"])),
+    },
+    Part {
+        name: "package",
+        what: "the npm package: Rust to wasm, TypeScript",
+        needs: &["node", "npm"],
+        run: build::run,
+    },
+    Part {
+        name: "lints",
+        what: "clippy, every target, no warning",
+        needs: &[],
+        run: || {
+            run(cargo().args([
+                "clippy",
+                "--quiet",
+                "--workspace",
+                "--all-targets",
+                "--",
+                "--deny",
+                "warnings",
+            ]))
+        },
+    },
+    Part {
+        name: "rust",
+        what: "units and whole system: real sockets, real SQLite",
+        needs: &[],
+        run: || {
+            run(cargo()
+                .args(["test", "--workspace", "--lib", "--bins", "--tests", "--"])
+                .args(SKIPPED_IN_RUST))
+        },
+    },
+    Part {
+        name: "docs",
+        what: "examples in the documentation",
+        needs: &[],
+        run: || {
+            run(cargo().args([
+                "test",
+                "--quiet",
+                "--doc",
+                "--package",
+                "passkey-accounts",
+                "--package",
+                "passkey-accounts-tests",
+            ]))
+        },
+    },
+    Part {
+        name: "examples",
+        what: "Rust, Node and Python print who signs in",
+        needs: &["node", "npm", "python3"],
+        run: || whole_system("examples::"),
+    },
+    Part {
+        name: "python",
+        what: "the Python binding",
+        needs: &["python3"],
+        run: || whole_system("python::"),
+    },
+    Part {
+        name: "browser",
+        what: "real Chromium with a virtual authenticator",
+        needs: &["chromium", "node", "npm", "python3"],
+        run: || whole_system("browser::"),
+    },
+    Part {
+        name: "demo",
+        what: "cargo xtask demo --once",
+        needs: &["node", "npm"],
+        run: || demo::run_demo(true, 0),
+    },
+];
+
+/// Parts of the `it` binary that have a line of their own in the table.
+const SKIPPED_IN_RUST: [&str; 6] = ["--skip", "examples::", "--skip", "python::", "--skip", "browser::"];
+
+fn whole_system(filter: &str) -> anyhow::Result<()> {
+    let output = crate::process::read(cargo().args([
+        "test",
+        "--package",
+        "passkey-accounts-tests",
+        "--test",
+        "it",
+        "--",
+        "--color",
+        "never",
+        filter,
+    ]))?;
+    println!("{output}");
+    ensure!(!output.contains("test result: ok. 0 passed"), "no test is called {filter}");
+    Ok(())
+}
+
+/// Runs every part; those named in `required` (or `all`) must run.
+///
+/// # Errors
+/// When a part failed, or a required one could not run.
+pub(crate) fn run_tests(required: &[String]) -> anyhow::Result<()> {
+    for name in required {
+        let is_known = name == "all" || PARTS.iter().any(|part| part.name == name);
+        ensure!(
+            is_known,
+            "there is no part {name}; there are: all {}",
+            PARTS.map(|part| part.name).join(" ")
+        );
+    }
+    tools::install_chromium();
+    if found("npm") {
+        run(npm().arg("ci").current_dir(root().join("examples/node")))?;
+    }
+    let outcomes: Vec<_> = PARTS.iter().map(|part| (part, part.outcome())).collect();
+    println!("\n{:<9} {:<8} {:>6}  what", "part", "outcome", "time");
+    for (part, outcome) in &outcomes {
+        let (word, seconds, why) = outcome.cells();
+        println!("{:<9} {word:<8} {seconds:>6}  {}{why}", part.name, part.what);
+    }
+    let count = |word: &str| outcomes.iter().filter(|(_, outcome)| outcome.cells().0 == word).count();
+    println!("\n{} passed, {} failed, {} skipped", count("ran"), count("failed"), count("skipped"));
+    let is_required = |part: &Part| required.iter().any(|name| name == "all" || name == part.name);
+    for (part, outcome) in &outcomes {
+        match outcome {
+            Outcome::Failed(_, error) => bail!("{} failed: {error:#}", part.name),
+            Outcome::Skipped(why) if is_required(part) => {
+                bail!("{} is required and could not run: {why}", part.name)
+            }
+            Outcome::Ran(_) | Outcome::Skipped(_) => {}
+        }
+    }
+    Ok(())
+}
+
+enum Outcome {
+    Ran(Duration),
+    Failed(Duration, anyhow::Error),
+    Skipped(String),
+}
+
+impl Outcome {
+    fn cells(&self) -> (&'static str, String, String) {
+        let seconds = |time: &Duration| format!("{} s", time.as_secs());
+        match self {
+            Self::Ran(time) => ("ran", seconds(time), String::new()),
+            Self::Failed(time, error) => ("failed", seconds(time), format!(" - {error:#}")),
+            Self::Skipped(why) => ("skipped", String::new(), format!(" - {why}")),
+        }
+    }
+}
+
+impl Part {
+    #[expect(clippy::disallowed_methods, reason = "this is a program's rim: it says how long a part took")]
+    fn outcome(&self) -> Outcome {
+        if let Some(missing) = self.needs.iter().find(|program| !found(program)) {
+            return Outcome::Skipped(format!("{missing} is not installed"));
+        }
+        println!("\n== {}: {}", self.name, self.what);
+        let start = Instant::now();
+        match (self.run)() {
+            Ok(()) => Outcome::Ran(start.elapsed()),
+            Err(error) => Outcome::Failed(start.elapsed(), error),
+        }
+    }
+}
+
+/// Runs every benchmark.
+///
+/// # Errors
+/// Names the one that failed.
+pub(crate) fn run_benchmarks() -> anyhow::Result<()> {
+    for name in ["verify", "signins"] {
+        run(cargo().args(["bench", "--quiet", "--package", "passkey-accounts-tests", "--bench", name]))?;
+    }
+    Ok(())
+}
