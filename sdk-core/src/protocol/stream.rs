@@ -113,7 +113,7 @@ pub struct Ready {
 /// One page of `snapshot`. The pages together are the exact state as of the last page's `id`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    /// Up to 500 open sessions.
+    /// Open sessions, a page of them.
     pub sessions: Vec<OpenSession>,
     /// Forget what was held before this page.
     pub first: bool,
@@ -126,7 +126,7 @@ pub struct Snapshot {
 /// `data` of one page of `snapshot`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SnapshotPage {
-    /// Up to 500 open sessions.
+    /// Open sessions, a page of them.
     pub sessions: Vec<OpenSession>,
     /// The first page.
     pub first: bool,
