@@ -8,7 +8,7 @@ use passkey_accounts::protocol::{
 use passkey_accounts_server::limits::{
     ANONYMOUS_MS, DEAD_PEER_MS, FIRST_MESSAGE_MS, IDLE_MS, MAX_BACK_END_SOCKETS_PER_APP,
 };
-use passkey_accounts_tests::{BackEnd, Closed, Page, START, TestServer};
+use passkey_accounts_tests::{BackEnd, Closed, Page, START, SoftwareAuthenticator, TestServer};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
@@ -218,6 +218,25 @@ async fn an_idle_view_gets_bookmarks_and_a_dead_one_is_closed() {
     server.clock().advance(DEAD_PEER_MS);
     let text = back_end.text().await.unwrap();
     assert!(text.contains(Code::Idle.as_str()) || text.contains("bookmark"), "{text}");
+}
+
+#[tokio::test]
+async fn a_back_end_that_only_reads_stays_connected_however_busy_the_log_is() {
+    let server = TestServer::start().await;
+    let mut page = Page::connect(&server).await;
+    let mut authenticator = SoftwareAuthenticator::new([1; 32]);
+    page.sign_up(&server, "ada@example.org", &mut authenticator).await;
+    let mut back_end = BackEnd::view(&server, json!({})).await;
+    back_end.snapshot().await;
+    // Something is said to it more often than it would be asked for being idle, for six times the dead-peer time.
+    for _ in 0..(6 * DEAD_PEER_MS / (IDLE_MS / 2)) {
+        page.sign_out().await;
+        page.sign_in("ada@example.org", &mut authenticator).await;
+        assert_eq!(back_end.event().await.name, "loggedOut");
+        assert_eq!(back_end.event().await.name, "loggedIn");
+        page.let_pass(&server, IDLE_MS / 2).await;
+        back_end.answer_pings().await;
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 //!
 //! It is written apart from the code that checks it: bytes are laid out by hand, from the specification.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use aws_lc_rs::{
     agreement::{ECDH_P256, PrivateKey},
     digest,
@@ -88,6 +90,14 @@ pub enum Refused {
     /// It holds none of the allowed passkeys.
     #[error("no passkey of this authenticator was asked for")]
     NoPasskey,
+}
+
+impl Default for SoftwareAuthenticator {
+    /// An authenticator that shares no passkey with another of the process: seeds are counted up.
+    fn default() -> Self {
+        static MADE: AtomicU64 = AtomicU64::new(1);
+        Self::new(sha256(&MADE.fetch_add(1, Ordering::Relaxed).to_be_bytes()))
+    }
 }
 
 impl SoftwareAuthenticator {

@@ -195,7 +195,7 @@ impl Part {
 /// # Errors
 /// Names the one that failed.
 pub(crate) fn run_benchmarks() -> anyhow::Result<()> {
-    for name in ["verify", "signins"] {
+    for name in ["verify", "stream", "signins"] {
         run(cargo().args(["bench", "--quiet", "--package", "passkey-accounts-tests", "--bench", name]))?;
     }
     Ok(())

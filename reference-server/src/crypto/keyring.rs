@@ -137,7 +137,7 @@ fn tag(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
 #[derive(Debug, thiserror::Error)]
 pub enum KeyringError {
     /// The file does not exist.
-    #[error("there is no root key at {0}; make one with: openssl rand -hex 32 > {0} && chmod 600 {0}")]
+    #[error("there is no root key at {0}; make one with: (umask 077; openssl rand -hex 32 > {0})")]
     Missing(String),
     /// The operating system says no.
     #[error("the root key at {0} cannot be read or written: {1}")]

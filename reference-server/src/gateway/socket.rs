@@ -231,6 +231,6 @@ async fn leave(context: &Context, session: Arc<Session>, end: End) {
 async fn end_or_retry(context: &Context, session: Arc<Session>, reason: EndReason) {
     if let Err(error) = sessions::end(&context.store, &session, reason).await {
         tracing::error!(%error, session.id = %session.session_id, "a session could not be ended; retrying");
-        context.detached.insert(session, context.clock.now(), reason);
+        context.detached.insert_ended(session, context.clock.now(), reason);
     }
 }

@@ -115,7 +115,7 @@ pub(super) async fn describe(State(context): State<Arc<Context>>) -> Json<Site> 
 /// A page, an asset, or a file of the browser module.
 pub(super) async fn file(State(context): State<Arc<Context>>, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
-    let is_hidden = path == "outbox" && context.site.mode != Mode::Dev;
+    let is_hidden = path.starts_with("outbox") && context.site.mode != Mode::Dev;
     let found = match path.strip_prefix("sdk/") {
         Some(path) => Sdk::get(path),
         None if path.is_empty() => Pages::get("index.html"),

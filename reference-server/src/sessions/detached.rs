@@ -32,6 +32,7 @@ struct Waiting {
     session: Arc<Session>,
     deadline: UnixMillis,
     reason: EndReason,
+    is_resumable: bool,
 }
 
 impl Detached {
@@ -43,10 +44,14 @@ impl Detached {
         } else {
             (grace_end, reason)
         };
-        let mut inner = self.lock();
-        inner.by_deadline.insert((deadline, session.session_id), ());
-        inner.waiting.insert(session.session_id, Waiting { session, deadline, reason });
-        drop(inner);
+        self.lock().insert(Waiting { session, deadline, reason, is_resumable: true });
+        self.changed.notify_one();
+    }
+
+    /// Ends a session that the database could not end just now, as soon as it can. Nobody may resume it meanwhile:
+    /// its page may have been told that it is over.
+    pub fn insert_ended(&self, session: Arc<Session>, now: UnixMillis, reason: EndReason) {
+        self.lock().insert(Waiting { session, deadline: now.plus(RETRY_MS), reason, is_resumable: false });
         self.changed.notify_one();
     }
 
@@ -57,7 +62,8 @@ impl Detached {
         is_holder: impl FnOnce(&Session) -> bool,
     ) -> Option<Arc<Session>> {
         let mut inner = self.lock();
-        if !is_holder(&inner.waiting.get(&session_id)?.session) {
+        let waiting = inner.waiting.get(&session_id)?;
+        if !waiting.is_resumable || !is_holder(&waiting.session) {
             return None;
         }
         inner.remove(session_id).map(|waiting| waiting.session)
@@ -96,10 +102,7 @@ impl Detached {
         });
         for (waiting, error) in futures_util::future::join_all(ends).await.into_iter().flatten() {
             tracing::error!(%error, session.id = %waiting.session.session_id, "a session could not be ended; retrying");
-            let deadline = now.plus(RETRY_MS);
-            let mut inner = self.lock();
-            inner.by_deadline.insert((deadline, waiting.session.session_id), ());
-            inner.waiting.insert(waiting.session.session_id, Waiting { deadline, ..waiting });
+            self.lock().insert(Waiting { deadline: now.plus(RETRY_MS), is_resumable: false, ..waiting });
         }
     }
 
@@ -109,6 +112,11 @@ impl Detached {
 }
 
 impl Inner {
+    fn insert(&mut self, waiting: Waiting) {
+        self.by_deadline.insert((waiting.deadline, waiting.session.session_id), ());
+        self.waiting.insert(waiting.session.session_id, waiting);
+    }
+
     fn remove(&mut self, session_id: SessionID) -> Option<Waiting> {
         let waiting = self.waiting.remove(&session_id)?;
         self.by_deadline.remove(&(waiting.deadline, session_id));

@@ -9,7 +9,7 @@ use super::Session;
 pub struct SessionLimits {
     /// Longest life, in milliseconds. Default 12 hours.
     pub absolute_ms: u64,
-    /// Longest silence of the page, in milliseconds. Default 30 minutes.
+    /// Longest silence of the page, in milliseconds. Default 12 hours.
     pub idle_ms: u64,
     /// Time to resume after a dropped socket, in milliseconds. Default 30 seconds; 0 ends a session with its socket.
     pub grace_ms: u64,
@@ -17,8 +17,10 @@ pub struct SessionLimits {
 
 impl Default for SessionLimits {
     fn default() -> Self {
-        // NIST SP 800-63B-4 AAL2: reauthentication after at most 24 hours, and 1 hour of inactivity.
-        Self { absolute_ms: 12 * 60 * 60 * 1_000, idle_ms: 30 * 60 * 1_000, grace_ms: 30_000 }
+        // NIST SP 800-63B-4 AAL2: reauthentication after at most 24 hours. A page has nothing to say while a person
+        // reads, so idleness is off (as long as the session) until pages report activity.
+        let absolute_ms = 12 * 60 * 60 * 1_000;
+        Self { absolute_ms, idle_ms: absolute_ms, grace_ms: 30_000 }
     }
 }
 

@@ -116,6 +116,7 @@ pub(super) struct Subscription<'a> {
     head: watch::Receiver<u64>,
     stopping: watch::Receiver<bool>,
     heard: UnixMillis,
+    pinged: UnixMillis,
     said: UnixMillis,
 }
 
@@ -132,7 +133,7 @@ pub(super) enum Wake {
 impl<'a> Subscription<'a> {
     fn new(context: &'a Context, app_id: AppID, tail: Arc<Tail>, connection_id: ConnectionID) -> Self {
         let (head, stopping, now) = (tail.subscribe(), context.stopping.clone(), context.clock.now());
-        Self { context, app_id, tail, connection_id, head, stopping, heard: now, said: now }
+        Self { context, app_id, tail, connection_id, head, stopping, heard: now, pinged: now, said: now }
     }
 
     /// Notes that something was said.
@@ -152,6 +153,8 @@ impl<'a> Subscription<'a> {
     pub(super) async fn wait(&mut self, socket: &mut Socket) -> Result<Wake, End> {
         let clock = &self.context.clock;
         loop {
+            // A reader that only reads says nothing by itself: it is asked, however much is said to it.
+            let ping = self.heard.max(self.pinged).plus(IDLE_MS);
             let (idle, dead) = (self.said.plus(IDLE_MS), self.heard.plus(DEAD_PEER_MS));
             tokio::select! {
                 // The tail lives as long as the store, which the context holds.
@@ -165,13 +168,19 @@ impl<'a> Subscription<'a> {
                         Heard::Closed | Heard::Lost => return Err(End::Gone),
                     }
                 }
-                () = clock.sleep_until(idle.min(dead)) => {
-                    if dead <= clock.now() {
+                () = clock.sleep_until(ping.min(idle).min(dead)) => {
+                    let now = clock.now();
+                    if dead <= now {
                         return Err(Code::Idle.into());
                     }
-                    socket.ping().await?;
-                    self.said = clock.now();
-                    return Ok(Wake::Idle);
+                    if ping <= now {
+                        self.pinged = now;
+                        socket.ping().await?;
+                    }
+                    if idle <= now {
+                        self.said = now;
+                        return Ok(Wake::Idle);
+                    }
                 }
                 () = stopped(&mut self.stopping) => return Err(End::Restart),
             }

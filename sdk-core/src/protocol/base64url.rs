@@ -80,9 +80,9 @@ mod codec {
 
 #[cfg(feature = "json")]
 mod json {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use super::{Base64Url, decode, encode};
+    use super::{super::text::from_text, Base64Url, decode, encode};
 
     impl Serialize for Base64Url {
         fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -92,8 +92,7 @@ mod json {
 
     impl<'de> Deserialize<'de> for Base64Url {
         fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-            let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
-            decode(text.as_bytes()).map(Self).map_err(de::Error::custom)
+            from_text(from, |text| decode(text).map(Self))
         }
     }
 }

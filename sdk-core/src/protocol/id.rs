@@ -69,8 +69,7 @@ macro_rules! ids {
         #[cfg(feature = "json")]
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
-                text.parse().map_err(serde::de::Error::custom)
+                super::text::from_text(from, str::parse)
             }
         }
     )*};

@@ -14,6 +14,8 @@ pub mod id;
 pub(crate) mod object;
 #[cfg(feature = "json")]
 pub mod stream;
+#[cfg(feature = "json")]
+mod text;
 pub mod time;
 #[cfg(feature = "json")]
 pub mod webauthn;

@@ -41,17 +41,43 @@ impl<'de, T: Members<'de>> Visitor<'de> for ObjectVisitor<T> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<T>, A::Error> {
         let mut members = T::default();
-        let mut names: Vec<Cow<'de, str>> = Vec::with_capacity(8);
+        let mut names = Names::default();
         while let Some(Text(name)) = map.next_key()? {
-            if names.len() == MAX_MEMBERS || names.contains(&name) {
-                return Err(de::Error::custom("a member comes twice, or there are too many"));
+            if names.has(&name) {
+                return Err(de::Error::custom("a member comes twice"));
             }
             if !members.read(&name, &mut map)? {
                 map.next_value::<Skipped>()?;
             }
-            names.push(name);
+            if !names.add(name) {
+                return Err(de::Error::custom("there are too many members"));
+            }
         }
         Ok(Object(members))
+    }
+}
+
+/// The names seen so far; on the stack for as many as real objects have, because every sign-in passes here four times.
+#[derive(Default)]
+struct Names<'a> {
+    first: [Cow<'a, str>; 8],
+    count: usize,
+    more: Vec<Cow<'a, str>>,
+}
+
+impl<'a> Names<'a> {
+    fn has(&self, name: &str) -> bool {
+        self.first.iter().take(self.count).chain(&self.more).any(|seen| seen == name)
+    }
+
+    /// Returns whether there was room.
+    fn add(&mut self, name: Cow<'a, str>) -> bool {
+        match self.first.get_mut(self.count) {
+            Some(free) => *free = name,
+            None => self.more.push(name),
+        }
+        self.count += 1;
+        self.count <= MAX_MEMBERS
     }
 }
 

@@ -10,6 +10,7 @@ use super::{
     decode::object,
     event::EventKind,
     gateway::{Failure, SessionKey},
+    text::Text,
 };
 
 /// The version of the stream protocol that this code speaks.
@@ -112,7 +113,7 @@ pub struct Ready {
 /// One page of `snapshot`. The pages together are the exact state as of the last page's `id`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    /// Up to 500 open sessions.
+    /// Open sessions, a page of them.
     pub sessions: Vec<OpenSession>,
     /// Forget what was held before this page.
     pub first: bool,
@@ -125,7 +126,7 @@ pub struct Snapshot {
 /// `data` of one page of `snapshot`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SnapshotPage {
-    /// Up to 500 open sessions.
+    /// Open sessions, a page of them.
     pub sessions: Vec<OpenSession>,
     /// The first page.
     pub first: bool,
@@ -248,9 +249,9 @@ struct Frame<'a> {
     #[serde(borrow)]
     data: Option<&'a RawValue>,
     #[serde(borrow)]
-    id: Option<Cow<'a, str>>,
+    id: Option<Text<'a>>,
     #[serde(borrow)]
-    prev: Option<Cow<'a, str>>,
+    prev: Option<Text<'a>>,
     seq: Option<u64>,
     time: Option<UnixMillis>,
 }
@@ -266,12 +267,12 @@ impl Frame<'_> {
 
     fn id(&self, name: &'static str) -> Result<String, DecodeError> {
         let missing = || DecodeError::BadData { name, reason: "no id beside it".to_owned() };
-        self.id.as_deref().map(str::to_owned).ok_or_else(missing)
+        self.id.as_ref().map(|id| id.0.clone().into_owned()).ok_or_else(missing)
     }
 
     fn prev(&self, name: &'static str) -> Result<String, DecodeError> {
         let missing = || DecodeError::BadData { name, reason: "no prev beside it".to_owned() };
-        self.prev.as_deref().map(str::to_owned).ok_or_else(missing)
+        self.prev.as_ref().map(|prev| prev.0.clone().into_owned()).ok_or_else(missing)
     }
 }
 
@@ -299,8 +300,8 @@ impl Message {
                 (Some(id), Some(prev), Some(seq), Some(time)) => Self::Event(RawEvent {
                     name: frame.name.clone().into_owned(),
                     data: frame.data_json().to_owned(),
-                    id: id.clone().into_owned(),
-                    prev: prev.clone().into_owned(),
+                    id: id.0.clone().into_owned(),
+                    prev: prev.0.clone().into_owned(),
                     seq,
                     time,
                 }),

@@ -20,9 +20,9 @@ impl UnixMillis {
 mod json {
     use std::{fmt, str::FromStr};
 
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use super::UnixMillis;
+    use super::{super::text::from_text, UnixMillis};
 
     impl fmt::Display for UnixMillis {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -49,8 +49,7 @@ mod json {
 
     impl<'de> Deserialize<'de> for UnixMillis {
         fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-            let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
-            text.parse().map_err(de::Error::custom)
+            from_text(from, str::parse)
         }
     }
 

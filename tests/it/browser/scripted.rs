@@ -42,7 +42,7 @@ pub(super) enum Answer {
     /// Answers it.
     Say(fn(&ClientMessage, &str) -> ServerMessage),
     /// Answers a request that was never made with one error, then this one with another.
-    AnswerAnother(Code, Code),
+    WithAnother(Code, Code),
     /// Closes with this code.
     Close(Code),
     /// Vanishes without a close frame.
@@ -103,7 +103,7 @@ async fn converse(mut socket: WebSocket, script: Script) {
         let answer = script.answers.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         let sent = match answer.expect("a request beyond the script") {
             Answer::Say(say) => socket.send(text(&say(&request, &script.origin), id)).await,
-            Answer::AnswerAnother(first, second) => {
+            Answer::WithAnother(first, second) => {
                 let other = id.map(|id| id + 1);
                 // The second send says whether the socket still lives.
                 let _ = socket.send(text(&ServerMessage::Error(first.into()), other)).await;

@@ -125,7 +125,7 @@ async fn a_final_close_code_ends_the_client() {
 
 #[tokio::test]
 async fn an_answer_to_another_request_changes_nothing() {
-    let server = Scripted::start([Answer::AnswerAnother(Code::Internal, Code::RateLimited)]).await;
+    let server = Scripted::start([Answer::WithAnother(Code::Internal, Code::RateLimited)]).await;
     let browser = Chromium::launch().await.unwrap();
     let page = connected(&browser, &server, VirtualAuthenticator::default()).await;
     assert_eq!(failed_sign_in(&page).await["code"], "rateLimited");
