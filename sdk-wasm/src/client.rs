@@ -124,6 +124,11 @@ impl Core {
         self.promise(|core| async move { core.call(None, None, Machine::sign_out).await })
     }
 
+    /// The page is put away, and perhaps shown again later.
+    pub fn leave(&self) {
+        self.driver.tell(Machine::leave);
+    }
+
     /// Closes the connection for good.
     pub fn close(&self) {
         self.driver.tell(|machine, _| machine.close());

@@ -158,6 +158,18 @@ impl Machine {
         }
     }
 
+    /// The page is put away. A browser may keep it, socket and all, to show it again: whoever left must not stay signed
+    /// in behind their back. When the page is shown again, its clock goes on and it connects anew.
+    pub fn leave(&mut self, now_ms: u64) {
+        if matches!(self.link, Link::Waiting { .. } | Link::Closed) {
+            return;
+        }
+        self.outputs.push_back(Output::Close);
+        self.disconnect(EndReason::PageGone);
+        self.link = Link::Waiting { until_ms: now_ms.saturating_add(Backoff::FIRST_MS) };
+        self.set_state(State::Reconnecting { reason: self.end_reason() });
+    }
+
     /// Ends everything; there is no way back.
     pub fn close(&mut self) {
         if matches!(self.link, Link::Closed) {
@@ -182,11 +194,7 @@ impl Machine {
             }
             Link::Waiting { .. } | Link::Closed => return,
         }
-        self.sign_up = None;
-        self.drop_pending(Code::ConnectionLost);
-        if matches!(self.state, State::SignedIn(_)) {
-            self.set_state(State::SignedOut { reason: Some(EndReason::ConnectionLost) });
-        }
+        self.disconnect(EndReason::ConnectionLost);
         let said = self.said.take();
         if close_code.is_some_and(|code| !close_code_is_retryable(code)) {
             self.link = Link::Closed;
@@ -393,6 +401,15 @@ impl Machine {
     fn show_prompt(&mut self, call: CallID, options: BoundOptions) {
         self.pending = Some(Pending::at_prompt(call, options.ceremony_id()));
         self.outputs.push_back(Output::CallAuthenticator(call, options));
+    }
+
+    /// Everything that belonged to the connection is over.
+    fn disconnect(&mut self, reason: EndReason) {
+        self.sign_up = None;
+        self.drop_pending(Code::ConnectionLost);
+        if matches!(self.state, State::SignedIn(_)) {
+            self.set_state(State::SignedOut { reason: Some(reason) });
+        }
     }
 
     fn connect(&mut self, now_ms: u64) {

@@ -52,6 +52,8 @@ class PasskeyClient implements Client {
   constructor(app: string, address: string, origin: string) {
     this.#address = address;
     this.#core = new Core(app, address, origin, this.#show, makeError);
+    // Browsers keep a page that was left, with its socket: without this the person would stay signed in unseen.
+    globalThis.addEventListener('pagehide', this.#leave);
   }
 
   get state(): State {
@@ -116,9 +118,12 @@ class PasskeyClient implements Client {
     });
   }
 
+  readonly #leave = (): void => this.#core.leave();
+
   readonly #show = (status: State['status'], session?: Session, reason?: EndReason | PasskeyError): void => {
     const state = { status, ...(session && { session }), ...(reason && { reason }) };
     this.#state = Object.freeze(state) as State;
+    if (status === 'closed') globalThis.removeEventListener('pagehide', this.#leave);
     for (const listener of [...this.#listeners]) {
       try {
         listener(this.#state);

@@ -17,5 +17,6 @@ export class Core {
   verify(signUp: number, code: string, signal?: AbortSignal): Promise<Session>;
   signIn(email: string, signal?: AbortSignal): Promise<Session>;
   signOut(): Promise<void>;
+  leave(): void;
   close(): void;
 }

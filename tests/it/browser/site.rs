@@ -71,11 +71,11 @@ impl<'a> Login<'a> {
     }
 }
 
-async fn expect_lines(examples: &mut [Example], lines: &[String]) {
+async fn expect_lines(examples: &mut [Example], lines: &[String], when: &str) {
     for example in examples {
         for expected in lines {
             let line = example.line(Duration::from_secs(30)).await;
-            assert_eq!(line.as_deref(), Some(expected.as_str()), "{}", example.name);
+            assert_eq!(line.as_deref(), Some(expected.as_str()), "{} {when}", example.name);
         }
     }
 }
@@ -103,12 +103,12 @@ async fn a_person_signs_up_in_and_out_while_back_ends_in_three_languages_see_it(
     assert_eq!(login.page.stored().await.unwrap(), Stored::default(), "after it");
     let (signed_in, signed_out) = (format!("signed in: {account}"), format!("signed out: {account}"));
     let twice = [signed_in.clone(), signed_out.clone(), signed_in.clone(), signed_out.clone()];
-    expect_lines(&mut examples, &twice).await;
+    expect_lines(&mut examples, &twice, "after signing out").await;
 
     // Leaving the page is signing out, too: its key is gone.
     login.sign_in().await;
     login.page.navigate(&format!("{}/how-passkeys-work", server.origin())).await.unwrap();
-    expect_lines(&mut examples, &[signed_in, signed_out]).await;
+    expect_lines(&mut examples, &[signed_in, signed_out], "after leaving the page").await;
     assert_eq!(login.page.stored().await.unwrap(), Stored::default(), "on another page");
     assert_eq!(login.page.logged(), [""; 0], "nothing to complain about");
 }

@@ -634,6 +634,28 @@ fn sign_out_is_answered_even_when_the_session_ended_otherwise() {
 }
 
 #[test]
+fn a_page_that_is_put_away_signs_out_and_connects_anew_when_it_is_shown_again() {
+    let mut machine = signed_in_machine();
+    machine.leave(100);
+    let reason = Some(EndReason::PageGone);
+    assert_eq!(
+        drain(&mut machine),
+        [
+            Output::Close,
+            Output::StateChanged(State::SignedOut { reason }),
+            Output::StateChanged(State::Reconnecting { reason }),
+        ]
+    );
+    machine.leave(100);
+    assert_eq!(drain(&mut machine), []);
+    // Its clock stands still while it is put away; whenever it goes on, this is due.
+    machine.handle_timeout(1_000_000, 0);
+    assert_eq!(drain(&mut machine), [Output::Connect]);
+    machine.handle_message(1_000_000, None, hello());
+    assert_eq!(drain(&mut machine), [Output::StateChanged(State::SignedOut { reason })]);
+}
+
+#[test]
 fn a_closed_machine_stays_closed() {
     let mut machine = signed_in_machine();
     let pending = machine.sign_out(0);
@@ -648,6 +670,7 @@ fn a_closed_machine_stays_closed() {
         ]
     );
     machine.close();
+    machine.leave(0);
     machine.handle_message(0, None, hello());
     machine.handle_lost(0, 0, None);
     machine.handle_timeout(u64::MAX, 0);
@@ -797,6 +820,7 @@ fn walk(seed: u64, steps: u32) -> (u32, u32) {
             }
             15 => machine.handle_authenticator(now, CallID(1), Ok(RawJson("stale".into()))),
             16 => machine.handle_unreadable(Some(last_request)),
+            17 if dice.below(4) == 0 => machine.leave(now),
             _ => {
                 let id = match dice.below(8) {
                     0 => None,
