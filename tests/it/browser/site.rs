@@ -83,9 +83,10 @@ async fn expect_lines(examples: &mut [Example], lines: &[String]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_signs_up_in_and_out_while_back_ends_in_three_languages_see_it() {
     let server = TestServer::start_in_real_time().await;
+    // First, because they may have to be built: a page that does nothing for minutes is disconnected.
+    let mut examples = Example::start_all(&server.events_url(), &server.api_key);
     let browser = Chromium::launch().await.unwrap();
     let login = Login::open(&browser, &server, "#sign-up").await;
-    let mut examples = Example::start_all(&server.events_url(), &server.api_key);
     let all_listen = async {
         while server.context().back_ends.count(server.app_id) < examples.len() {
             // One round trip to the browser is the pace of looking again.
