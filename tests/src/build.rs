@@ -22,7 +22,7 @@ pub fn target() -> PathBuf {
 pub fn python_package() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
-        cargo_build(&["--package", "passkey-accounts-ffi", "--features", "bindgen"]);
+        build_workspace();
         assemble_python_package().expect("the Python package can be put together")
     })
 }
@@ -56,7 +56,7 @@ fn assemble_python_package() -> io::Result<PathBuf> {
 pub fn rust_example() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
-        cargo_build(&["--package", "passkey-accounts-examples", "--bin", "print_sign_ins"]);
+        build_workspace();
         target().join(format!("debug/print_sign_ins{}", consts::EXE_SUFFIX))
     })
 }
@@ -73,9 +73,13 @@ pub fn node_example() -> &'static Path {
     })
 }
 
-fn cargo_build(arguments: &[&str]) {
+/// Builds everything, with the features that `cargo xtask test` builds with: other features would mean other builds of
+/// the same dependencies.
+fn build_workspace() {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    run(Command::new(cargo).args(["build", "--quiet", "--locked"]).args(arguments).current_dir(workspace()));
+    let arguments =
+        ["build", "--quiet", "--locked", "--workspace", "--features", "passkey-accounts-ffi/bindgen"];
+    run(Command::new(cargo).args(arguments).current_dir(workspace()));
 }
 
 fn run(command: &mut Command) {

@@ -10,7 +10,7 @@ use anyhow::{Context, ensure};
 
 use crate::{
     build,
-    process::{cargo, run, target},
+    process::{run, target, workspace},
 };
 
 /// Runs the demo; with `once` it ends after the walk and leaves nothing behind.
@@ -19,14 +19,7 @@ use crate::{
 /// Names the step that failed.
 pub(crate) fn run_demo(once: bool, port: u16) -> anyhow::Result<()> {
     build::run()?;
-    run(cargo().args([
-        "build",
-        "--quiet",
-        "--package",
-        "passkey-accounts-server",
-        "--package",
-        "passkey-accounts-tests",
-    ]))?;
+    run(workspace("build").arg("--quiet"))?;
     let folder = target().join(if once { "demo-once" } else { "demo" });
     if once && folder.exists() {
         std::fs::remove_dir_all(&folder)?;

@@ -25,6 +25,13 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
+/// A cargo command on the whole workspace, always with the same features, so that dependencies are built once.
+pub(crate) fn workspace(command: &str) -> Command {
+    let mut cargo = cargo();
+    cargo.args([command, "--locked", "--workspace", "--features", "passkey-accounts-ffi/bindgen"]);
+    cargo
+}
+
 /// npm, quiet about everything but errors.
 pub(crate) fn npm() -> Command {
     let mut command = Command::new("npm");

@@ -6,7 +6,7 @@ use anyhow::{bail, ensure};
 
 use crate::{
     build, demo,
-    process::{cargo, found, npm, root, run},
+    process::{cargo, found, npm, read, root, run, workspace},
     tools,
 };
 
@@ -36,43 +36,19 @@ const PARTS: [Part; 9] = [
         name: "lints",
         what: "clippy, every target, no warning",
         needs: &[],
-        run: || {
-            run(cargo().args([
-                "clippy",
-                "--quiet",
-                "--workspace",
-                "--all-targets",
-                "--",
-                "--deny",
-                "warnings",
-            ]))
-        },
+        run: || run(workspace("clippy").args(["--quiet", "--all-targets", "--", "--deny", "warnings"])),
     },
     Part {
         name: "rust",
         what: "units and whole system: real sockets, real SQLite",
         needs: &[],
-        run: || {
-            run(cargo()
-                .args(["test", "--workspace", "--lib", "--bins", "--tests", "--"])
-                .args(SKIPPED_IN_RUST))
-        },
+        run: || run(workspace("test").args(["--lib", "--bins", "--tests", "--"]).args(SKIPPED_IN_RUST)),
     },
     Part {
         name: "docs",
         what: "examples in the documentation",
         needs: &[],
-        run: || {
-            run(cargo().args([
-                "test",
-                "--quiet",
-                "--doc",
-                "--package",
-                "passkey-accounts",
-                "--package",
-                "passkey-accounts-tests",
-            ]))
-        },
+        run: || run(workspace("test").args(["--quiet", "--doc"])),
     },
     Part {
         name: "examples",
@@ -104,17 +80,10 @@ const PARTS: [Part; 9] = [
 const SKIPPED_IN_RUST: [&str; 6] = ["--skip", "examples::", "--skip", "python::", "--skip", "browser::"];
 
 fn whole_system(filter: &str) -> anyhow::Result<()> {
-    let output = crate::process::read(cargo().args([
-        "test",
-        "--package",
-        "passkey-accounts-tests",
-        "--test",
-        "it",
-        "--",
-        "--color",
-        "never",
-        filter,
-    ]))?;
+    let output = read(
+        workspace("test")
+            .args(["--quiet", "--test", "it", "--", "--format", "pretty", "--color", "never", filter]),
+    )?;
     println!("{output}");
     ensure!(!output.contains("test result: ok. 0 passed"), "no test is called {filter}");
     Ok(())

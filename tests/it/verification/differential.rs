@@ -141,7 +141,8 @@ fn registered(
 #[test]
 fn valid_ceremonies_of_both_agree() {
     let other = Other::new();
-    for algorithm in Algorithm::ALL {
+    // webauthn-rs 0.6 refuses every Ed25519 key (`COSEKey::validate`), so there is nothing to compare for EdDSA.
+    for algorithm in [Algorithm::Es256, Algorithm::Rs256] {
         let (mut authenticator, passkey, credential) = registered(&other, algorithm);
         let answer = sign_in_answer(&mut authenticator, &passkey, &unchanged);
         assert!(verify_sign_in(&answer, &passkey).is_ok());
