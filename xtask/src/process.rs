@@ -63,14 +63,29 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
 /// # Errors
 /// When it cannot be started, does not end well, or prints something else than text.
 pub(crate) fn read(command: &mut Command) -> anyhow::Result<String> {
-    let output = command
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .with_context(|| format!("cannot start {}", shown(command)))?;
+    command.stderr(std::process::Stdio::inherit());
+    let output = command.output().with_context(|| format!("cannot start {}", shown(command)))?;
     if !output.status.success() {
         bail!("{} failed: {}", shown(command), output.status);
     }
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+/// Runs to the end; output goes to the terminal and is returned too.
+///
+/// # Errors
+/// When it cannot be started, does not end well, or prints something else than text.
+pub(crate) fn print_and_keep(command: &mut Command) -> anyhow::Result<String> {
+    let output = command
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot start {}", shown(command)))?;
+    let text = String::from_utf8(output.stdout)?;
+    println!("{text}");
+    if !output.status.success() {
+        bail!("{} failed: {}", shown(command), output.status);
+    }
+    Ok(text)
 }
 
 fn shown(command: &Command) -> String {

@@ -6,7 +6,7 @@ use anyhow::{bail, ensure};
 
 use crate::{
     build, demo,
-    process::{cargo, found, npm, read, root, run, workspace},
+    process::{cargo, found, npm, print_and_keep, root, run, workspace},
     tools,
 };
 
@@ -80,11 +80,9 @@ const PARTS: [Part; 9] = [
 const SKIPPED_IN_RUST: [&str; 6] = ["--skip", "examples::", "--skip", "python::", "--skip", "browser::"];
 
 fn whole_system(filter: &str) -> anyhow::Result<()> {
-    let output = read(
-        workspace("test")
-            .args(["--quiet", "--test", "it", "--", "--format", "pretty", "--color", "never", filter]),
-    )?;
-    println!("{output}");
+    let mut command = workspace("test");
+    command.args(["--quiet", "--test", "it", "--", "--format", "pretty", "--color", "never", filter]);
+    let output = print_and_keep(&mut command)?;
     ensure!(!output.contains("test result: ok. 0 passed"), "no test is called {filter}");
     Ok(())
 }
