@@ -11,6 +11,7 @@ mod ceremony;
 mod connection;
 mod examples;
 mod python;
+mod serve;
 mod sessions;
 mod stream;
 mod threats;

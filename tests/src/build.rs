@@ -52,6 +52,15 @@ fn assemble_python_package() -> io::Result<PathBuf> {
     Ok(folder)
 }
 
+/// The server's binary.
+pub fn server_binary() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        build_workspace();
+        target().join(format!("debug/passkey-accounts{}", consts::EXE_SUFFIX))
+    })
+}
+
 /// The Rust example.
 pub fn rust_example() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();

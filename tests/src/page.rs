@@ -19,7 +19,7 @@ use passkey_accounts::{
 use passkey_accounts_server::limits::DEAD_PEER_MS;
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
+    Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
     tungstenite::{
         self, Message,
         client::IntoClientRequest,
@@ -87,10 +87,23 @@ impl Page {
         app_id: AppID,
         origin: &str,
     ) -> Result<Self, tungstenite::Error> {
+        Self::connect_through(None, gateway_url, app_id, origin).await
+    }
+
+    /// Connects from some origin with TLS settings of the test's own.
+    ///
+    /// # Errors
+    /// The handshake's, with the server's response inside.
+    pub async fn connect_through(
+        tls: Option<Connector>,
+        gateway_url: &str,
+        app_id: AppID,
+        origin: &str,
+    ) -> Result<Self, tungstenite::Error> {
         let mut request = format!("{gateway_url}?app={app_id}").into_client_request()?;
         request.headers_mut().insert(header::ORIGIN, HeaderValue::from_str(origin)?);
         request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
-        let (mut socket, _) = connect_async(request).await?;
+        let (mut socket, _) = connect_async_tls_with_config(request, None, true, tls).await?;
         let first = socket.next().await.expect("the server speaks first")?;
         let Ok((None, ServerMessage::Hello(hello))) = ServerMessage::decode(first.to_text()?) else {
             panic!("not a hello: {first}");

@@ -1,0 +1,184 @@
+//! `passkey-accounts serve` as an operator runs it: the binary, a configuration file, TLS, and a real mail server.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    net::{IpAddr, TcpListener},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::{Arc, mpsc},
+};
+
+use mailin_embedded::{Handler, Response, Server, SslConfig, response::OK};
+use passkey_accounts_tests::{Page, SoftwareAuthenticator, build::server_binary};
+use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer, version::TLS12};
+use tempfile::TempDir;
+use tokio_tungstenite::Connector;
+
+/// A mail server that hands on what it was given.
+#[derive(Clone)]
+struct Mailbox {
+    mails: mpsc::Sender<(String, String)>,
+    to: String,
+    text: Vec<u8>,
+}
+
+impl Handler for Mailbox {
+    fn helo(&mut self, _: IpAddr, _: &str) -> Response {
+        OK
+    }
+
+    fn rcpt(&mut self, to: &str) -> Response {
+        to.clone_into(&mut self.to);
+        OK
+    }
+
+    fn data(&mut self, line: &[u8]) -> std::io::Result<()> {
+        self.text.extend_from_slice(line);
+        Ok(())
+    }
+
+    fn data_end(&mut self) -> Response {
+        let text = String::from_utf8_lossy(&std::mem::take(&mut self.text)).into_owned();
+        // The test may have ended.
+        let _ = self.mails.send((self.to.clone(), text));
+        OK
+    }
+}
+
+fn start_mail_server() -> (u16, mpsc::Receiver<(String, String)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (mails, received) = mpsc::channel();
+    let mut server = Server::new(Mailbox { mails, to: String::new(), text: Vec::new() });
+    server.with_name("localhost").with_ssl(SslConfig::None).unwrap().with_tcp_listener(listener);
+    std::thread::spawn(move || server.serve().map_err(|error| error.to_string()));
+    (port, received)
+}
+
+struct Served {
+    process: Child,
+    port: u16,
+    app_id: String,
+    _folder: TempDir,
+    certificate: CertificateDer<'static>,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn write_secret(path: &Path, text: &str) {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+fn serve(mail_port: u16) -> Served {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let shown = |name: &str| at(name).display().to_string();
+    let identity = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    fs::write(at("cert.pem"), identity.cert.pem()).unwrap();
+    write_secret(&at("key.pem"), &identity.signing_key.serialize_pem());
+    write_secret(&at("root.key"), &"5a".repeat(32));
+    let config = format!(
+        "listen = '127.0.0.1:0'\npublic_url = 'https://localhost'\ndata_dir = '{}'\nroot_key_file = '{}'\n\
+         [tls]\ncert_file = '{}'\nkey_file = '{}'\n\
+         [mail]\nsmtp_url = 'smtp://127.0.0.1:{mail_port}'\nfrom = 'Auth <auth@mail.example>'\n",
+        shown("data"),
+        shown("root.key"),
+        shown("cert.pem"),
+        shown("key.pem"),
+    );
+    fs::write(at("server.toml"), config).unwrap();
+
+    let made = Command::new(server_binary())
+        .args([
+            "app",
+            "create",
+            "--name",
+            "Shop",
+            "--rp-id",
+            "localhost",
+            "--origin",
+            "https://localhost",
+            "--data-dir",
+        ])
+        .arg(at("data"))
+        .output()
+        .unwrap();
+    let app_id = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+    let mut process = Command::new(server_binary())
+        .args(["serve", "--config"])
+        .arg(at("server.toml"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.strip_prefix("listening on ").and_then(|rest| rest.split(' ').next()).unwrap();
+    let port = address.rsplit(':').next().unwrap().parse().unwrap();
+    Served { process, port, app_id, certificate: identity.cert.der().clone(), _folder: folder }
+}
+
+fn connector(served: &Served, versions: &[&'static rustls::SupportedProtocolVersion]) -> Connector {
+    let mut roots = RootCertStore::empty();
+    roots.add(served.certificate.clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
+    Connector::Rustls(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operators_server_signs_people_up_over_tls_with_codes_by_mail() {
+    let (mail_port, mails) = start_mail_server();
+    let served = serve(mail_port);
+    let url = format!("wss://localhost:{}/v1/gateway", served.port);
+    let app_id = served.app_id.parse().unwrap();
+    let tls = Some(connector(&served, rustls::ALL_VERSIONS));
+    let mut page = Page::connect_through(tls, &url, app_id, "https://localhost").await.unwrap();
+    let mailed_code = || {
+        let (to, text) = mails.recv().unwrap();
+        assert_eq!(to, "ada@example.org");
+        assert!(
+            text.contains("From: Auth <auth@mail.example>")
+                || text.contains("From: \"Auth\" <auth@mail.example>"),
+            "{text}"
+        );
+        let subject = text.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap();
+        Some(subject.split(' ').next().unwrap().to_owned())
+    };
+    let mut authenticator = SoftwareAuthenticator::new([1; 32]);
+    let session = page.sign_up_with("ada@example.org", &mut authenticator, mailed_code).await;
+    page.sign_out().await;
+    assert_eq!(page.sign_in("ada@example.org", &mut authenticator).await.account_id, session.account_id);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_1_2_and_plain_http_get_nothing() {
+    let (mail_port, _mails) = start_mail_server();
+    let served = serve(mail_port);
+    let app_id = served.app_id.parse().unwrap();
+    let url = format!("wss://localhost:{}/v1/gateway", served.port);
+    let old = Some(connector(&served, &[&TLS12]));
+    assert!(Page::connect_through(old, &url, app_id, "https://localhost").await.is_err());
+    let plain = format!("ws://localhost:{}/v1/gateway", served.port);
+    assert!(Page::connect_through(None, &plain, app_id, "https://localhost").await.is_err());
+}
+
+#[test]
+fn a_server_that_cannot_start_says_what_to_do() {
+    let folder = TempDir::new().unwrap();
+    let output = Command::new(server_binary())
+        .args(["serve", "--config"])
+        .arg(folder.path().join("missing.toml"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with("error: ") && said.contains("missing.toml"), "{said}");
+}
