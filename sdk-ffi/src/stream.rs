@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread,
+    thread::{self, JoinHandle},
 };
 
 use passkey_accounts::Events;
@@ -38,6 +38,7 @@ pub struct StreamOptions {
 pub struct EventStream {
     process: Process,
     shared: Arc<Shared>,
+    waking: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[uniffi::export]
@@ -63,11 +64,11 @@ impl EventStream {
         let shared = Arc::new(Shared::default());
         let pumped = Arc::clone(&shared);
         // Waking foreign code may wait for a foreign lock (Python's GIL). On a thread of its own that stalls nothing else.
-        thread::Builder::new()
+        let waking = thread::Builder::new()
             .name("passkey-accounts-wake".to_owned())
             .spawn(move || handle.block_on(async move { pumped.pump(builder.open()).await }))
             .map_err(|error| StreamError::no_thread(&error))?;
-        Ok(Arc::new(Self { process: Process::current(), shared }))
+        Ok(Arc::new(Self { process: Process::current(), shared, waking: Mutex::new(Some(waking)) }))
     }
 
     /// Waits until `take` has something to say. Carries nothing, so that cancelling it loses nothing.
@@ -85,10 +86,17 @@ impl EventStream {
         if self.process.is_current() { self.shared.take(max) } else { Err(StreamError::forked()) }
     }
 
-    /// Ends the stream. From now on `ready` returns at once and `take` returns nothing.
+    /// Ends the stream. From now on `ready` returns at once, `take` returns nothing, and no thread of the stream calls
+    /// into the foreign program: one that did so while an interpreter shuts down would take the whole process down.
     pub fn stop(&self) {
-        if self.process.is_current() {
-            self.shared.stop();
+        if !self.process.is_current() {
+            return;
+        }
+        self.shared.stop();
+        let waking = self.waking.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(waking) = waking.filter(|waking| waking.thread().id() != thread::current().id()) {
+            // A panic of that thread has been reported; there is nothing to add here.
+            drop(waking.join());
         }
     }
 }

@@ -7,12 +7,14 @@ use passkey_accounts_tests::{Example, Page, SoftwareAuthenticator, TestServer};
 #[tokio::test(flavor = "multi_thread")]
 async fn every_example_prints_who_signs_in_and_out() {
     let server = TestServer::start_in_real_time().await;
+    // First, because building them may take longer than a page may be silent.
+    let examples = Example::start_all(&server.events_url(), &server.api_key);
     let mut page = Page::connect(&server).await;
     let mut authenticator = SoftwareAuthenticator::new([1; 32]);
     let account = page.sign_up(&server, "ada@shop.example", &mut authenticator).await.account_id;
     page.sign_out().await;
     let expected = [format!("signed in: {account}"), format!("signed out: {account}")];
-    for mut example in Example::start_all(&server.events_url(), &server.api_key) {
+    for mut example in examples {
         let mut printed = Vec::new();
         // It prints what happens once it listens, and only itself knows when that is: sign in until it does.
         for _ in 0..60 {

@@ -42,7 +42,11 @@ const PARTS: [Part; 9] = [
         name: "rust",
         what: "units and whole system: real sockets, real SQLite",
         needs: &[],
-        run: || run(workspace("test").args(["--lib", "--bins", "--tests", "--"]).args(SKIPPED_IN_RUST)),
+        run: || {
+            // Tests start the server, the examples and the Python binding as processes of their own.
+            run(workspace("build").arg("--quiet"))?;
+            run(workspace("test").args(["--lib", "--bins", "--tests", "--"]).args(SKIPPED_IN_RUST))
+        },
     },
     Part {
         name: "docs",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import deque
 from collections.abc import Iterable
 from types import TracebackType
@@ -92,4 +93,6 @@ class Events:
                 self._stream = native.EventStream.open(self._options)
             except native.StreamError.Ended as ended:
                 raise StreamError(ended.code, ended.reason, ended.retryable) from None
+            # At the latest when the interpreter ends: afterwards no thread may call into it.
+            weakref.finalize(self, self._stream.stop)
         return self._stream
