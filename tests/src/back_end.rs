@@ -47,21 +47,6 @@ impl BackEnd {
         self.0.send(tungstenite::Message::text(text.into())).await.expect("the socket takes a frame");
     }
 
-    /// Reads what has arrived, so that pings are answered, and returns when the server has heard the answers.
-    ///
-    /// # Panics
-    /// When the server closes the socket, or sends anything but pings meanwhile.
-    pub async fn answer_pings(&mut self) {
-        self.0.send(tungstenite::Message::Ping(Vec::new().into())).await.expect("the socket takes a ping");
-        loop {
-            match self.0.next().await {
-                Some(Ok(tungstenite::Message::Pong(_))) => return,
-                Some(Ok(tungstenite::Message::Ping(_))) => {}
-                other => panic!("expected pings alone, got {other:?}"),
-            }
-        }
-    }
-
     /// The next text frame, or how the server closed the socket.
     pub async fn text(&mut self) -> Result<String, Closed> {
         loop {

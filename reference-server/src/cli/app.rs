@@ -29,7 +29,7 @@ pub enum AppCommand {
         /// Where its pages are, for example https://shop.example; may be given more than once
         #[arg(long = "origin", required = true)]
         origins: Vec<Origin>,
-        /// strict: nothing on the device says whom a passkey belongs to; recoverable: it shows in the platform's list
+        /// strict: asks for passkeys that are not discoverable; recoverable: for ones that show in the platform's list
         #[arg(long, value_enum, default_value_t)]
         policy: PolicyArgument,
     },

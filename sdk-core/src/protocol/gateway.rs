@@ -166,7 +166,7 @@ pub struct AppName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 pub enum Policy {
-    /// `residentKey: "discouraged"`: nothing on the device says whom the passkey belongs to.
+    /// `residentKey: "discouraged"`: asks for a passkey that only an address brings up. Some platforms list it all the same.
     #[default]
     Strict,
     /// `residentKey: "preferred"`: the passkey shows up in the platform's list and in its backups.
