@@ -2,12 +2,12 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use passkey_accounts::protocol::AppID;
+use passkey_accounts::protocol::{AppID, ConnectionID};
 use tokio::sync::watch;
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     apps::Apps,
@@ -56,25 +56,50 @@ pub async fn stopped(stopping: &mut watch::Receiver<bool>) {
     drop(stopping.wait_for(|stopping| *stopping).await);
 }
 
-/// How many back-end sockets each app has open.
+/// The back-end sockets of each app: which key each one came with, and how to end it.
 #[derive(Debug, Default)]
-pub struct BackEnds(Mutex<HashMap<AppID, usize>>);
+pub struct BackEnds(Mutex<HashMap<AppID, HashMap<ConnectionID, Connected>>>);
+
+#[derive(Debug)]
+struct Connected {
+    key_id: String,
+    revoked: CancellationToken,
+}
 
 impl BackEnds {
     /// Counts one more; `None` when the app has as many as it may.
-    pub fn enter(context: &Arc<Context>, app_id: AppID) -> Option<BackEnd> {
-        let mut counts = context.back_ends.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(app_id).or_insert(0);
-        if *count >= MAX_BACK_END_SOCKETS_PER_APP {
+    pub fn enter(
+        context: &Arc<Context>,
+        app_id: AppID,
+        connection_id: ConnectionID,
+        key_id: &str,
+    ) -> Option<BackEnd> {
+        let mut apps = context.back_ends.lock();
+        let sockets = apps.entry(app_id).or_default();
+        if sockets.len() >= MAX_BACK_END_SOCKETS_PER_APP {
             return None;
         }
-        *count += 1;
-        Some(BackEnd { context: Arc::clone(context), app_id })
+        let revoked = CancellationToken::new();
+        sockets.insert(connection_id, Connected { key_id: key_id.to_owned(), revoked: revoked.clone() });
+        Some(BackEnd { context: Arc::clone(context), app_id, connection_id, revoked })
     }
 
     /// How many an app has.
     pub fn count(&self, app_id: AppID) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&app_id).copied().unwrap_or(0)
+        self.lock().get(&app_id).map_or(0, HashMap::len)
+    }
+
+    /// Ends every socket that came with this key.
+    pub fn revoke_key(&self, app_id: AppID, key_id: &str) {
+        for socket in self.lock().get(&app_id).into_iter().flat_map(HashMap::values) {
+            if socket.key_id == key_id {
+                socket.revoked.cancel();
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<AppID, HashMap<ConnectionID, Connected>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -83,13 +108,24 @@ impl BackEnds {
 pub struct BackEnd {
     context: Arc<Context>,
     app_id: AppID,
+    connection_id: ConnectionID,
+    revoked: CancellationToken,
+}
+
+impl BackEnd {
+    /// Waits until the socket's key is taken back.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when it is dropped.
+    pub async fn revoked(&self) {
+        self.revoked.cancelled().await;
+    }
 }
 
 impl Drop for BackEnd {
     fn drop(&mut self) {
-        let mut counts = self.context.back_ends.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.app_id) {
-            *count = count.saturating_sub(1);
+        if let Some(sockets) = self.context.back_ends.lock().get_mut(&self.app_id) {
+            sockets.remove(&self.connection_id);
         }
     }
 }

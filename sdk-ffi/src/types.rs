@@ -355,7 +355,7 @@ pub struct Snapshot {
 
 impl From<core_stream::Snapshot> for Snapshot {
     fn from(snapshot: core_stream::Snapshot) -> Self {
-        let core_stream::Snapshot { sessions, first, last, id } = snapshot;
+        let core_stream::Snapshot { sessions, first, last, id, hash: _, lane: _ } = snapshot;
         Self { sessions: sessions.into_iter().map(OpenSession::from).collect(), first, last, id }
     }
 }
@@ -405,7 +405,7 @@ pub struct Gap {
 
 impl From<core_stream::Gap> for Gap {
     fn from(gap: core_stream::Gap) -> Self {
-        let core_stream::Gap { reason, after, next } = gap;
+        let core_stream::Gap { reason, after, next, oldest: _, lane: _ } = gap;
         Self { reason: reason.into(), after, next: next.into() }
     }
 }

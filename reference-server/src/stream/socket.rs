@@ -81,14 +81,21 @@ async fn subscribe(context: &Arc<Context>, socket: &mut Socket) -> Result<(), En
     let (key, request) = first::read(&text).map_err(End::Refused)?;
     let app_id =
         first::authenticate(&context.store, &key, context.clock.now()).await.map_err(End::Refused)?;
-    let _counted = BackEnds::enter(context, app_id).ok_or(Code::TooManyConnections)?;
-    let tail = context.store.logs().tail(app_id).ok_or(Code::Internal)?;
     let connection_id = ConnectionID::from_bytes(make_random());
+    let back_end =
+        BackEnds::enter(context, app_id, connection_id, key.id()).ok_or(Code::TooManyConnections)?;
+    let tail = context.store.logs().tail(app_id).ok_or(Code::Internal)?;
     tracing::info!(connection.id = %connection_id, app.id = %app_id, ?request, "back end connected");
     let subscription = Subscription::new(context, app_id, tail, connection_id);
-    match request {
-        Request::Shortest => shortest::serve(subscription, socket).await,
-        Request::View(request) => view::serve(subscription, request, socket).await,
+    let serving = async {
+        match request {
+            Request::Shortest => shortest::serve(subscription, socket).await,
+            Request::View(request) => view::serve(subscription, request, socket).await,
+        }
+    };
+    tokio::select! {
+        ended = serving => ended,
+        () = back_end.revoked() => Err(Code::KeyRevoked.into()),
     }
 }
 

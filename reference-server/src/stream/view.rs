@@ -8,7 +8,10 @@ use passkey_accounts::{
     protocol::{
         Code, SessionID, UnixMillis,
         gateway::ServerMessage,
-        stream::{BookmarkData, Drain, Gap, GapNext, GapReason, PROTOCOL, Ready, SnapshotPage, Start},
+        stream::{
+            BookmarkData, Drain, GapData, GapNext, GapReason, MAX_CLIENT_MESSAGE_BYTES, PROTOCOL, Ready,
+            SnapshotPage, Start,
+        },
     },
 };
 
@@ -49,7 +52,7 @@ impl Cursor {
     fn bookmark(&mut self, time: UnixMillis) -> String {
         let (id, prev) = (self.scanned, self.told);
         self.told = self.scanned;
-        let data = json(&BookmarkData { time });
+        let data = json(&BookmarkData { time, hash: None, head: None });
         format!(r#"{{"type":"bookmark","data":{data},"id":"{id}","prev":"{prev}"}}"#)
     }
 }
@@ -64,6 +67,10 @@ pub(super) async fn serve(
         connection: subscription.connection_id,
         idle_ms: IDLE_MS,
         window: 0,
+        lanes: 1,
+        max_message_bytes: MAX_CLIENT_MESSAGE_BYTES as u32,
+        app_id: Some(subscription.app_id),
+        epoch: None,
         time: subscription.context.clock.now(),
     };
     socket.send(format!(r#"{{"type":"ready","data":{}}}"#, json(&ready))).await?;
@@ -71,7 +78,7 @@ pub(super) async fn serve(
     subscription.said();
     let ended = follow(&mut subscription, &request, &mut cursor, socket).await;
     if let Err(End::Restart) = ended {
-        let drain = Drain { reason: "restart".to_owned(), within_ms: DRAIN_MS };
+        let drain = Drain { reason: "restart".to_owned(), within_ms: DRAIN_MS, url: None };
         socket.send(format!(r#"{{"type":"drain","data":{}}}"#, json(&drain))).await?;
     }
     ended
@@ -138,7 +145,7 @@ async fn begin(
     })?;
     let Some(reason) = check(subscription, &state, position).await? else { return Ok(Cursor::at(position)) };
     tracing::warn!(connection.id = %subscription.connection_id, ?reason, "a back end's position cannot be continued");
-    let gap = Gap { reason, after: after.clone(), next: GapNext::Snapshot };
+    let gap = GapData { reason, after: after.clone(), next: GapNext::Snapshot, oldest: None };
     socket.send(format!(r#"{{"type":"gap","data":{}}}"#, json(&gap))).await?;
     send_snapshot(&state, socket).await
 }
@@ -184,6 +191,7 @@ async fn send_snapshot(state: &LogState, socket: &mut Socket) -> Result<Cursor, 
             sessions: page.iter().map(|session| session.for_snapshot()).collect(),
             first: from.is_none(),
             last: is_last,
+            hash: None,
         };
         let mut frame = String::new();
         write!(frame, r#"{{"type":"snapshot","data":{},"id":"{id}"}}"#, json(&data))

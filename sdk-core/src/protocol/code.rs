@@ -71,10 +71,18 @@ codes! {
     KeyExpired "keyExpired" stop 4502 "this API key has expired; create a new one"
     /// No common version.
     UnsupportedProtocol "unsupportedProtocol" stop 4503 "this server does not speak that protocol version"
+    /// The lane belongs to another worker now.
+    LeaseLost "leaseLost" retry 4004 "the lane was not given back in time and belongs to another worker now; what was not acknowledged is delivered there"
+    /// A worker kept an item for too long while others wait for the lane.
+    AckTimeout "ackTimeout" retry 4007 "an item was not acknowledged in time while other workers wait; repeat the last ack to say that work goes on"
     /// The position is no longer kept and the client forbids skipping.
     Gone "gone" stop 4505 "events after that id are no longer kept; connect without \"after\" to start from the present state"
     /// An event did not follow the one before it.
     PositionMismatch "positionMismatch" retry 4009 "an event did not follow the last one received; the stream is resumed from there"
+    /// The thing named in the address does not exist.
+    NotFound "notFound" stop 4506 "there is no such thing; check the address and the id in it"
+    /// An app has as many keys as it may.
+    TooManyKeys "tooManyKeys" stop 4506 "this app has as many live API keys as it may; revoke one first"
     /// Too many sockets of one app.
     TooManyConnections "tooManyConnections" retry 4008 "this app has as many back-end connections as it may; close one first"
 
@@ -117,6 +125,10 @@ codes! {
     NotSupported "notSupported" stop 4500 "this browser cannot use passkeys on this page"
     /// The address cannot be the server's.
     BadAddress "badAddress" stop 4506 "there is no event stream at this address; it looks like wss://HOST/v1/events"
+    /// The log that the server shows contradicts what it showed before.
+    LogRewritten "logRewritten" stop 4506 "the server's log contradicts itself: an entry was changed, removed, added or moved after it was written"
+    /// The replica has not heard from the server for longer than the caller allows.
+    Stale "stale" retry 4000 "the live sessions are not up to date enough to decide; refuse, and try again shortly"
     /// The network is gone.
     ConnectionLost "connectionLost" retry 4000 "the connection to the server was lost; please try again"
 }

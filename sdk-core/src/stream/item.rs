@@ -72,7 +72,7 @@ impl TryFrom<RawEvent> for Event {
 
     fn try_from(raw: RawEvent) -> Result<Self, DecodeError> {
         let kind = raw.kind()?;
-        let RawEvent { name, data, id, prev: _, seq, time } = raw;
+        let RawEvent { name, data, id, prev: _, seq, time, lane: _ } = raw;
         Ok(Self { id, seq, time, name, data, kind })
     }
 }

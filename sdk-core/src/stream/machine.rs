@@ -161,9 +161,10 @@ impl Machine {
             api_key: Some(self.subscription.api_key.clone()),
             protocol: Some(PROTOCOL),
             after: self.cursor.reconnect().map(str::to_owned),
-            start: None,
+            window: Some(0),
             types: self.subscription.types.clone(),
             client: Some(concat!("passkey-accounts/", env!("CARGO_PKG_VERSION")).to_owned()),
+            ..FirstMessage::default()
         };
         let text = serde_json::to_string(&first).expect("a first message holds nothing that JSON cannot");
         self.outputs.push_back(Output::Send(text));
@@ -249,8 +250,10 @@ impl Machine {
                 }
                 return Ok(());
             }
-            // A second `ready` changes nothing; an `error` is remembered by the caller.
-            Message::Ready(_) | Message::Error(_) => return Ok(()),
+            // A second `ready` changes nothing; an `error` is remembered by the caller; a view has no lanes.
+            Message::Ready(_) | Message::Error(_) | Message::Assigned(_) | Message::Revoked(_) => {
+                return Ok(());
+            }
         };
         self.outputs.push_back(Output::Deliver(item));
         Ok(())

@@ -1,79 +1,18 @@
-//! Messages of the back-end socket, `GET /v1/events` and `GET /` (docs/protocol.md section 2).
+//! What the server says after the first message to a client that named a protocol.
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{
-    AccountID, ConnectionID, DecodeError, PasskeyID, SessionID, UnixMillis,
+use crate::protocol::{
+    AccountID, AppID, ConnectionID, DecodeError, PasskeyID, SessionID, UnixMillis,
+    base64url::Base64Url,
     decode::object,
     event::EventKind,
     gateway::{Failure, SessionKey},
     text::Text,
 };
-
-/// The version of the stream protocol that this code speaks.
-pub const PROTOCOL: u32 = 1;
-
-/// The largest message a back end may send, in bytes.
-pub const MAX_CLIENT_MESSAGE_BYTES: usize = 8 * 1024;
-
-/// The largest message the server sends, in bytes.
-pub const MAX_SERVER_MESSAGE_BYTES: usize = 64 * 1024;
-
-/// The types that a subscription gets when it names none.
-pub const DEFAULT_TYPES: [&str; 2] = ["loggedIn", "loggedOut"];
-
-/// The most types that a subscription may name.
-pub const MAX_TYPES: usize = 64;
-
-/// The first message: who asks, and for what.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct FirstMessage {
-    /// `pa_<env>_<id>_<secret>_<crc32>`.
-    #[serde(default)]
-    pub api_key: Option<String>,
-    /// The highest version the client speaks. Absent: the shortest client, which gets account edges only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub protocol: Option<u32>,
-    /// Resume strictly after this event id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<String>,
-    /// Where to begin without `after`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start: Option<Start>,
-    /// Event types wanted; absent means [`DEFAULT_TYPES`], `["*"]` all, future ones too.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub types: Option<Vec<String>>,
-    /// What the client calls itself, for the server's logs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client: Option<String>,
-}
-
-impl FirstMessage {
-    /// Reads the first message.
-    ///
-    /// # Errors
-    /// [`DecodeError::NotAMessage`] when it is not an object with members of these kinds.
-    pub fn decode(text: &str) -> Result<Self, DecodeError> {
-        object(text).map_err(DecodeError::NotAMessage)
-    }
-}
-
-/// Where a subscription begins that does not resume.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Start {
-    /// The open sessions, then everything after that very position.
-    #[default]
-    State,
-    /// Everything from now on.
-    Now,
-    /// Everything that is kept.
-    Earliest,
-}
 
 /// What the server may send after the first message to a client that named a protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +27,10 @@ pub enum Message {
     Bookmark(Bookmark),
     /// Leave within that time and come back.
     Drain(Drain),
+    /// A lane is offered to this worker.
+    Assigned(Assigned),
+    /// A lane is wanted back.
+    Revoked(Revoked),
     /// The connection is about to end.
     Error(Failure),
     /// Something happened. Also every unknown type that carries `id` and `prev`: it moves the position.
@@ -106,8 +49,28 @@ pub struct Ready {
     pub idle_ms: u64,
     /// Items that may await acknowledgement; 0: none wanted.
     pub window: u32,
+    /// Lanes of the consumer; 1 for a view.
+    #[serde(default = "one")]
+    pub lanes: u32,
+    /// The largest message that the server takes, in bytes.
+    #[serde(default = "smallest_limit")]
+    pub max_message_bytes: u32,
+    /// The app whose log this is: the hash chain covers it.
+    #[serde(rename = "appID", default, skip_serializing_if = "Option::is_none")]
+    pub app_id: Option<AppID>,
+    /// The log's lineage: the hash chain covers it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<String>,
     /// The server's clock.
     pub time: UnixMillis,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+const fn smallest_limit() -> u32 {
+    8 * 1024
 }
 
 /// One page of `snapshot`. The pages together are the exact state as of the last page's `id`.
@@ -119,8 +82,12 @@ pub struct Snapshot {
     pub first: bool,
     /// The state is whole with this page, as of `id`.
     pub last: bool,
-    /// The position.
+    /// On the last page the position; on the others a receipt, good for an acknowledgement and nothing else.
     pub id: String,
+    /// On the last page: the hash chain up to the position, 32 bytes.
+    pub hash: Option<Base64Url>,
+    /// The lane; 0 where there is one only.
+    pub lane: u32,
 }
 
 /// `data` of one page of `snapshot`.
@@ -132,6 +99,9 @@ pub struct SnapshotPage {
     pub first: bool,
     /// The last page.
     pub last: bool,
+    /// On the last page: the hash chain up to the position, 32 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<Base64Url>,
 }
 
 /// A session in a snapshot.
@@ -155,8 +125,8 @@ pub struct OpenSession {
     pub expires_at: UnixMillis,
 }
 
-/// Data of `gap`: said aloud, so that nothing is missed in silence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A `gap`: said aloud, so that nothing is missed in silence.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gap {
     /// Why the position cannot be continued.
     pub reason: GapReason,
@@ -164,6 +134,24 @@ pub struct Gap {
     pub after: String,
     /// What follows.
     pub next: GapNext,
+    /// The position before the oldest event that is kept.
+    pub oldest: Option<String>,
+    /// The lane; 0 where there is one only.
+    pub lane: u32,
+}
+
+/// `data` of a `gap`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GapData {
+    /// Why the position cannot be continued.
+    pub reason: GapReason,
+    /// The position that was asked for.
+    pub after: String,
+    /// What follows.
+    pub next: GapNext,
+    /// The position before the oldest event that is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest: Option<String>,
 }
 
 /// Why a position cannot be continued.
@@ -205,6 +193,12 @@ pub struct Bookmark {
     pub prev: String,
     /// The server's clock.
     pub time: UnixMillis,
+    /// The hash chain up to the position, 32 bytes.
+    pub hash: Option<Base64Url>,
+    /// The newest head that the server has signed, where one is due.
+    pub head: Option<SignedHead>,
+    /// The lane; 0 where there is one only.
+    pub lane: u32,
 }
 
 /// `data` of a `bookmark`.
@@ -212,6 +206,67 @@ pub struct Bookmark {
 pub struct BookmarkData {
     /// The server's clock.
     pub time: UnixMillis,
+    /// The hash chain up to the position, 32 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<Base64Url>,
+    /// The newest head that the server has signed, where one is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<SignedHead>,
+}
+
+/// A head of the log, signed: Ed25519 over
+/// `passkey-events-head-v1\n<appID>\n<epoch>\n<seq>\n<hash>\n<time>\n`, the parts as they are spelt here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SignedHead {
+    /// The log's lineage.
+    pub epoch: String,
+    /// The number of its last entry.
+    pub seq: u64,
+    /// The hash chain up to it, 32 bytes.
+    pub hash: Base64Url,
+    /// When it was signed.
+    pub time: UnixMillis,
+    /// Which key signed: its RFC 7638 thumbprint in base64url; the keys are at `/.well-known/jwks.json`.
+    #[serde(rename = "keyID")]
+    pub key_id: String,
+    /// 64 bytes.
+    pub sig: Base64Url,
+}
+
+/// An `assigned`: the lane is this worker's once it has acknowledged where to start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assigned {
+    /// The lane.
+    pub lane: u32,
+    /// The number of this ownership: rises with every new owner of the lane, for ever.
+    pub lease: u64,
+    /// The position that the server has stored; the worker's own word goes before it.
+    pub id: Option<String>,
+}
+
+/// `data` of an `assigned`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// The number of this ownership.
+    pub lease: u64,
+}
+
+/// A `revoked`: finish, acknowledge, release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revoked {
+    /// The lane.
+    pub lane: u32,
+    /// Within this many milliseconds.
+    pub within_ms: u64,
+}
+
+/// `data` of a `revoked`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RevokedData {
+    /// Within this many milliseconds.
+    pub within_ms: u64,
 }
 
 /// Data of `drain`.
@@ -222,6 +277,9 @@ pub struct Drain {
     pub reason: String,
     /// Leave within this many milliseconds.
     pub within_ms: u64,
+    /// Where to come back to, if not to the same address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
 }
 
 /// An event as it travels: `data` kept as the bytes that the hash chain covers.
@@ -239,6 +297,8 @@ pub struct RawEvent {
     pub seq: u64,
     /// When it was committed.
     pub time: UnixMillis,
+    /// The lane; 0 where there is one only.
+    pub lane: u32,
 }
 
 /// Every member that a message of this socket can have.
@@ -254,6 +314,7 @@ struct Frame<'a> {
     prev: Option<Text<'a>>,
     seq: Option<u64>,
     time: Option<UnixMillis>,
+    lane: Option<u32>,
 }
 
 impl Frame<'_> {
@@ -283,18 +344,32 @@ impl Message {
     /// [`DecodeError`] when the frame is not a message or its data does not fit its type.
     pub fn decode(text: &str) -> Result<Option<Self>, DecodeError> {
         let frame: Frame<'_> = object(text).map_err(DecodeError::NotAMessage)?;
+        let lane = frame.lane.unwrap_or(0);
         Ok(Some(match &*frame.name {
             "ready" => Self::Ready(frame.data("ready")?),
-            "gap" => Self::Gap(frame.data("gap")?),
+            "gap" => {
+                let GapData { reason, after, next, oldest } = frame.data("gap")?;
+                Self::Gap(Gap { reason, after, next, oldest, lane })
+            }
             "drain" => Self::Drain(frame.data("drain")?),
             "error" => Self::Error(frame.data("error")?),
+            "assigned" => {
+                let Lease { lease } = frame.data("assigned")?;
+                let id = frame.id.as_ref().map(|id| id.0.clone().into_owned());
+                Self::Assigned(Assigned { lane, lease, id })
+            }
+            "revoked" => {
+                let RevokedData { within_ms } = frame.data("revoked")?;
+                Self::Revoked(Revoked { lane, within_ms })
+            }
             "snapshot" => {
-                let SnapshotPage { sessions, first, last } = frame.data("snapshot")?;
-                Self::Snapshot(Snapshot { sessions, first, last, id: frame.id("snapshot")? })
+                let SnapshotPage { sessions, first, last, hash } = frame.data("snapshot")?;
+                Self::Snapshot(Snapshot { sessions, first, last, id: frame.id("snapshot")?, hash, lane })
             }
             "bookmark" => {
-                let BookmarkData { time } = frame.data("bookmark")?;
-                Self::Bookmark(Bookmark { id: frame.id("bookmark")?, prev: frame.prev("bookmark")?, time })
+                let BookmarkData { time, hash, head } = frame.data("bookmark")?;
+                let (id, prev) = (frame.id("bookmark")?, frame.prev("bookmark")?);
+                Self::Bookmark(Bookmark { id, prev, time, hash, head, lane })
             }
             _ => match (&frame.id, &frame.prev, frame.seq, frame.time) {
                 (Some(id), Some(prev), Some(seq), Some(time)) => Self::Event(RawEvent {
@@ -304,6 +379,7 @@ impl Message {
                     prev: prev.0.clone().into_owned(),
                     seq,
                     time,
+                    lane,
                 }),
                 _ => return Ok(None),
             },
@@ -324,13 +400,7 @@ impl RawEvent {
 
 #[cfg(test)]
 mod tests {
-    use super::{FirstMessage, Gap, GapNext, GapReason, Message};
-
-    #[test]
-    fn the_shortest_first_message_is_the_promised_one() {
-        let first = FirstMessage { api_key: Some("pa_dev_x".into()), ..FirstMessage::default() };
-        assert_eq!(serde_json::to_string(&first).unwrap(), r#"{"apiKey":"pa_dev_x"}"#);
-    }
+    use super::{Assigned, Gap, GapNext, GapReason, Message, Revoked};
 
     #[test]
     fn an_event_keeps_its_data_byte_for_byte() {
@@ -350,7 +420,8 @@ mod tests {
     #[test]
     fn an_unknown_gap_reason_is_still_a_gap() {
         let text = r#"{"type":"gap","data":{"reason":"flood","after":"e-9-zz","next":"snapshot"}}"#;
-        let expected = Gap { reason: GapReason::Other, after: "e-9-zz".into(), next: GapNext::Snapshot };
+        let (reason, next) = (GapReason::Other, GapNext::Snapshot);
+        let expected = Gap { reason, after: "e-9-zz".into(), next, oldest: None, lane: 0 };
         assert_eq!(Message::decode(text), Ok(Some(Message::Gap(expected))));
     }
 
@@ -358,5 +429,15 @@ mod tests {
     fn a_bookmark_without_a_position_is_refused() {
         let text = r#"{"type":"bookmark","data":{"time":"2026-11-22T18:00:00.123Z"},"id":"e-1-aa"}"#;
         assert!(Message::decode(text).unwrap_err().to_string().contains("no prev"));
+    }
+
+    #[test]
+    fn an_offered_lane_may_have_no_position_yet() {
+        let offer = r#"{"type":"assigned","data":{"lease":7},"lane":3,"id":null}"#;
+        let expected = Assigned { lane: 3, lease: 7, id: None };
+        assert_eq!(Message::decode(offer), Ok(Some(Message::Assigned(expected))));
+        let wanted = r#"{"type":"revoked","data":{"withinMs":10000},"lane":3}"#;
+        let expected = Revoked { lane: 3, within_ms: 10_000 };
+        assert_eq!(Message::decode(wanted), Ok(Some(Message::Revoked(expected))));
     }
 }
