@@ -10,6 +10,7 @@ mod browser;
 mod ceremony;
 mod connection;
 mod examples;
+mod log;
 mod python;
 mod serve;
 mod sessions;
