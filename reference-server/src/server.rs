@@ -11,11 +11,12 @@ use crate::{
     clock::Clock,
     context::{BackEnds, Context},
     crypto::Keyring,
+    key_expiry::end_expired_keys,
     limits::DRAIN_MS,
     listen::listen,
     mail::Mailer,
-    routes::{Site, router},
-    sessions::{Detached, SessionLimits},
+    routes::{ApiState, Site, router},
+    sessions::{Attached, Detached, SessionLimits},
     store::{OpenError, Store},
 };
 
@@ -81,12 +82,14 @@ impl Prepared {
         let back_ends = BackEnds::default();
         let tasks = TaskTracker::new();
         let context = Arc::new(Context {
+            api: ApiState::new(&clock),
             clock,
             store,
-            keyring,
+            keyring: Arc::new(keyring),
             apps,
             mailer,
             session_limits,
+            attached: Attached::default(),
             detached,
             back_ends,
             site,
@@ -97,6 +100,10 @@ impl Prepared {
             let context = Arc::clone(&context);
             async move { context.detached.sweep(&context.store, &context.clock).await }
         });
+        let expiry = tokio::spawn({
+            let context = Arc::clone(&context);
+            async move { end_expired_keys(&context).await }
+        });
         let accepting = tokio::spawn(listen(
             listener,
             tls,
@@ -104,7 +111,7 @@ impl Prepared {
             context.stopping.clone(),
             tasks.clone(),
         ));
-        Ok(Running { address, context, stop, tasks, accepting, sweeper })
+        Ok(Running { address, context, stop, tasks, accepting, sweeper, expiry })
     }
 }
 
@@ -119,6 +126,7 @@ pub struct Running {
     tasks: TaskTracker,
     accepting: JoinHandle<()>,
     sweeper: JoinHandle<()>,
+    expiry: JoinHandle<()>,
 }
 
 impl Running {
@@ -131,7 +139,9 @@ impl Running {
         if drained.is_err() {
             tracing::warn!(connections = self.tasks.len(), "stopped before every connection had left");
         }
-        self.sweeper.abort();
-        let _ = self.sweeper.await;
+        for task in [self.sweeper, self.expiry] {
+            task.abort();
+            let _ = task.await;
+        }
     }
 }

@@ -9,8 +9,8 @@ mod rows;
 mod sessions;
 mod writer;
 
-pub use accounts::{AccountRow, Insertion, NewAccount};
-pub use keys::{KeyRow, KeyState};
+pub use accounts::{AccountRow, AccountSummary, Insertion, NewAccount, PasskeyRow};
+pub use keys::{KeyError, KeyRow, KeyState, NewKeyRow};
 pub use open::{OpenError, Store};
 pub use writer::{Write, WriteStats};
 

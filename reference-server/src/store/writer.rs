@@ -93,6 +93,11 @@ impl Write {
         Ok(Some(left))
     }
 
+    /// An app's log as of this action: what earlier actions of the same commit did is in it.
+    pub fn state(&self, app_id: AppID) -> Option<&LogState> {
+        self.logs.get(&app_id)
+    }
+
     /// Adds the log of a new app.
     pub(super) fn add_log(&mut self, app_id: AppID, state: LogState) {
         self.logs.insert(app_id, state);
