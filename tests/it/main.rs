@@ -6,11 +6,13 @@
     reason = "a test stops where something is off"
 )]
 
+mod api;
 mod browser;
 mod ceremony;
 mod connection;
 mod examples;
 mod python;
+mod revocation;
 mod serve;
 mod sessions;
 mod stream;
