@@ -95,7 +95,8 @@ impl Http {
         let body = if text.is_empty() {
             Value::Null
         } else {
-            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{method} {path} {status}: {error}: {text}"))
+            serde_json::from_str(&text)
+                .unwrap_or_else(|error| panic!("{method} {path} {status}: {error}: {text}"))
         };
         let answer = Answer { status: status.as_u16(), headers, body };
         self.check(&method, &path, status, &answer);
@@ -108,20 +109,33 @@ impl Http {
             return;
         };
         let Some(operation) = item.get(method.as_str().to_lowercase()) else {
-            assert!(matches!(status.as_u16(), 401 | 403 | 405), "{method} {path} is not in the document: {status}");
+            assert!(
+                matches!(status.as_u16(), 401 | 403 | 405),
+                "{method} {path} is not in the document: {status}"
+            );
             return;
         };
         let response = operation["responses"].get(status.as_str());
-        let response = response.unwrap_or_else(|| panic!("{method} {path} answers {status}, which is not in the document"));
+        let response = response
+            .unwrap_or_else(|| panic!("{method} {path} answers {status}, which is not in the document"));
         let kind = answer.header("content-type");
         let kind = kind.split(';').next().unwrap_or_default();
         let Some(content) = response.get("content").and_then(Value::as_object) else {
-            assert_eq!(answer.body, Value::Null, "{method} {path} {status}: a body that is not in the document");
+            assert_eq!(
+                answer.body,
+                Value::Null,
+                "{method} {path} {status}: a body that is not in the document"
+            );
             return;
         };
-        let content = content.get(kind).unwrap_or_else(|| panic!("{method} {path} {status}: {kind:?} is not in the document"));
-        let errors: Vec<String> =
-            self.validator(&content["schema"]).iter_errors(&answer.body).map(|error| error.to_string()).collect();
+        let content = content
+            .get(kind)
+            .unwrap_or_else(|| panic!("{method} {path} {status}: {kind:?} is not in the document"));
+        let errors: Vec<String> = self
+            .validator(&content["schema"])
+            .iter_errors(&answer.body)
+            .map(|error| error.to_string())
+            .collect();
         assert!(errors.is_empty(), "{method} {path} {status}: {errors:?}\n{}", answer.body);
     }
 
@@ -137,7 +151,8 @@ impl Http {
     fn item(&self, path: &str) -> Option<&Value> {
         let paths = self.document["paths"].as_object().expect("the document has paths");
         let fits = |template: &str| {
-            let (template, path): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
+            let (template, path): (Vec<_>, Vec<_>) =
+                (template.split('/').collect(), path.split('/').collect());
             template.len() == path.len()
                 && template.iter().zip(&path).all(|(wanted, part)| wanted.starts_with('{') || wanted == part)
         };

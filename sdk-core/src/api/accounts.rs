@@ -36,11 +36,7 @@ impl Api {
     ///
     /// # Errors
     /// [`ApiError`]; `notFound` when there is none with that id, `lastPasskey` when it is the account's last.
-    pub async fn remove_passkey(
-        &self,
-        account_id: AccountID,
-        passkey_id: PasskeyID,
-    ) -> Result<(), ApiError> {
+    pub async fn remove_passkey(&self, account_id: AccountID, passkey_id: PasskeyID) -> Result<(), ApiError> {
         self.delete(&["accounts", &account_id.to_string(), "passkeys", &passkey_id.to_string()]).await
     }
 }

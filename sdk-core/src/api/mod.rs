@@ -70,7 +70,8 @@ impl Api {
 
     fn connect(url: &str, api_key: &str, plaintext_is_allowed: bool) -> Result<Self, ApiError> {
         let base = read_address(url, plaintext_is_allowed)?;
-        let bad_key = || ApiError::refused(Code::BadKey, "the API key cannot be one; it looks like pa_live_...");
+        let bad_key =
+            || ApiError::refused(Code::BadKey, "the API key cannot be one; it looks like pa_live_...");
         let mut authorization =
             header::HeaderValue::try_from(format!("Bearer {api_key}")).map_err(|_| bad_key())?;
         authorization.set_sensitive(true);
@@ -144,7 +145,9 @@ mod tests {
 
     #[test]
     fn a_key_travels_in_the_clear_only_on_this_machine_or_when_allowed() {
-        for url in ["http://localhost:8080", "http://127.0.0.1:1/", "http://[::1]:8080", "https://auth.example/x/"] {
+        for url in
+            ["http://localhost:8080", "http://127.0.0.1:1/", "http://[::1]:8080", "https://auth.example/x/"]
+        {
             assert!(Api::new(url, "pa_dev_x").is_ok(), "{url}");
         }
         for url in ["http://auth.example", "http://10.0.0.1/", "http://localhost.example"] {
@@ -156,7 +159,14 @@ mod tests {
 
     #[test]
     fn what_cannot_work_is_refused_with_a_sentence() {
-        for url in ["", "auth.example", "ws://auth.example", "https://", "https://a:b@auth.example", "https://a.example?x"] {
+        for url in [
+            "",
+            "auth.example",
+            "ws://auth.example",
+            "https://",
+            "https://a:b@auth.example",
+            "https://a.example?x",
+        ] {
             let error = Api::new(url, "pa_dev_x").unwrap_err();
             assert_eq!(error.code(), "badAddress", "{url}");
             assert!(!error.is_retryable(), "{url}");

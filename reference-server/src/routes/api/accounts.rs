@@ -2,18 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Extension, Json,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Extension, Json, extract::State, http::StatusCode};
 use passkey_accounts::protocol::{
     AccountID, Scope,
     gateway::EndReason,
     http::{AccountInfo, Problem as ProblemBody},
 };
 
-use super::{super::Problem, answers::Refusals, caller::Caller};
+use super::{super::Problem, answers::Refusals, body::Named, caller::Caller};
 use crate::{accounts, context::Context, sessions::tell};
 
 /// Reads an account's id in an address.
@@ -31,7 +27,7 @@ pub(super) fn account_id(text: &str) -> Result<AccountID, Problem> {
 pub(super) async fn show(
     State(context): State<Arc<Context>>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Json<AccountInfo>, Problem> {
     caller.require(Scope::AccountsRead)?;
     let account_id = account_id(&id)?;
@@ -53,7 +49,7 @@ pub(super) async fn show(
 pub(super) async fn erase(
     State(context): State<Arc<Context>>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<StatusCode, Problem> {
     caller.require(Scope::AccountsWrite)?;
     let account_id = account_id(&id)?;

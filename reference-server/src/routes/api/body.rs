@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use axum::{
     body::{Body, Bytes},
-    extract::{FromRequest, FromRequestParts, Query, Request, rejection::JsonRejection},
+    extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::JsonRejection},
     http::{StatusCode, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use passkey_accounts::protocol::{Code, http::MAX_REQUEST_BYTES};
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use super::super::Problem;
 use crate::limits::REQUEST_BODY_MS;
@@ -37,9 +38,32 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        match axum::Json::from_request(request, state).await {
-            Ok(axum::Json(value)) => Ok(Self(value)),
+        match axum::Json::<Box<RawValue>>::from_request(request, state).await {
+            Ok(axum::Json(text)) => object(text.get()).map(Self),
             Err(rejection) => Err(refuse(&rejection)),
+        }
+    }
+}
+
+/// The parser alone would also take an array of the members' values in order.
+fn object<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
+    if !text.starts_with('{') {
+        return Err(unprocessable("the body is not a JSON object"));
+    }
+    serde_json::from_str(text).map_err(|error| unprocessable(error.to_string()))
+}
+
+/// What an address names. An id that cannot be one names nothing, like one that does not exist.
+#[derive(Debug)]
+pub(super) struct Named<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(value)) => Ok(Self(value)),
+            Err(_) => Err(Problem::new(StatusCode::NOT_FOUND, Code::NotFound)),
         }
     }
 }

@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Extension, Json,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Extension, Json, extract::State, http::StatusCode};
 use passkey_accounts::protocol::{
     Code, Scope,
     http::{
@@ -18,7 +14,7 @@ use passkey_accounts::protocol::{
 use super::{
     super::Problem,
     answers::Refusals,
-    body::{self, OptionalJson, unprocessable},
+    body::{self, Named, OptionalJson, unprocessable},
     caller::{Caller, missing},
 };
 use crate::{
@@ -104,7 +100,7 @@ pub(super) async fn create(
 pub(super) async fn rotate(
     State(context): State<Arc<Context>>,
     Extension(caller): Extension<Caller>,
-    Path(key_id): Path<String>,
+    Named(key_id): Named<String>,
     OptionalJson(rotation): OptionalJson<Rotation>,
 ) -> Result<(StatusCode, Json<CreatedKey>), Problem> {
     caller.require(Scope::KeysWrite)?;
@@ -135,7 +131,7 @@ pub(super) async fn rotate(
 pub(super) async fn revoke(
     State(context): State<Arc<Context>>,
     Extension(caller): Extension<Caller>,
-    Path(key_id): Path<String>,
+    Named(key_id): Named<String>,
 ) -> Result<StatusCode, Problem> {
     caller.require(Scope::KeysWrite)?;
     context.store.revoke_key_of(caller.app_id, key_id.clone()).await?;

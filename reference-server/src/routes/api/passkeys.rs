@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Extension, Json,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Extension, Json, extract::State, http::StatusCode};
 use passkey_accounts::protocol::{
     AccountID, Code, PasskeyID, Scope,
     base64url::Base64Url,
@@ -14,7 +10,7 @@ use passkey_accounts::protocol::{
     http::{PasskeyInfo, PasskeyList, Problem as ProblemBody},
 };
 
-use super::{super::Problem, accounts::account_id, answers::Refusals, caller::Caller};
+use super::{super::Problem, accounts::account_id, answers::Refusals, body::Named, caller::Caller};
 use crate::{
     accounts::{Passkey, Removal, remove_passkey},
     context::Context,
@@ -32,7 +28,7 @@ use crate::{
 pub(super) async fn list(
     State(context): State<Arc<Context>>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Json<PasskeyList>, Problem> {
     caller.require(Scope::AccountsRead)?;
     let account_id = account_id(&id)?;
@@ -68,7 +64,7 @@ pub(super) async fn list(
 pub(super) async fn remove(
     State(context): State<Arc<Context>>,
     Extension(caller): Extension<Caller>,
-    Path((account, passkey)): Path<(String, String)>,
+    Named((account, passkey)): Named<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     caller.require(Scope::AccountsWrite)?;
     let account_id = account_id(&account)?;

@@ -2,11 +2,7 @@
 
 use std::{ops::Bound, sync::Arc};
 
-use axum::{
-    Extension, Json,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Extension, Json, extract::State, http::StatusCode};
 use passkey_accounts::protocol::{
     AccountID, Code, Scope, SessionID,
     http::{DEFAULT_PAGE_ITEMS, MAX_PAGE_ITEMS, Problem as ProblemBody, SessionsPage},
@@ -18,7 +14,7 @@ use utoipa::IntoParams;
 use super::{
     super::Problem,
     answers::Refusals,
-    body::{Asked, bad_query},
+    body::{Asked, Named, bad_query},
     caller::Caller,
 };
 use crate::{
@@ -83,7 +79,7 @@ pub(super) async fn list(
 pub(super) async fn end(
     State(context): State<Arc<Context>>,
     Extension(caller): Extension<Caller>,
-    Path(session_id): Path<String>,
+    Named(session_id): Named<String>,
 ) -> Result<StatusCode, Problem> {
     caller.require(Scope::SessionsWrite)?;
     let none =
