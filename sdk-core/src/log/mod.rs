@@ -5,11 +5,15 @@ mod chain;
 mod checkpoint;
 #[cfg(feature = "verify")]
 mod contradiction;
+#[cfg(feature = "verify")]
+mod export;
 #[cfg(feature = "json")]
 pub mod head;
 #[cfg(feature = "json")]
 mod json;
 mod position;
+#[cfg(feature = "verify")]
+mod verify_export;
 #[cfg(feature = "verify")]
 mod witness;
 
@@ -19,7 +23,11 @@ pub use checkpoint::{Checkpoint, CheckpointStore, FileCheckpoints, MemoryCheckpo
 #[cfg(feature = "verify")]
 pub use contradiction::Contradiction;
 #[cfg(feature = "verify")]
+pub use export::{ExportWriter, ExportedEntry};
+#[cfg(feature = "verify")]
 pub use head::BadHead;
 pub use position::{Epoch, EventID, NotAnEventID};
+#[cfg(feature = "verify")]
+pub use verify_export::{BadEntry, ExportError, Verified, verify_export};
 #[cfg(feature = "verify")]
 pub use witness::{Sees, Unseen, Witness};
