@@ -20,6 +20,8 @@ mod client;
 pub mod evidence;
 pub mod log;
 pub mod protocol;
+#[cfg(feature = "native")]
+pub mod session;
 #[cfg(feature = "json")]
 pub mod stream;
 #[cfg(any(feature = "native", feature = "web"))]

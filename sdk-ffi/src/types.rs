@@ -538,7 +538,7 @@ pub struct Bookmark {
 
 impl From<core::Bookmark> for Bookmark {
     fn from(bookmark: core::Bookmark) -> Self {
-        let core::Bookmark { id, time } = bookmark;
+        let core::Bookmark { id, time, hash: _, head: _ } = bookmark;
         Self { id, time: system_time(time) }
     }
 }
