@@ -18,6 +18,7 @@ use crate::{
     routes::{ApiState, Site},
     sessions::{Attached, Detached, SessionLimits},
     store::Store,
+    stream::Consumers,
 };
 
 /// What all handlers share, for the life of the server.
@@ -43,6 +44,10 @@ pub struct Context {
     pub back_ends: BackEnds,
     /// What the HTTP API counts and remembers.
     pub api: ApiState,
+    /// Workers, grouped by consumer.
+    pub consumers: Consumers,
+    /// How long sockets may take to leave when the server stops, in milliseconds.
+    pub drain_ms: u64,
     /// What the pages are told.
     pub site: Site,
     /// Sockets that are being served; the server waits for them when it stops.

@@ -14,10 +14,12 @@ use crate::{
     key_expiry::end_expired_keys,
     limits::DRAIN_MS,
     listen::listen,
+    log::Retention,
     mail::Mailer,
     routes::{ApiState, Site, router},
     sessions::{Attached, Detached, SessionLimits},
     store::{OpenError, Store},
+    stream::Consumers,
 };
 
 /// What a server is made of.
@@ -33,6 +35,10 @@ pub struct Settings {
     pub mailer: Mailer,
     /// How long sessions last.
     pub session_limits: SessionLimits,
+    /// How much of each log is kept.
+    pub retention: Retention,
+    /// How long sockets may take to leave when the server stops, in milliseconds; 0: they are closed at once.
+    pub drain_ms: u64,
     /// TLS, unless a proxy in front or a loopback address does without.
     pub tls: Option<Arc<rustls::ServerConfig>>,
 }
@@ -65,7 +71,8 @@ impl Prepared {
     /// [`OpenError`] when the apps cannot be read, or the listener has no address.
     pub async fn start(self, listener: TcpListener, site: Site) -> Result<Running, OpenError> {
         let Self {
-            settings: Settings { data_directory, clock, keyring, mailer, session_limits, tls },
+            settings:
+                Settings { data_directory, clock, keyring, mailer, session_limits, retention, drain_ms, tls },
             store,
         } = self;
         let address = listener.local_addr().map_err(|error| OpenError::Directory(data_directory, error))?;
@@ -92,6 +99,8 @@ impl Prepared {
             attached: Attached::default(),
             detached,
             back_ends,
+            consumers: Consumers::default(),
+            drain_ms,
             site,
             stopping,
             sockets: tasks.clone(),
@@ -104,6 +113,10 @@ impl Prepared {
             let context = Arc::clone(&context);
             async move { end_expired_keys(&context).await }
         });
+        let cutter = tokio::spawn({
+            let context = Arc::clone(&context);
+            async move { retention.keep_cutting(&context.store, &context.clock).await }
+        });
         let accepting = tokio::spawn(listen(
             listener,
             tls,
@@ -111,7 +124,7 @@ impl Prepared {
             context.stopping.clone(),
             tasks.clone(),
         ));
-        Ok(Running { address, context, stop, tasks, accepting, sweeper, expiry })
+        Ok(Running { address, context, stop, tasks, accepting, housekeeping: [sweeper, cutter, expiry] })
     }
 }
 
@@ -125,8 +138,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     tasks: TaskTracker,
     accepting: JoinHandle<()>,
-    sweeper: JoinHandle<()>,
-    expiry: JoinHandle<()>,
+    housekeeping: [JoinHandle<()>; 3],
 }
 
 impl Running {
@@ -135,11 +147,12 @@ impl Running {
         self.stop.send_replace(true);
         let _ = self.accepting.await;
         self.tasks.close();
-        let drained = tokio::time::timeout(Duration::from_millis(DRAIN_MS), self.tasks.wait()).await;
+        let patience = Duration::from_millis(self.context.drain_ms + DRAIN_MS);
+        let drained = tokio::time::timeout(patience, self.tasks.wait()).await;
         if drained.is_err() {
             tracing::warn!(connections = self.tasks.len(), "stopped before every connection had left");
         }
-        for task in [self.sweeper, self.expiry] {
+        for task in self.housekeeping {
             task.abort();
             let _ = task.await;
         }

@@ -167,7 +167,7 @@ async fn open_sessions_are_listed_in_pages_and_by_account() {
         assert!(page.sessions.len() <= 2);
         assert_eq!(
             page.head,
-            server.context().store.logs().tail(server.app_id).unwrap().state().head().to_string()
+            server.context().store.logs().tail(server.app_id).unwrap().state().head().id.to_string()
         );
         listed.extend(page.sessions.iter().map(|session| session.session_id));
         let Some(next) = page.next else { break };

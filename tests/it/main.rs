@@ -19,3 +19,4 @@ mod stream;
 mod threats;
 mod verification;
 mod view;
+mod worker;

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod apps;
+mod consumers;
 mod events;
 mod keys;
 mod open;
@@ -10,6 +11,7 @@ mod sessions;
 mod writer;
 
 pub use accounts::{AccountRow, AccountSummary, Insertion, NewAccount, PasskeyRow};
+pub use consumers::Settled;
 pub use keys::{KeyError, KeyRow, KeyState, NewKeyRow};
 pub use open::{OpenError, Store};
 pub use writer::{Write, WriteStats};

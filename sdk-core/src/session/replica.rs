@@ -131,7 +131,16 @@ impl Replica {
                     self.shared.announce(&removed, Ended::LoggedOut(logout.reason));
                 }
             }
-            Some(EventKind::Registered(_) | EventKind::PasskeyAdded(_) | EventKind::CounterRegressed(_))
+            // The sessions that end with a passkey or an account have their own `loggedOut`.
+            Some(
+                EventKind::Registered(_)
+                | EventKind::PasskeyAdded(_)
+                | EventKind::PasskeyRemoved(_)
+                | EventKind::AccountErased(_)
+                | EventKind::CounterRegressed(_)
+                | EventKind::ApiKeyCreated(_)
+                | EventKind::ApiKeyRevoked(_),
+            )
             | None => {}
         }
         self.shared.write().freshness.handle_event(event.time, now);

@@ -4,12 +4,12 @@ use std::{collections::HashSet, sync::Arc};
 
 use axum::{Extension, Json, extract::State};
 use passkey_accounts::{
-    log::{ChainHash, EventID},
+    log::EventID,
     protocol::{
         Scope,
         event::EventKind,
         http::{EventBody, EventsPage, Problem as ProblemBody},
-        stream::{DEFAULT_TYPES, GapData, GapNext, GapReason, MAX_TYPES},
+        stream::{DEFAULT_TYPES, GapData, GapNext, MAX_TYPES},
     },
 };
 use serde::Deserialize;
@@ -26,7 +26,7 @@ use super::{
 use crate::{
     context::Context,
     limits::{MAX_SCANNED_ENTRIES, READ_ENTRIES},
-    log::{Entry, LogState},
+    log::Entry,
     store::StoreError,
 };
 
@@ -94,14 +94,15 @@ pub(super) async fn list(
     let types = Types::read(query.types.as_deref(), &caller)?;
     let tail = context.store.logs().tail(caller.app_id).ok_or_else(|| Problem::not_found("app"))?;
     let state = tail.state();
-    let oldest = oldest(&state);
+    let oldest = state.start().id;
     let begin = match &query.after {
         None => oldest,
         Some(after) => {
             let position: EventID = after.parse().map_err(|_| {
                 bad_query("\"after\" is not an id of this server; send one exactly as you received it")
             })?;
-            if let Some(reason) = check(&context, &caller, &state, position).await? {
+            let stored = context.store.chain_hash(caller.app_id, position.seq).await?;
+            if let Err(reason) = state.check(position, stored) {
                 let (after, oldest) = (after.clone(), Some(oldest.to_string()));
                 return Err(Problem::gone(GapData { reason, after, next: GapNext::Oldest, oldest }));
             }
@@ -114,10 +115,11 @@ pub(super) async fn list(
         let entries = match tail.entries_after(page.scanned.seq, READ_ENTRIES) {
             Some(entries) => entries,
             None => {
-                context
-                    .store
-                    .entries_after(caller.app_id, state.epoch(), page.scanned.seq, READ_ENTRIES)
-                    .await?
+                let (store, seq) = (&context.store, page.scanned.seq);
+                // Cut off while this was read: the next request is told so.
+                let stored = store.entries_after(caller.app_id, state.epoch(), seq, READ_ENTRIES).await?;
+                let Some(entries) = stored else { break };
+                entries
             }
         };
         if entries.is_empty() {
@@ -136,7 +138,7 @@ pub(super) async fn list(
         events: page.events,
         next: page.scanned.to_string(),
         oldest: oldest.to_string(),
-        head: state.head().to_string(),
+        head: state.head().id.to_string(),
     }))
 }
 
@@ -158,29 +160,4 @@ impl Page {
         }
         Ok(())
     }
-}
-
-/// The position before the oldest event that is kept: this version keeps all.
-fn oldest(state: &LogState) -> EventID {
-    EventID::new(state.epoch(), 0, &ChainHash::GENESIS)
-}
-
-/// Why a position cannot be continued, if it cannot. The same rules as on the socket.
-async fn check(
-    context: &Context,
-    caller: &Caller,
-    state: &LogState,
-    position: EventID,
-) -> Result<Option<GapReason>, StoreError> {
-    if position.epoch != state.epoch() {
-        return Ok(Some(GapReason::Epoch));
-    }
-    if position.seq > state.seq() {
-        return Ok(Some(GapReason::Ahead));
-    }
-    Ok(match context.store.chain_hash(caller.app_id, position.seq).await? {
-        None => Some(GapReason::Truncated),
-        Some(hash) if !position.matches(&hash) => Some(GapReason::Diverged),
-        Some(_) => None,
-    })
 }

@@ -66,7 +66,7 @@ pub(super) async fn list(
     let sessions: Vec<OpenSession> =
         found.by_ref().take(limit).map(|session| session.for_snapshot()).collect();
     let next = found.next().and(sessions.last()).map(|session| session.session_id);
-    Ok(Json(SessionsPage { sessions, next, head: state.head().to_string() }))
+    Ok(Json(SessionsPage { sessions, next, head: state.head().id.to_string() }))
 }
 
 /// Ends a session: its page is told and its socket closed at once, `loggedOut` says `revoked`. Needs `sessions:write`.
