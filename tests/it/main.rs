@@ -7,8 +7,10 @@
 )]
 
 mod api;
+mod asyncapi;
 mod browser;
 mod ceremony;
+mod cli;
 mod connection;
 mod examples;
 mod python;

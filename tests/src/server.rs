@@ -34,6 +34,7 @@ pub struct TestServer {
     directory: TempDir,
     clock: Clock,
     session_limits: SessionLimits,
+    mode: Mode,
     address: SocketAddr,
     /// The app that tests sign in to.
     pub app_id: AppID,
@@ -52,13 +53,23 @@ impl TestServer {
         Self::start_with(Clock::System, SessionLimits::default()).await
     }
 
+    /// A server that runs for developers, or for people.
+    pub async fn start_in(mode: Mode) -> Self {
+        Self::start_as(Clock::manual(START), SessionLimits::default(), mode).await
+    }
+
     /// A server with these settings.
     pub async fn start_with(clock: Clock, session_limits: SessionLimits) -> Self {
+        Self::start_as(clock, session_limits, Mode::Dev).await
+    }
+
+    async fn start_as(clock: Clock, session_limits: SessionLimits, mode: Mode) -> Self {
         let mut server = Self {
             running: None,
             directory: TempDir::new().expect("a temporary folder can be made"),
             clock,
             session_limits,
+            mode,
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             app_id: AppID::from_bytes(make_random()),
             api_key: String::new(),
@@ -98,7 +109,7 @@ impl TestServer {
                 .expect("the key is stored");
             self.api_key = key.reveal().to_owned();
         }
-        let site = Site::new(Mode::Dev, &self.origin())
+        let site = Site::new(self.mode, &self.origin())
             .with_app(self.app_id, "Test Shop")
             .with_api_key(&self.api_key);
         self.running = Some(prepared.start(listener, site).await.expect("the server starts"));
