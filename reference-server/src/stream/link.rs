@@ -5,12 +5,12 @@ use std::sync::Arc;
 use axum::extract::ws::Utf8Bytes;
 use passkey_accounts::{
     log::Epoch,
-    protocol::{AppID, Code, ConnectionID, UnixMillis},
+    protocol::{AppID, Code, ConnectionID, Scope, UnixMillis},
 };
 use tokio::sync::watch;
 
 use super::{
-    first::{self, Refusal, Request},
+    first::{self, Refusal, Request, missing},
     full,
     machine::error_message,
     shortest,
@@ -79,8 +79,15 @@ pub(super) async fn serve(context: Arc<Context>, mut socket: Socket) {
 
 async fn subscribe(context: &Arc<Context>, socket: &mut Socket) -> Result<(), End> {
     let text = first_message(context, socket).await?;
-    let (key, request) = first::read(&text).map_err(End::Refused)?;
+    let (key, mut request) = first::read(&text).map_err(End::Refused)?;
     let row = first::authenticate(&context.store, &key, context.clock.now()).await.map_err(End::Refused)?;
+    if !row.scopes.contains(&Scope::EventsRead) {
+        return Err(End::Refused(missing(Scope::EventsRead)));
+    }
+    if let Request::Full(wish) = &mut request {
+        let types = wish.types.clone().readable_with(&row.scopes);
+        wish.types = types.ok_or_else(|| End::Refused(missing(Scope::AuditRead)))?;
+    }
     let (app_id, expires_at) = (row.app_id, row.expires_at);
     let connection_id = ConnectionID::from_bytes(make_random());
     let back_end =

@@ -8,7 +8,7 @@ use super::{
     base64url::Base64Url,
     gateway::Policy,
     scope::Scope,
-    stream::{GapData, OpenSession, RawEvent},
+    stream::{GapData, OpenSession, RawEvent, SignedHead},
 };
 
 /// The most items in one page, whatever `limit` asks for.
@@ -176,6 +176,42 @@ impl From<EventBody> for RawEvent {
         let EventBody { name, data, id, prev, seq, time } = event;
         Self { name, data: data.get().to_owned(), id, prev, seq, time, lane: 0 }
     }
+}
+
+/// The newest signed head of an app's log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Checkpoint {
+    /// Whose log.
+    #[serde(rename = "appID")]
+    pub app_id: AppID,
+    /// Where it ends, and the server's signature over that.
+    pub head: SignedHead,
+}
+
+/// The public keys that heads are signed with (RFC 7517 section 5).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JwkSet {
+    /// All of them.
+    pub keys: Vec<Jwk>,
+}
+
+/// An Ed25519 public key (RFC 8037).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Jwk {
+    /// `OKP`.
+    pub kty: String,
+    /// `Ed25519`.
+    pub crv: String,
+    /// The key, 32 bytes in unpadded base64url.
+    pub x: String,
+    /// Its RFC 7638 thumbprint: the `keyID` of heads.
+    pub kid: String,
+    /// `sig`.
+    pub r#use: String,
+    /// `EdDSA`.
+    pub alg: String,
 }
 
 /// What a new API key is for.

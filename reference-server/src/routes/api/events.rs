@@ -1,15 +1,14 @@
 //! `/v1/events`: pages of the log, for exports and for whoever cannot hold a socket open.
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 use axum::{Extension, Json, extract::State};
 use passkey_accounts::{
     log::EventID,
     protocol::{
         Scope,
-        event::EventKind,
         http::{EventBody, EventsPage, Problem as ProblemBody},
-        stream::{DEFAULT_TYPES, GapData, GapNext, MAX_TYPES},
+        stream::{GapData, GapNext, MAX_TYPES},
     },
 };
 use serde::Deserialize;
@@ -28,6 +27,7 @@ use crate::{
     limits::{MAX_SCANNED_ENTRIES, READ_ENTRIES},
     log::Entry,
     store::StoreError,
+    stream::Types,
 };
 
 /// Which events.
@@ -45,36 +45,11 @@ pub(super) struct EventsQuery {
 }
 
 /// Which types are wanted, and may be read.
-struct Types {
-    only: Option<HashSet<String>>,
-    with_audit: bool,
-}
-
-impl Types {
-    fn read(asked: Option<&str>, caller: &Caller) -> Result<Self, Problem> {
-        let with_audit = caller.may(Scope::AuditRead);
-        let only = match asked {
-            None => Some(DEFAULT_TYPES.map(str::to_owned).into()),
-            Some(names) if names.split(',').any(|name| name == "*") => None,
-            Some(names) if names.split(',').count() > MAX_TYPES => {
-                return Err(bad_query(format!("\"types\" names more than {MAX_TYPES} types")));
-            }
-            Some(names) => Some(names.split(',').map(str::to_owned).collect::<HashSet<_>>()),
-        };
-        let asks_for_audit = only
-            .as_ref()
-            .is_some_and(|names| EventKind::AUDIT_NAMES.iter().any(|name| names.contains(*name)));
-        if asks_for_audit && !with_audit {
-            Err(missing(Scope::AuditRead))
-        } else {
-            Ok(Self { only, with_audit })
-        }
-    }
-
-    fn contains(&self, name: &str) -> bool {
-        (self.with_audit || !EventKind::AUDIT_NAMES.contains(&name))
-            && self.only.as_ref().is_none_or(|names| names.contains(name))
-    }
+fn types(asked: Option<&str>, caller: &Caller) -> Result<Types, Problem> {
+    let names = asked.map(|names| names.split(',').map(str::to_owned));
+    let wanted = Types::read(names)
+        .ok_or_else(|| bad_query(format!("\"types\" names more than {MAX_TYPES} types")))?;
+    wanted.readable_with(&caller.key.scopes).ok_or_else(|| missing(Scope::AuditRead))
 }
 
 /// Reads the log from a position on. Needs `events:read`; events about keys need `audit:read` besides. A position that
@@ -91,7 +66,7 @@ pub(super) async fn list(
 ) -> Result<Json<EventsPage>, Problem> {
     caller.require(Scope::EventsRead)?;
     let limit = page_items(query.limit)?;
-    let types = Types::read(query.types.as_deref(), &caller)?;
+    let types = types(query.types.as_deref(), &caller)?;
     let tail = context.store.logs().tail(caller.app_id).ok_or_else(|| Problem::not_found("app"))?;
     let state = tail.state();
     let oldest = state.start().id;

@@ -5,6 +5,7 @@ mod answers;
 mod app;
 mod body;
 mod caller;
+mod checkpoint;
 mod events;
 mod idempotency;
 mod keys;
@@ -42,6 +43,7 @@ pub(super) fn router(context: &Arc<Context>) -> Router<Arc<Context>> {
         .routes(routes!(passkeys::list))
         .routes(routes!(passkeys::remove))
         .routes(routes!(events::list))
+        .routes(routes!(checkpoint::show))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .routes(routes!(keys::rotate))
@@ -53,6 +55,7 @@ pub(super) fn router(context: &Arc<Context>) -> Router<Arc<Context>> {
         .layer(middleware::from_fn(body::read))
         .layer(middleware::from_fn_with_state(Arc::clone(context), caller::authorize))
         .layer(middleware::from_fn_with_state(Arc::clone(context), socket_first))
+        .route("/.well-known/jwks.json", get(checkpoint::keys))
         .route("/openapi.json", get(async move || document))
 }
 

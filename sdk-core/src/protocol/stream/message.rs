@@ -221,6 +221,7 @@ pub struct BookmarkData {
 /// A head of the log, signed: Ed25519 over
 /// `passkey-events-head-v1\n<appID>\n<epoch>\n<seq>\n<hash>\n<time>\n`, the parts as they are spelt here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SignedHead {
     /// The log's lineage.
