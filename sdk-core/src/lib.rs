@@ -22,6 +22,6 @@ pub mod stream;
 pub mod transport;
 
 #[cfg(feature = "native")]
-pub use client::{Events, EventsBuilder};
+pub use client::{Accounts, BoxError, Events, EventsBuilder, KeyProvider};
 #[cfg(feature = "native")]
 pub use stream::{Event, Item, Status, StreamError};

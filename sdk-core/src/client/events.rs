@@ -8,6 +8,7 @@ use std::{
 use futures_util::Stream;
 use tokio::sync::{mpsc, watch};
 
+use super::{KeyProvider, Keys};
 use crate::{
     stream::{Item, Status, StreamError, Subscription},
     transport::{Address, Connector, drive},
@@ -41,9 +42,8 @@ pub struct Events {
 
 impl Events {
     /// A stream from this address (`wss://HOST/v1/events`) with this API key.
-    pub fn builder(url: impl Into<String>, api_key: impl Into<String>) -> EventsBuilder {
-        let subscription = Subscription { api_key: api_key.into(), types: None, after: None };
-        EventsBuilder { url: url.into(), plaintext_is_allowed: false, subscription }
+    pub fn builder(url: impl Into<String>, api_key: impl KeyProvider) -> EventsBuilder {
+        EventsBuilder::new(url.into(), Keys::new(api_key))
     }
 
     /// The next item; `None` after the stream has ended with an error.
@@ -99,11 +99,16 @@ impl Stream for Events {
 #[must_use = "nothing happens before `open`"]
 pub struct EventsBuilder {
     url: String,
+    keys: Keys,
     plaintext_is_allowed: bool,
     subscription: Subscription,
 }
 
 impl EventsBuilder {
+    pub(crate) fn new(url: String, keys: Keys) -> Self {
+        Self { url, keys, plaintext_is_allowed: false, subscription: Subscription::default() }
+    }
+
     /// Event types to get, at most 64; `["*"]` for all, also those of later versions. Default: `loggedIn`, `loggedOut`.
     pub fn types<T: Into<String>>(mut self, types: impl IntoIterator<Item = T>) -> Self {
         self.subscription.types = Some(types.into_iter().map(Into::into).collect());
@@ -133,7 +138,11 @@ impl EventsBuilder {
             Ok(address) => {
                 let (status_sender, status) = watch::channel(Status::Connecting);
                 let connector = Connector::new(address);
-                tokio::spawn(drive(connector, self.subscription, make_seed(), items_sender, status_sender));
+                let Self { mut subscription, keys, .. } = self;
+                tokio::spawn(async move {
+                    subscription.api_key = keys.ask().await.unwrap_or_default();
+                    drive(connector, subscription, make_seed(), items_sender, status_sender).await;
+                });
                 Events { items, status }
             }
             Err(error) => {
