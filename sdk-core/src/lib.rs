@@ -22,6 +22,10 @@ pub mod stream;
 pub mod transport;
 
 #[cfg(feature = "native")]
-pub use client::{Accounts, BoxError, Events, EventsBuilder, KeyProvider};
+pub use client::{
+    Accounts, BoxError, Delivery, Events, EventsBuilder, KeyProvider, Position, PositionStore, Receipt,
+};
+#[cfg(feature = "native")]
+pub use protocol::stream::Start;
 #[cfg(feature = "native")]
 pub use stream::{Event, Item, Status, StreamError};

@@ -1,42 +1,49 @@
-//! What a Rust back end holds: the event stream.
+//! The event stream, opened: items to handle, one after the other or lane by lane.
 
 use std::{
+    fmt,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
-use futures_util::Stream;
-use tokio::sync::{mpsc, watch};
+use futures_util::{Stream, StreamExt, stream::FuturesUnordered};
+use tokio::sync::watch;
 
-use super::{KeyProvider, Keys};
+use super::{Delivery, EventsBuilder, KeyProvider, Keys, Position, Receipt};
 use crate::{
-    stream::{Item, Status, StreamError, Subscription},
-    transport::{Address, Connector, drive},
+    stream::{InHand, Item, Status, StreamError},
+    transport::Shared,
 };
 
 /// A live, gapless stream of an app's auth events. Dropping it ends the connection.
 ///
-/// It starts with the sessions that are open now, then follows the log. Lost connections are made again and resumed
-/// where they were; an `Err` is final and comes last.
+/// Lost connections are made again and resumed where they were; an `Err` is final and comes last. The connection is
+/// kept by a task of its own: a slow handler does not stop heartbeats.
+///
+/// The next item of a lane comes when the last one is settled: acknowledged, failed or dropped. A view has one lane.
 ///
 /// ```no_run
 /// use passkey_accounts::{Events, Item, protocol::event::EventKind};
 ///
 /// # async fn example() -> Result<(), passkey_accounts::StreamError> {
 /// let mut events = Events::builder("wss://auth.example/v1/events", "pa_live_...").open();
-/// while let Some(item) = events.next().await {
-///     if let Item::Event(event) = item?
-///         && let Some(EventKind::LoggedIn(login)) = event.kind
+/// while let Some(delivery) = events.next().await {
+///     let delivery = delivery?;
+///     if let Item::Event(event) = &delivery.item
+///         && let Some(EventKind::LoggedIn(login)) = &event.kind
 ///     {
 ///         println!("signed in: {}", login.account_id);
 ///     }
+///     delivery.ack();
 /// }
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug)]
 pub struct Events {
-    items: mpsc::Receiver<Result<Item, StreamError>>,
+    shared: Arc<Shared>,
+    consumer: Arc<str>,
     status: watch::Receiver<Status>,
 }
 
@@ -46,6 +53,14 @@ impl Events {
         EventsBuilder::new(url.into(), Keys::new(api_key))
     }
 
+    pub(super) const fn new(
+        shared: Arc<Shared>,
+        consumer: Arc<str>,
+        status: watch::Receiver<Status>,
+    ) -> Self {
+        Self { shared, consumer, status }
+    }
+
     /// The next item; `None` after the stream has ended with an error.
     ///
     /// # Errors
@@ -53,8 +68,59 @@ impl Events {
     ///
     /// # Cancel safety
     /// Safe: an item is either returned or still there.
-    pub async fn next(&mut self) -> Option<Result<Item, StreamError>> {
-        self.items.recv().await
+    pub async fn next(&mut self) -> Option<Result<Delivery, StreamError>> {
+        StreamExt::next(self).await
+    }
+
+    /// Handles items until the stream ends: up to `concurrency` lanes at a time (at least 1), the items of a lane one
+    /// after the other. An item is acknowledged after `Ok`; after an `Err`, which is logged, it comes again.
+    ///
+    /// The handlers run within this call, taking turns where they await.
+    ///
+    /// # Errors
+    /// How the stream ended, once the handlers under way are through.
+    ///
+    /// # Cancel safety
+    /// Handlers under way are dropped with this; their items are not acknowledged and come again.
+    ///
+    /// ```no_run
+    /// # async fn example(accounts: passkey_accounts::Accounts) -> Result<(), passkey_accounts::StreamError> {
+    /// let mut events = accounts.events().consumer("billing").lanes(4).open();
+    /// events.run(4, async |item, position| {
+    ///     println!("{item:?} at {position:?}");
+    ///     Ok::<(), std::io::Error>(())
+    /// }).await
+    /// # }
+    /// ```
+    pub async fn run<H, E>(&mut self, concurrency: usize, handler: H) -> Result<(), StreamError>
+    where
+        H: AsyncFn(Item, Option<Position>) -> Result<(), E>,
+        E: fmt::Display,
+    {
+        let handle = async |delivery: Delivery| {
+            let position = delivery.position();
+            let (item, receipt) = delivery.into_parts();
+            match handler(item, position).await {
+                Ok(()) => receipt.ack(),
+                Err(error) => {
+                    tracing::warn!(%error, "an event was not handled, it will come again");
+                    receipt.fail();
+                }
+            }
+        };
+        let mut handling = FuturesUnordered::new();
+        let ended = loop {
+            tokio::select! {
+                Some(()) = handling.next(), if !handling.is_empty() => {}
+                next = self.next(), if handling.len() < concurrency.max(1) => match next {
+                    Some(Ok(delivery)) => handling.push(handle(delivery)),
+                    Some(Err(error)) => break Err(error),
+                    None => break Ok(()),
+                },
+            }
+        };
+        while handling.next().await.is_some() {}
+        ended
     }
 
     /// How the connection is doing, now and whenever it changes.
@@ -77,86 +143,22 @@ impl Events {
 }
 
 impl Stream for Events {
-    type Item = Result<Item, StreamError>;
+    type Item = Result<Delivery, StreamError>;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.items.poll_recv(context)
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.shared.poll_item(context).map(|next| {
+            next.map(|next| {
+                next.map(|InHand { token, lane, lease, item }| {
+                    let (shared, consumer) = (Arc::clone(&self.shared), Arc::clone(&self.consumer));
+                    Delivery::new(item, Receipt::new(shared, consumer, token, lane, lease))
+                })
+            })
+        })
     }
 }
 
-/// What to ask the stream for, before it is opened.
-///
-/// ```no_run
-/// # async fn example(stored: Option<String>) {
-/// let mut builder = passkey_accounts::Events::builder("wss://auth.example/v1/events", "pa_live_...").types(["*"]);
-/// if let Some(position) = stored {
-///     builder = builder.after(position);
-/// }
-/// let events = builder.open();
-/// # }
-/// ```
-#[derive(Debug, Clone)]
-#[must_use = "nothing happens before `open`"]
-pub struct EventsBuilder {
-    url: String,
-    keys: Keys,
-    plaintext_is_allowed: bool,
-    subscription: Subscription,
-}
-
-impl EventsBuilder {
-    pub(crate) fn new(url: String, keys: Keys) -> Self {
-        Self { url, keys, plaintext_is_allowed: false, subscription: Subscription::default() }
-    }
-
-    /// Event types to get, at most 64; `["*"]` for all, also those of later versions. Default: `loggedIn`, `loggedOut`.
-    pub fn types<T: Into<String>>(mut self, types: impl IntoIterator<Item = T>) -> Self {
-        self.subscription.types = Some(types.into_iter().map(Into::into).collect());
-        self
-    }
-
-    /// Resume strictly after this [position](Item::position) instead of starting with the open sessions.
-    pub fn after(mut self, position: impl Into<String>) -> Self {
-        self.subscription.after = Some(position.into());
-        self
-    }
-
-    /// Send the API key unencrypted if the address says `ws://`. Not needed for this machine itself; elsewhere, whoever
-    /// carries the bytes can read the key and the events.
-    pub fn allow_plaintext(mut self) -> Self {
-        self.plaintext_is_allowed = true;
-        self
-    }
-
-    /// Starts the stream in the background. An address or key that cannot work is its first and last item.
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime with time and I/O enabled.
-    pub fn open(self) -> Events {
-        let (items_sender, items) = mpsc::channel(QUEUE_ITEMS);
-        match Address::parse(&self.url, self.plaintext_is_allowed) {
-            Ok(address) => {
-                let (status_sender, status) = watch::channel(Status::Connecting);
-                let connector = Connector::new(address);
-                let Self { mut subscription, keys, .. } = self;
-                tokio::spawn(async move {
-                    subscription.api_key = keys.ask().await.unwrap_or_default();
-                    drive(connector, subscription, make_seed(), items_sender, status_sender).await;
-                });
-                Events { items, status }
-            }
-            Err(error) => {
-                items_sender.try_send(Err(error)).expect("an empty channel takes one item");
-                Events { items, status: watch::channel(Status::Closed).1 }
-            }
-        }
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.shared.stop();
     }
 }
-
-/// For the jitter of delays only. Without entropy the delays of several processes may coincide, no more.
-fn make_seed() -> u64 {
-    getrandom::u64().unwrap_or(0)
-}
-
-/// Items that wait for the application. While there are so many, the socket is not read.
-const QUEUE_ITEMS: usize = 256;

@@ -67,8 +67,8 @@ impl Keys {
     }
 
     /// The key to use now.
-    pub(crate) async fn ask(&self) -> Result<String, BoxError> {
-        (self.0)().await
+    pub(crate) fn ask(&self) -> BoxFuture<'static, Result<String, BoxError>> {
+        (self.0)()
     }
 }
 

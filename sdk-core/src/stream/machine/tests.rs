@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Machine, Output, Subscription};
+use super::{Machine, Output};
 use crate::{
     protocol::{
         Code,
         stream::{GapNext, GapReason},
     },
-    stream::{Item, Lost, Status, StreamError},
+    stream::{InHand, Item, Lost, Status, StreamError, Subscription},
 };
 
 /// A machine, its clock, and what it asked for.
@@ -16,15 +16,19 @@ struct World {
     machine: Machine,
     now: Duration,
     delivered: Vec<Item>,
+    key: &'static str,
     ended: Option<StreamError>,
 }
 
 impl World {
     fn new(after: Option<&str>) -> Self {
-        let subscription =
-            Subscription { api_key: "pa_dev_x".into(), types: None, after: after.map(str::to_owned) };
+        let subscription = Subscription { after: after.map(str::to_owned), ..Subscription::default() };
+        Self::with(subscription)
+    }
+
+    fn with(subscription: Subscription) -> Self {
         let machine = Machine::new(subscription, 7, Duration::ZERO);
-        Self { machine, now: Duration::ZERO, delivered: Vec::new(), ended: None }
+        Self { machine, now: Duration::ZERO, delivered: Vec::new(), key: "pa_dev_x", ended: None }
     }
 
     /// A world whose first connection is live.
@@ -36,7 +40,7 @@ impl World {
 
     /// Waits for the next connection, opens it, greets, and returns the first message.
     fn connect(&mut self) -> serde_json::Value {
-        assert!(self.wait().contains(&Output::Connect));
+        assert!(self.wait().iter().any(|output| matches!(output, Output::Connect { .. })));
         self.machine.handle_opened(self.now);
         let outputs = self.drain();
         let [Output::Send(first)] = outputs.as_slice() else { panic!("not a first message: {outputs:?}") };
@@ -71,11 +75,16 @@ impl World {
         self.machine.poll_timeout().expect("it will come back") - self.now
     }
 
+    /// What the machine asks for. The key is given and items are handled at once.
     fn drain(&mut self) -> Vec<Output> {
+        while let Some(InHand { token, item, .. }) = self.machine.poll_item(self.now) {
+            self.delivered.push(item);
+            self.machine.handle_settled(self.now, token, true);
+        }
         let mut outputs = Vec::new();
         while let Some(output) = self.machine.poll_output() {
             match output {
-                Output::Deliver(item) => self.delivered.push(item),
+                Output::Key => self.machine.handle_key(self.now, self.key.into()),
                 Output::End(error) => self.ended = Some(error),
                 other => outputs.push(other),
             }
@@ -112,7 +121,7 @@ fn mismatch() -> Output {
 #[test]
 fn it_connects_at_once_and_says_who_it_is() {
     let mut world = World::new(None);
-    assert_eq!(world.wait(), [Output::Status(Status::Connecting), Output::Connect]);
+    assert_eq!(world.wait(), [Output::Status(Status::Connecting), Output::Connect { url: None }]);
     assert_eq!(world.now, Duration::ZERO);
     world.machine.handle_opened(world.now);
     let outputs = world.drain();
@@ -223,7 +232,7 @@ fn bookmarks_and_unknown_types_move_the_position() {
 #[test]
 fn unknown_members_reasons_and_types_without_a_position_are_ignored() {
     let mut world = World::live(Some("e-1"));
-    assert_eq!(world.receive(r#"{"type":"assigned","data":{"lane":3},"new":[1]}"#), []);
+    assert_eq!(world.receive(r#"{"type":"later","data":{"lane":3},"new":[1]}"#), []);
     let text = event("e-2", "e-1").replace(r#""reason":"user""#, r#""reason":"newerReason","more":{}"#);
     assert_eq!(world.receive(&text), []);
     assert_eq!(world.delivered.len(), 1);
