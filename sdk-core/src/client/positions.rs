@@ -75,7 +75,9 @@ pub trait PositionStore: Send + Sync + 'static {
 
 /// A position store behind a handle that clones cheaply.
 #[derive(Clone)]
-pub(super) struct Positions(Arc<dyn Fn(Arc<str>, u32) -> Answer<Option<String>> + Send + Sync>);
+pub(super) struct Positions(Arc<AskPosition>);
+
+type AskPosition = dyn Fn(Arc<str>, u32) -> Answer<Option<String>> + Send + Sync;
 
 impl Positions {
     /// The server's positions count.

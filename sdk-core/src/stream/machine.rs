@@ -1,11 +1,17 @@
 //! The client's state machine: `Backoff -> Key -> Connecting -> Hello -> Live`, back to `Backoff` on any loss, or `Ended`.
 
 #[cfg(test)]
+mod in_hand;
+#[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod workers;
+#[cfg(test)]
+mod world;
 
 use std::{
     collections::{BTreeMap, VecDeque},

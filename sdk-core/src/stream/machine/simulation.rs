@@ -265,7 +265,7 @@ impl World {
     fn greet(&mut self, first: &str) {
         let first: serde_json::Value = serde_json::from_str(first).unwrap();
         assert!(matches!(self.server, Some(Server::AwaitsFirst)), "a first message out of turn");
-        self.machine.handle_message(self.now, super::tests::READY);
+        self.machine.handle_message(self.now, super::world::READY);
         let after = first.get("after").map(|after| after.as_str().unwrap().to_owned());
         let Some(after) = after else {
             self.server = Some(self.snapshot());
