@@ -225,9 +225,9 @@ impl Machine {
         !is_leaving && self.lanes.values().any(|lane| lane.has_next(in_hand_max))
     }
 
-    /// Whether something waits for the application, now or once what is in hand is settled.
-    pub fn has_queued(&self) -> bool {
-        self.lanes.values().any(|lane| lane.queued() > 0)
+    /// How many items wait for the application, to be fetched now or once what is in hand is settled.
+    pub fn queued_items(&self) -> usize {
+        self.lanes.values().map(Lane::queued).sum()
     }
 
     /// Whether the driver is to stop reading the socket: as much waits for the application as may. Only happens without
@@ -237,7 +237,7 @@ impl Machine {
         let window = usize::try_from(live.window).unwrap_or(usize::MAX);
         // Beside what counts, there may be bookmarks and gaps.
         let most = if window == 0 { UNWINDOWED_ITEMS } else { window.saturating_mul(2).saturating_add(128) };
-        self.lanes.values().map(Lane::queued).sum::<usize>() >= most
+        self.queued_items() >= most
     }
 
     /// Time has passed.

@@ -31,7 +31,7 @@ fn a_loss_drops_what_waits_and_resumes_behind_what_is_in_hand() {
     }
     let in_hand = world.fetch();
     assert_eq!(world.reconnect()["after"], "e-2");
-    assert!(!world.machine.has_queued());
+    assert!(world.machine.queued_items() == 0);
     world.receive(&event("e-3", "e-2"));
     assert!(!world.has_item(), "two items of one lane in hand");
     world.settle(&in_hand, true);
@@ -241,7 +241,7 @@ fn a_quiet_stream_does_not_fill_the_queue_of_a_slow_application() {
     }
     world.settle(&in_hand, true);
     assert_eq!(id(&world.fetch().item), "e-1000");
-    assert!(!world.machine.has_queued());
+    assert!(world.machine.queued_items() == 0);
 }
 
 #[test]
