@@ -143,7 +143,7 @@ impl EventsBuilder {
         let name = Arc::clone(&consumer);
         let application = Application {
             key: Box::new(move || keys.ask()),
-            position: Box::new(move |lane| positions.ask(Arc::clone(&name), lane)),
+            position: Box::new(move |lane, lease| positions.ask(Arc::clone(&name), lane, lease)),
         };
         tokio::spawn(drive(Arc::clone(&shared), Connector::new(address), application, status_sender));
         Events::new(shared, consumer, status)

@@ -6,6 +6,8 @@ mod delivery;
 mod events;
 mod key;
 mod positions;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 pub use accounts::Accounts;
 pub use builder::EventsBuilder;
@@ -14,3 +16,5 @@ pub use events::Events;
 pub(crate) use key::Keys;
 pub use key::{BoxError, KeyProvider};
 pub use positions::{Position, PositionStore};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{SaveError, SqlitePositions};

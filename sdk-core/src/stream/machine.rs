@@ -57,6 +57,8 @@ pub enum Output {
     Start {
         /// The lane.
         lane: u32,
+        /// The number of the new ownership: the fencing token for whoever owned the lane before.
+        lease: u64,
     },
     /// Tell whoever watches.
     Status(Status),
@@ -559,8 +561,8 @@ impl Machine {
         }
         let Some(found) = self.lanes.get_mut(&lane) else { return };
         found.pass_done(now);
-        if found.try_ask() {
-            self.outputs.push_back(Output::Start { lane });
+        if let Some(lease) = found.try_ask() {
+            self.outputs.push_back(Output::Start { lane, lease });
         } else if let Some(ack) = found.try_release(now) {
             self.say(ack);
         }

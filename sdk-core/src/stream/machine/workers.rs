@@ -22,7 +22,7 @@ fn owner(window: u32, lane: u32) -> World {
 
 /// The lane is offered and taken where the server says.
 fn take(world: &mut World, lane: u32, lease: u64, id: Option<&str>) {
-    assert!(world.receive(&assigned(lane, lease, id)).contains(&Output::Start { lane }));
+    assert!(world.receive(&assigned(lane, lease, id)).contains(&Output::Start { lane, lease }));
     world.machine.handle_position(world.now, lane, None);
     world.drain();
 }
@@ -73,7 +73,7 @@ fn the_applications_own_position_goes_before_the_servers() {
         (None, None, r#"{"id":null}"#),
     ] {
         let mut world = worker(8);
-        assert_eq!(world.receive(&assigned(0, 7, offered)), [Output::Start { lane: 0 }]);
+        assert_eq!(world.receive(&assigned(0, 7, offered)), [Output::Start { lane: 0, lease: 7 }]);
         world.machine.handle_position(world.now, 0, own.map(str::to_owned));
         assert_eq!(world.drain(), [ack(said), Output::Status(Status::Live)]);
     }
@@ -112,17 +112,17 @@ fn a_lane_is_taken_when_its_handler_is_idle_and_the_position_is_asked_for_then()
     let in_hand = world.fetch();
     world.reconnect();
     assert_eq!(world.receive(&assigned(0, 8, Some("e-1"))), [], "asked while an effect is under way");
-    assert_eq!(world.settle(&in_hand, true), [Output::Start { lane: 0 }]);
+    assert_eq!(world.settle(&in_hand, true), [Output::Start { lane: 0, lease: 8 }]);
 }
 
 #[test]
 fn a_position_read_under_an_earlier_ownership_is_not_used() {
     let mut world = worker(8);
-    assert_eq!(world.receive(&assigned(0, 7, Some("e-1"))), [Output::Start { lane: 0 }]);
+    assert_eq!(world.receive(&assigned(0, 7, Some("e-1"))), [Output::Start { lane: 0, lease: 7 }]);
     world.reconnect();
     assert_eq!(world.receive(&assigned(0, 8, Some("e-5"))), [], "one question at a time");
     world.machine.handle_position(world.now, 0, Some("e-2".into()));
-    assert_eq!(world.drain(), [Output::Start { lane: 0 }], "asked again");
+    assert_eq!(world.drain(), [Output::Start { lane: 0, lease: 8 }], "asked again");
     world.machine.handle_position(world.now, 0, Some("e-6".into()));
     assert_eq!(world.drain().first(), Some(&ack(r#"{"id":"e-6"}"#)));
 }

@@ -101,7 +101,7 @@ impl Client {
         let (status_sender, status) = watch::channel(Status::Connecting);
         let application = Application {
             key: Box::new(|| Box::pin(async { Ok("pa_dev_x".to_owned()) })),
-            position: Box::new(move |_| Box::pin(async move { Ok(position.map(str::to_owned)) })),
+            position: Box::new(move |_, _| Box::pin(async move { Ok(position.map(str::to_owned)) })),
         };
         tokio::spawn(drive(Arc::clone(&shared), connector, application, status_sender));
         Self { shared, status }
