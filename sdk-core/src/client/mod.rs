@@ -8,6 +8,8 @@ mod key;
 mod positions;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(test)]
+mod tests;
 
 pub use accounts::Accounts;
 pub use builder::EventsBuilder;
