@@ -424,7 +424,7 @@ impl World {
         match &in_hand.item {
             Item::Event(_) => assert_eq!(expected, Some(position), "an effect is missing or happens twice"),
             Item::Bookmark(_) => {
-                assert!(expected.is_none_or(|next| next > position), "passed over {expected:?}")
+                assert!(expected.is_none_or(|next| next > position), "passed over {expected:?}");
             }
             other => panic!("{other:?} out of nothing"),
         }
