@@ -9,7 +9,9 @@
 mod browser;
 mod ceremony;
 mod connection;
+mod docs;
 mod examples;
+mod log;
 mod python;
 mod serve;
 mod sessions;
@@ -17,3 +19,4 @@ mod stream;
 mod threats;
 mod verification;
 mod view;
+mod worker;

@@ -12,6 +12,7 @@ use passkey_accounts_server::{
     context::Context,
     crypto::Keyring,
     keys::{ApiKey, KeyEnvironment},
+    log::Retention,
     mail::{Mailer, Outbox},
     routes::{Mode, Site},
     server::{Prepared, Running, Settings},
@@ -30,6 +31,7 @@ pub struct TestServer {
     directory: TempDir,
     clock: Clock,
     session_limits: SessionLimits,
+    drain_ms: u64,
     address: SocketAddr,
     /// The app that tests sign in to.
     pub app_id: AppID,
@@ -55,6 +57,7 @@ impl TestServer {
             directory: TempDir::new().expect("a temporary folder can be made"),
             clock,
             session_limits,
+            drain_ms: 0,
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             app_id: AppID::from_bytes(make_random()),
             api_key: String::new(),
@@ -70,6 +73,8 @@ impl TestServer {
             keyring: Keyring::new(&[7; 32]),
             mailer: Mailer::Outbox(Outbox::default()),
             session_limits: self.session_limits,
+            retention: Retention::default(),
+            drain_ms: self.drain_ms,
             tls: None,
         };
         let listener = TcpListener::bind(self.address).await.expect("the port is free");
@@ -109,6 +114,12 @@ impl TestServer {
         if let Some(running) = self.running.take() {
             running.stop().await;
         }
+    }
+
+    /// Starts the server again with this time for sockets to leave; it is 0 otherwise.
+    pub async fn set_drain_ms(&mut self, drain_ms: u64) {
+        self.drain_ms = drain_ms;
+        self.restart().await;
     }
 
     /// Starts a stopped server on the same port with the same data.
