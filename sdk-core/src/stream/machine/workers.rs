@@ -244,6 +244,14 @@ fn still_working_is_said_three_times_per_timeout_while_something_is_in_hand() {
 }
 
 #[test]
+fn after_a_gap_no_id_of_before_is_said_again() {
+    let mut world = owner(8, 0);
+    world.receive(&gap("e-1", "snapshot"));
+    let _in_hand = world.fetch();
+    assert_eq!(world.wait(), [ack(r#"{"id":null}"#)]);
+}
+
+#[test]
 fn what_this_process_has_handled_is_not_handed_to_it_again() {
     let mut world = owner(8, 0);
     for (id, prev) in [("e-2", "e-1"), ("e-3", "e-2")] {
