@@ -8,7 +8,7 @@
 //!
 //! | file | what it is |
 //! | --- | --- |
-//! | `machine.rs` | the connection: back-off, key, hello, live, drain |
+//! | `machine.rs` | the connection: back-off, key, hello; `machine/live.rs`: live, drain |
 //! | `lane.rs` | one lane: received, in hand, acknowledged |
 //! | `cursor.rs` | what may follow what |
 //! | `acks.rs`, `done.rs` | acknowledgements gathered; what this process has handled lately |
