@@ -2,14 +2,29 @@
 //!
 //! | feature | what it adds |
 //! | --- | --- |
-//! | `native` (default) | the event-stream client on tokio |
 //! | `http` (default) | the HTTP API's client on reqwest |
+//! | `native` (default) | the client of a back end on tokio: [`Accounts`], the event stream |
+//! | `sqlite` | [`SqlitePositions`]: positions in the transaction of the effect (sqlx) |
 //! | `verify` | checking assertions and evidence (aws-lc-rs) |
-//! | `json` | the wire types in JSON |
+//! | `json` | the wire types in JSON, and the event stream's machine |
 //! | `web` | the browser socket |
 //! | `openapi` | OpenAPI schemas of the HTTP API's types, for servers |
 //!
 //! With none of them the crate is pure: state machines and hashes, with time and randomness as arguments.
+//!
+//! ```no_run
+//! # #[cfg(feature = "native")]
+//! # async fn example() -> Result<(), passkey_accounts::StreamError> {
+//! let accounts = passkey_accounts::Accounts::connect("https://auth.example", "pa_live_...")?;
+//! let mut events = accounts.events().open();
+//! while let Some(delivery) = events.next().await {
+//!     let delivery = delivery?;
+//!     println!("{:?}", delivery.item());
+//!     delivery.ack();
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 #[cfg(feature = "http")]
 pub mod api;
@@ -30,6 +45,12 @@ pub mod transport;
 #[cfg(feature = "http")]
 pub use api::{Api, ApiError};
 #[cfg(feature = "native")]
-pub use client::{Events, EventsBuilder};
+pub use client::{
+    Accounts, BoxError, Delivery, Events, EventsBuilder, KeyProvider, Position, PositionStore, Receipt,
+};
+#[cfg(feature = "sqlite")]
+pub use client::{SaveError, SqlitePositions};
+#[cfg(feature = "native")]
+pub use protocol::stream::Start;
 #[cfg(feature = "native")]
 pub use stream::{Event, Item, Status, StreamError};
