@@ -24,6 +24,10 @@ pub mod stream;
 pub mod transport;
 
 #[cfg(feature = "native")]
-pub use client::{Events, EventsBuilder};
+pub use client::{
+    Accounts, BoxError, Delivery, Events, EventsBuilder, KeyProvider, Position, PositionStore, Receipt,
+};
+#[cfg(feature = "native")]
+pub use protocol::stream::Start;
 #[cfg(feature = "native")]
 pub use stream::{Event, Item, Status, StreamError};

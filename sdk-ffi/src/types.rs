@@ -469,6 +469,7 @@ pub struct Bookmark {
 
 impl From<core::Bookmark> for Bookmark {
     fn from(bookmark: core::Bookmark) -> Self {
+        // The chain and its signed heads are checked in Rust.
         let core::Bookmark { id, time, hash: _, head: _ } = bookmark;
         Self { id, time: system_time(time) }
     }

@@ -3,10 +3,10 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use super::{Machine, Output, Subscription};
+use super::{Machine, Output};
 use crate::{
     protocol::stream::GapNext,
-    stream::{Item, Lost},
+    stream::{InHand, Item, Lost, Subscription},
 };
 
 const SEEDS: u64 = 400;
@@ -153,10 +153,9 @@ struct World {
 
 impl World {
     fn new(seed: u64) -> Self {
-        let subscription = Subscription { api_key: "k".into(), types: None, after: None };
         let log = Log { lineage: 0, kept: vec!["0-start".into()], parents: HashMap::new() };
         Self {
-            machine: Machine::new(subscription, seed, Duration::ZERO),
+            machine: Machine::new(Subscription::default(), seed, Duration::ZERO),
             now: Duration::ZERO,
             random: fastrand::Rng::with_seed(seed),
             log,
@@ -229,9 +228,11 @@ impl World {
     }
 
     fn carry_out(&mut self) {
+        self.handle_items();
         while let Some(output) = self.machine.poll_output() {
             match output {
-                Output::Connect => {
+                Output::Key => self.machine.handle_key(self.now, "k".into()),
+                Output::Connect { .. } => {
                     assert!(self.server.is_none() && !self.connecting, "two connections");
                     self.connecting = true;
                 }
@@ -240,10 +241,18 @@ impl World {
                     self.mismatches += u64::from(code == 4009);
                     (self.server, self.connecting) = (None, false);
                 }
-                Output::Deliver(item) => self.application.handle(item, &self.log),
+                Output::Start { .. } => panic!("a view is offered no lane"),
                 Output::Status(_) => {}
                 Output::End(error) => panic!("nothing here is final: {error}"),
             }
+            self.handle_items();
+        }
+    }
+
+    fn handle_items(&mut self) {
+        while let Some(InHand { token, item, .. }) = self.machine.poll_item(self.now) {
+            self.application.handle(item, &self.log);
+            self.machine.handle_settled(self.now, token, true);
         }
     }
 
@@ -256,7 +265,7 @@ impl World {
     fn greet(&mut self, first: &str) {
         let first: serde_json::Value = serde_json::from_str(first).unwrap();
         assert!(matches!(self.server, Some(Server::AwaitsFirst)), "a first message out of turn");
-        self.machine.handle_message(self.now, super::tests::READY);
+        self.machine.handle_message(self.now, super::world::READY);
         let after = first.get("after").map(|after| after.as_str().unwrap().to_owned());
         let Some(after) = after else {
             self.server = Some(self.snapshot());

@@ -1,0 +1,16 @@
+//! What a Rust back end holds: one handle of a server, and what is opened from it.
+
+mod accounts;
+mod builder;
+mod delivery;
+mod events;
+mod key;
+mod positions;
+
+pub use accounts::Accounts;
+pub use builder::EventsBuilder;
+pub use delivery::{Delivery, Receipt};
+pub use events::Events;
+pub(crate) use key::Keys;
+pub use key::{BoxError, KeyProvider};
+pub use positions::{Position, PositionStore};
