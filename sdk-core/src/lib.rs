@@ -25,7 +25,8 @@ pub mod transport;
 
 #[cfg(feature = "native")]
 pub use client::{
-    Accounts, BoxError, Delivery, Events, EventsBuilder, KeyProvider, Position, PositionStore, Receipt,
+    Accounts, BoxError, Delivery, Events, EventsBuilder, KeyProvider, LiveSessions, Position, PositionStore,
+    Receipt,
 };
 #[cfg(feature = "native")]
 pub use protocol::stream::Start;

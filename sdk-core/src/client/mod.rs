@@ -5,7 +5,10 @@ mod builder;
 mod delivery;
 mod events;
 mod key;
+mod live_sessions;
 mod positions;
+#[cfg(feature = "verify")]
+mod witnessed;
 
 pub use accounts::Accounts;
 pub use builder::EventsBuilder;
@@ -13,4 +16,5 @@ pub use delivery::{Delivery, Receipt};
 pub use events::Events;
 pub(crate) use key::Keys;
 pub use key::{BoxError, KeyProvider};
+pub use live_sessions::LiveSessions;
 pub use positions::{Position, PositionStore};

@@ -22,7 +22,8 @@ impl Moment {
         self.elapsed.saturating_sub(earlier.elapsed).max(wall)
     }
 
-    fn minus(self, age: Duration) -> Self {
+    /// So long ago.
+    pub(crate) fn minus(self, age: Duration) -> Self {
         let wall = UnixMillis(self.wall.0.saturating_sub(millis(age)));
         Self { elapsed: self.elapsed.saturating_sub(age), wall }
     }

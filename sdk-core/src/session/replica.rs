@@ -113,6 +113,7 @@ impl Replica {
             session.finish(Ended::Unfollowed);
         }
         self.shared.waiting.wake_all();
+        self.shared.synced.notify_waiters();
         self.shared.close_endings();
     }
 
@@ -203,6 +204,7 @@ impl Replica {
             self.shared.announce(&removed, Ended::Vanished);
         }
         self.shared.waiting.wake_all();
+        self.shared.synced.notify_waiters();
     }
 
     fn apply_gap(&mut self, _gap: &Gap) {

@@ -20,7 +20,7 @@ use std::{
 };
 
 use super::{
-    Bookmark, Event, InHand, Item, Lost, Status, StreamError, Subscription, Token,
+    Bookmark, Event, Greeting, InHand, Item, Lost, Status, StreamError, Subscription, Token,
     backoff::Backoff,
     cursor::{Mismatch, Resume},
     ending::Verdict,
@@ -101,6 +101,7 @@ pub struct Machine {
     done_events: usize,
     /// The address for the next connection, if the server named one.
     elsewhere: Option<String>,
+    greeting: Option<Greeting>,
     /// The last `error` of this connection: the close that follows says the same in fewer words.
     failure: Option<Failure>,
     outputs: VecDeque<Output>,
@@ -170,6 +171,7 @@ impl Machine {
             handed_over: 0,
             done_events: 0,
             elsewhere: None,
+            greeting: None,
             failure: None,
             outputs: VecDeque::new(),
         }
@@ -183,6 +185,11 @@ impl Machine {
     /// Whether [`poll_output`](Self::poll_output) has something.
     pub fn has_outputs(&self) -> bool {
         !self.outputs.is_empty()
+    }
+
+    /// What the server said of itself last.
+    pub const fn greeting(&self) -> Option<Greeting> {
+        self.greeting
     }
 
     /// When to call [`handle_tick`](Self::handle_tick) if nothing happens before; `None` when it is over.
@@ -449,6 +456,8 @@ impl Machine {
             self.end(StreamError::refused(code, None));
             return;
         }
+        let Ready { app_id, time, .. } = *ready;
+        self.greeting = Some(Greeting { app_id, time, heard_at: now });
         // A server that promises a beat every millisecond or every year is not taken at its word.
         let beat = Duration::from_millis(ready.idle_ms).clamp(SHORTEST_BEAT, LONGEST_BEAT);
         let is_worker = self.subscription.is_worker();
