@@ -18,6 +18,7 @@ use crate::{
     routes::Site,
     sessions::{Detached, SessionLimits},
     store::Store,
+    stream::Consumers,
 };
 
 /// What all handlers share, for the life of the server.
@@ -39,6 +40,10 @@ pub struct Context {
     pub detached: Detached,
     /// Back-end sockets, counted per app.
     pub back_ends: BackEnds,
+    /// Workers, grouped by consumer.
+    pub consumers: Consumers,
+    /// How long sockets may take to leave when the server stops, in milliseconds.
+    pub drain_ms: u64,
     /// What the pages are told.
     pub site: Site,
     /// Sockets that are being served; the server waits for them when it stops.

@@ -62,3 +62,39 @@ pub const READ_ENTRIES: usize = 64;
 
 /// Time for sockets to leave when the server stops, in milliseconds.
 pub const DRAIN_MS: u64 = 5_000;
+
+/// A log's head is signed anew at most this often, in milliseconds ...
+pub const HEAD_MS: u64 = 60_000;
+
+/// ... or after this many entries.
+pub const HEAD_ENTRIES: u64 = 1_000;
+
+/// Acknowledgements of one socket: this many at once ...
+pub const ACK_BURST: u32 = 200;
+
+/// ... and then this many a second.
+pub const ACKS_PER_SECOND: u32 = 50;
+
+/// How long a worker may take to give a lane back, in milliseconds.
+pub const HAND_OVER_MS: u64 = 10_000;
+
+/// Positions of workers are written at most this often, in milliseconds. Losing one costs a repetition, no more.
+pub const SETTLE_MS: u64 = 250;
+
+/// A back end is told this long before its key expires, in milliseconds.
+pub const KEY_EXPIRING_MS: u64 = 60_000;
+
+/// Consumers of one app.
+pub const MAX_CONSUMERS_PER_APP: u32 = 256;
+
+/// How long entries are kept, in milliseconds, where the app has no wish of its own: 7 days.
+pub const RETENTION_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
+
+/// How many entries are kept, where the app has no wish of its own.
+pub const RETENTION_ENTRIES: u64 = 1_000_000;
+
+/// How often logs are cut, in milliseconds.
+pub const CUT_EVERY_MS: u64 = 60_000;
+
+/// Entries that one commit cuts off at most: signing in must not wait for housekeeping.
+pub const CUT_ENTRIES: u64 = 10_000;

@@ -13,10 +13,12 @@ use crate::{
     crypto::Keyring,
     limits::DRAIN_MS,
     listen::listen,
+    log::Retention,
     mail::Mailer,
     routes::{Site, router},
     sessions::{Detached, SessionLimits},
     store::{OpenError, Store},
+    stream::Consumers,
 };
 
 /// What a server is made of.
@@ -32,6 +34,10 @@ pub struct Settings {
     pub mailer: Mailer,
     /// How long sessions last.
     pub session_limits: SessionLimits,
+    /// How much of each log is kept.
+    pub retention: Retention,
+    /// How long sockets may take to leave when the server stops, in milliseconds; 0: they are closed at once.
+    pub drain_ms: u64,
     /// TLS, unless a proxy in front or a loopback address does without.
     pub tls: Option<Arc<rustls::ServerConfig>>,
 }
@@ -64,7 +70,8 @@ impl Prepared {
     /// [`OpenError`] when the apps cannot be read, or the listener has no address.
     pub async fn start(self, listener: TcpListener, site: Site) -> Result<Running, OpenError> {
         let Self {
-            settings: Settings { data_directory, clock, keyring, mailer, session_limits, tls },
+            settings:
+                Settings { data_directory, clock, keyring, mailer, session_limits, retention, drain_ms, tls },
             store,
         } = self;
         let address = listener.local_addr().map_err(|error| OpenError::Directory(data_directory, error))?;
@@ -89,6 +96,8 @@ impl Prepared {
             session_limits,
             detached,
             back_ends,
+            consumers: Consumers::default(),
+            drain_ms,
             site,
             stopping,
             sockets: tasks.clone(),
@@ -97,6 +106,10 @@ impl Prepared {
             let context = Arc::clone(&context);
             async move { context.detached.sweep(&context.store, &context.clock).await }
         });
+        let cutter = tokio::spawn({
+            let context = Arc::clone(&context);
+            async move { retention.keep_cutting(&context.store, &context.clock).await }
+        });
         let accepting = tokio::spawn(listen(
             listener,
             tls,
@@ -104,7 +117,7 @@ impl Prepared {
             context.stopping.clone(),
             tasks.clone(),
         ));
-        Ok(Running { address, context, stop, tasks, accepting, sweeper })
+        Ok(Running { address, context, stop, tasks, accepting, housekeeping: [sweeper, cutter] })
     }
 }
 
@@ -118,7 +131,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     tasks: TaskTracker,
     accepting: JoinHandle<()>,
-    sweeper: JoinHandle<()>,
+    housekeeping: [JoinHandle<()>; 2],
 }
 
 impl Running {
@@ -127,11 +140,14 @@ impl Running {
         self.stop.send_replace(true);
         let _ = self.accepting.await;
         self.tasks.close();
-        let drained = tokio::time::timeout(Duration::from_millis(DRAIN_MS), self.tasks.wait()).await;
+        let patience = Duration::from_millis(self.context.drain_ms + DRAIN_MS);
+        let drained = tokio::time::timeout(patience, self.tasks.wait()).await;
         if drained.is_err() {
             tracing::warn!(connections = self.tasks.len(), "stopped before every connection had left");
         }
-        self.sweeper.abort();
-        let _ = self.sweeper.await;
+        for task in self.housekeeping {
+            task.abort();
+            let _ = task.await;
+        }
     }
 }

@@ -17,3 +17,4 @@ mod stream;
 mod threats;
 mod verification;
 mod view;
+mod worker;

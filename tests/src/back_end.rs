@@ -1,7 +1,7 @@
 //! A back end without a library: the event socket spoken by hand.
 
 use futures_util::{SinkExt, StreamExt};
-use passkey_accounts::protocol::stream::{Message, RawEvent, Snapshot};
+use passkey_accounts::protocol::stream::{Ack, Assigned, Message, RawEvent, Reply, Snapshot};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite};
@@ -42,6 +42,13 @@ impl BackEnd {
         back_end
     }
 
+    /// Leaves in an orderly way, and waits until the server has seen it.
+    pub async fn close(mut self) {
+        // An error means that the server was faster.
+        let _ = self.0.close(None).await;
+        while let Some(Ok(_)) = self.0.next().await {}
+    }
+
     /// Sends text as it is.
     pub async fn send_text(&mut self, text: impl Into<String>) {
         self.0.send(tungstenite::Message::text(text.into())).await.expect("the socket takes a frame");
@@ -71,11 +78,38 @@ impl BackEnd {
             .expect("the server sends known types only")
     }
 
-    /// The next event of a view.
+    /// The next event; bookmarks before it are read over.
     pub async fn event(&mut self) -> RawEvent {
+        loop {
+            match self.message().await {
+                Message::Event(event) => return event,
+                Message::Bookmark(_) => {}
+                other => panic!("expected an event, got {other:?}"),
+            }
+        }
+    }
+
+    /// Acknowledges everything up to an id.
+    pub async fn ack(&mut self, id: &str) {
+        self.reply(Ack { id: Some(id.to_owned()), ..Ack::default() }).await;
+    }
+
+    /// Sends an acknowledgement.
+    pub async fn reply(&mut self, ack: Ack) {
+        self.send_text(Reply::Ack(ack).encode()).await;
+    }
+
+    /// A worker of this consumer, with these further members in its first message, `ready` read.
+    pub async fn worker(server: &TestServer, consumer: &str, mut members: Value) -> Self {
+        members["consumer"] = consumer.into();
+        Self::view(server, members).await
+    }
+
+    /// The next offer of a lane.
+    pub async fn assigned(&mut self) -> Assigned {
         match self.message().await {
-            Message::Event(event) => event,
-            other => panic!("expected an event, got {other:?}"),
+            Message::Assigned(assigned) => assigned,
+            other => panic!("expected an offer, got {other:?}"),
         }
     }
 

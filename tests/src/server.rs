@@ -12,6 +12,7 @@ use passkey_accounts_server::{
     context::Context,
     crypto::Keyring,
     keys::{ApiKey, KeyEnvironment},
+    log::Retention,
     mail::{Mailer, Outbox},
     routes::{Mode, Site},
     server::{Prepared, Running, Settings},
@@ -70,6 +71,8 @@ impl TestServer {
             keyring: Keyring::new(&[7; 32]),
             mailer: Mailer::Outbox(Outbox::default()),
             session_limits: self.session_limits,
+            retention: Retention::default(),
+            drain_ms: 0,
             tls: None,
         };
         let listener = TcpListener::bind(self.address).await.expect("the port is free");

@@ -19,6 +19,7 @@ use crate::{
     clock::{Clock, make_random},
     crypto::{Keyring, write_secret},
     keys::{ApiKey, KeyEnvironment},
+    log::Retention,
     mail::{Mailer, Outbox},
     routes::{Mode, Site},
     server::{Prepared, Settings},
@@ -64,6 +65,8 @@ impl Dev {
             keyring: Keyring::load(&self.data_dir.join("dev-root.key"), true)?,
             mailer: Mailer::Outbox(Outbox::default()),
             session_limits: SessionLimits::default(),
+            retention: Retention::default(),
+            drain_ms: 0,
             tls: None,
         };
         let prepared = Prepared::open(settings).await?;

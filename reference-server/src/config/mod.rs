@@ -15,6 +15,7 @@ pub use tls::{TlsError, load as load_tls};
 
 use crate::{
     apps::{NotAnOrigin, Origin},
+    log::Retention,
     sessions::SessionLimits,
 };
 
@@ -47,6 +48,39 @@ pub struct Config {
     /// How long sessions last.
     #[serde(default)]
     pub sessions: Sessions,
+    /// How much of each app's log is kept.
+    #[serde(default)]
+    pub log: Log,
+    /// How long sockets may take to leave when the server stops, in seconds. 0 to 60; default 5.
+    #[serde(default = "drain_seconds")]
+    pub drain_seconds: u64,
+}
+
+const fn drain_seconds() -> u64 {
+    5
+}
+
+/// How much of each app's log is kept, unless the app has a wish of its own: whichever limit is reached first.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// Longest age of an event, in days. 1 to 3,650; default 7.
+    pub retention_days: u64,
+    /// Largest number of events. 1,000 to 1,000,000,000; default 1,000,000.
+    pub retention_events: u64,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { retention_days: 7, retention_events: 1_000_000 }
+    }
+}
+
+impl Log {
+    /// In the server's own units.
+    pub const fn retention(self) -> Retention {
+        Retention { age_ms: self.retention_days * 24 * 60 * 60 * 1_000, entries: self.retention_events }
+    }
 }
 
 /// A certificate and its key, as PEM files.
@@ -165,6 +199,13 @@ impl Config {
         if grace_seconds > 300 {
             return Err(ConfigError::Grace(grace_seconds));
         }
+        let Log { retention_days, retention_events } = self.log;
+        if !(1..=3_650).contains(&retention_days) || !(1_000..=1_000_000_000).contains(&retention_events) {
+            return Err(ConfigError::Retention);
+        }
+        if self.drain_seconds > 60 {
+            return Err(ConfigError::Drain(self.drain_seconds));
+        }
         Ok(())
     }
 }
@@ -197,6 +238,12 @@ pub enum ConfigError {
     /// A vanished page would count as signed in for too long.
     #[error("sessions.grace_seconds is {0}; it goes from 0 (a session ends with its socket) to 300")]
     Grace(u64),
+    /// Back ends that were away would be sent a gap at once, or the disk would fill up.
+    #[error("log.retention_days goes from 1 to 3650, log.retention_events from 1000 to 1000000000")]
+    Retention,
+    /// Whatever starts the server again would lose patience first.
+    #[error("drain_seconds is {0}; it goes from 0 (sockets are closed at once) to 60")]
+    Drain(u64),
 }
 
 #[cfg(test)]

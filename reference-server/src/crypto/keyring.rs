@@ -14,7 +14,7 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use passkey_accounts::protocol::AppID;
 use zeroize::Zeroizing;
 
-use super::Email;
+use super::{Email, HeadSigner};
 use crate::clock::make_random;
 
 /// Length of a root key.
@@ -26,6 +26,7 @@ pub struct Keyring {
     email_index: hmac::Key,
     credential_index: hmac::Key,
     decoy: hmac::Key,
+    head: HeadSigner,
 }
 
 impl Keyring {
@@ -46,6 +47,7 @@ impl Keyring {
             email_index: index("email-index"),
             credential_index: index("credential-index"),
             decoy: index("decoy"),
+            head: HeadSigner::new(&derive("log-head")),
         }
     }
 
@@ -86,6 +88,11 @@ impl Keyring {
     /// The keyed index that a credential id is looked up by.
     pub fn derive_credential_index(&self, app_id: AppID, credential_id: &[u8]) -> [u8; 32] {
         tag(&self.credential_index, &[app_id.as_bytes(), credential_id])
+    }
+
+    /// What signs the heads of logs.
+    pub const fn head_signer(&self) -> &HeadSigner {
+        &self.head
     }
 
     /// 32 bytes that an unknown address always gets, and nobody else can compute.

@@ -5,8 +5,11 @@ use std::{borrow::Cow, fmt::Write, sync::OnceLock};
 use axum::extract::ws::Utf8Bytes;
 use passkey_accounts::{
     log::{ChainHash, Epoch, EventID},
-    protocol::{UnixMillis, event::EventKind},
+    protocol::{AccountID, UnixMillis, event::EventKind},
 };
+use serde::Deserialize;
+
+use super::Place;
 
 /// A committed (or about to be committed) event.
 #[derive(Debug)]
@@ -24,7 +27,8 @@ pub struct Entry {
     /// Its id on the wire.
     pub id: EventID,
     shortest: OnceLock<Option<Utf8Bytes>>,
-    shared: OnceLock<(EventID, Utf8Bytes)>,
+    shared: OnceLock<(EventID, Option<u32>, Utf8Bytes)>,
+    share: OnceLock<u8>,
 }
 
 impl Entry {
@@ -47,13 +51,38 @@ impl Entry {
             id,
             shortest: OnceLock::new(),
             shared: OnceLock::new(),
+            share: OnceLock::new(),
         }
     }
 
-    /// The frame for a view whose last position is `prev`. Views that agree on it, which is nearly all, share one.
-    pub fn frame(&self, prev: EventID) -> Utf8Bytes {
-        let (shared_prev, frame) = self.shared.get_or_init(|| (prev, self.encode(prev)));
-        if *shared_prev == prev { frame.clone() } else { self.encode(prev) }
+    /// Its position.
+    pub const fn place(&self) -> Place {
+        Place { id: self.id, hash: self.hash }
+    }
+
+    /// Which of this many lanes carries it: entries of one account are always in one lane.
+    pub fn lane(&self, lanes: u32) -> u32 {
+        #[derive(Deserialize)]
+        struct Data {
+            #[serde(rename = "accountID")]
+            account_id: Option<AccountID>,
+        }
+        if lanes <= 1 {
+            return 0;
+        }
+        let share = self.share.get_or_init(|| {
+            let data = serde_json::from_str::<Data>(&self.data).ok();
+            data.and_then(|data| data.account_id).map_or(0, share_of)
+        });
+        u32::from(*share) % lanes
+    }
+
+    /// The frame for a reader whose last position is `prev`. Readers that agree on it, which is nearly all, share one.
+    /// `lane` is said only where there are several.
+    pub fn frame(&self, prev: EventID, lane: Option<u32>) -> Utf8Bytes {
+        let (shared_prev, shared_lane, frame) =
+            self.shared.get_or_init(|| (prev, lane, self.encode(prev, lane)));
+        if *shared_prev == prev && *shared_lane == lane { frame.clone() } else { self.encode(prev, lane) }
     }
 
     /// The frame for the shortest client, if this entry is an account edge: first session in, last session out.
@@ -61,14 +90,18 @@ impl Entry {
         self.shortest.get_or_init(|| self.encode_shortest()).clone()
     }
 
-    fn encode(&self, prev: EventID) -> Utf8Bytes {
-        let mut frame = String::with_capacity(self.data.len() + 160);
+    fn encode(&self, prev: EventID, lane: Option<u32>) -> Utf8Bytes {
+        let mut frame = String::with_capacity(self.data.len() + 176);
         let Self { name, data, id, seq, time, .. } = self;
         write!(
             frame,
-            r#"{{"type":"{name}","data":{data},"id":"{id}","prev":"{prev}","seq":{seq},"time":"{time}"}}"#
+            r#"{{"type":"{name}","data":{data},"id":"{id}","prev":"{prev}","seq":{seq},"time":"{time}""#
         )
         .expect("a String takes everything");
+        if let Some(lane) = lane {
+            write!(frame, r#","lane":{lane}"#).expect("a String takes everything");
+        }
+        frame.push('}');
         frame.into()
     }
 
@@ -80,4 +113,10 @@ impl Entry {
         };
         Some(format!(r#"{{"type":"{}","data":{{"accountID":"{edge}"}}}}"#, self.name).into())
     }
+}
+
+/// An account's share of a log: lane `share mod lanes` carries it.
+pub fn share_of(account_id: AccountID) -> u8 {
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, account_id.to_string().as_bytes());
+    hash.as_ref().first().copied().unwrap_or(0)
 }

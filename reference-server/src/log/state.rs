@@ -5,11 +5,27 @@ use std::sync::Arc;
 use imbl::{HashMap, OrdMap};
 use passkey_accounts::{
     log::{ChainHash, Entry as ChainEntry, Epoch, EventID},
-    protocol::{AccountID, AppID, SessionID, UnixMillis, event::EventKind},
+    protocol::{AccountID, AppID, SessionID, UnixMillis, event::EventKind, stream::GapReason},
 };
 
 use super::Entry;
 use crate::sessions::Session;
+
+/// A position with the whole of its hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// As it is told to back ends.
+    pub id: EventID,
+    /// The chain up to it.
+    pub hash: ChainHash,
+}
+
+impl Place {
+    /// The position of the entry with this number and hash.
+    pub fn new(epoch: Epoch, seq: u64, hash: ChainHash) -> Self {
+        Self { id: EventID::new(epoch, seq, &hash), hash }
+    }
+}
 
 /// One app's log up to some entry, without the entries themselves.
 ///
@@ -18,17 +34,27 @@ use crate::sessions::Session;
 pub struct LogState {
     app_id: AppID,
     epoch: Epoch,
-    seq: u64,
-    hash: ChainHash,
+    start: Place,
+    head: Place,
     sessions: OrdMap<SessionID, Arc<Session>>,
     accounts: HashMap<AccountID, u64>,
 }
 
 impl LogState {
-    /// A log whose last entry has this number and hash, with no session open; 0 and
-    /// [`ChainHash::GENESIS`] for an empty one.
-    pub fn new(app_id: AppID, epoch: Epoch, seq: u64, hash: ChainHash) -> Self {
-        Self { app_id, epoch, seq, hash, sessions: OrdMap::new(), accounts: HashMap::new() }
+    /// A log of the entries after `start` up to `head`, with no session open.
+    pub fn new(app_id: AppID, start: Place, head: Place) -> Self {
+        Self { app_id, epoch: head.id.epoch, start, head, sessions: OrdMap::new(), accounts: HashMap::new() }
+    }
+
+    /// A log without entries.
+    pub fn empty(app_id: AppID, epoch: Epoch) -> Self {
+        let genesis = Place::new(epoch, 0, ChainHash::GENESIS);
+        Self::new(app_id, genesis, genesis)
+    }
+
+    /// Whose log.
+    pub const fn app_id(&self) -> AppID {
+        self.app_id
     }
 
     /// The log's lineage.
@@ -38,12 +64,45 @@ impl LogState {
 
     /// The number of the last entry.
     pub const fn seq(&self) -> u64 {
-        self.seq
+        self.head.id.seq
     }
 
     /// The position of the last entry.
-    pub fn head(&self) -> EventID {
-        EventID::new(self.epoch, self.seq, &self.hash)
+    pub const fn head(&self) -> Place {
+        self.head
+    }
+
+    /// The position before the oldest entry that is kept.
+    pub const fn start(&self) -> Place {
+        self.start
+    }
+
+    /// The entries up to `start` are no longer kept.
+    pub fn cut(&mut self, start: Place) {
+        self.start = start;
+    }
+
+    /// Whether a reader can go on after `position`, where `stored` is the hash of the entry with that number, if it is
+    /// kept. Checked on every use: a position from before a restored backup must never be continued in silence.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn check(&self, position: EventID, stored: Option<ChainHash>) -> Result<Place, GapReason> {
+        if position.epoch != self.epoch {
+            return Err(GapReason::Epoch);
+        }
+        if position.seq > self.head.id.seq {
+            return Err(GapReason::Ahead);
+        }
+        if position.seq < self.start.id.seq {
+            return Err(GapReason::Truncated);
+        }
+        let hash = if position.seq == self.start.id.seq { Some(self.start.hash) } else { stored };
+        match hash {
+            None => Err(GapReason::Truncated),
+            Some(hash) if !position.matches(&hash) => Err(GapReason::Diverged),
+            Some(hash) => Ok(Place { id: position, hash }),
+        }
     }
 
     /// The open sessions in the order of their ids.
@@ -74,10 +133,10 @@ impl LogState {
 
     /// Appends an event and returns its entry.
     pub fn append(&mut self, now: UnixMillis, kind: &EventKind) -> Entry {
-        let (seq, name, data) = (self.seq + 1, kind.name(), kind.data_json());
+        let (seq, name, data) = (self.seq() + 1, kind.name(), kind.data_json());
         let Self { app_id, epoch, .. } = *self;
-        self.hash = self.hash.followed_by(&ChainEntry { app_id, epoch, seq, time: now, name, data: &data });
-        self.seq = seq;
-        Entry::new(epoch, seq, now, name, data, self.hash)
+        let entry = ChainEntry { app_id, epoch, seq, time: now, name, data: &data };
+        self.head = Place::new(epoch, seq, self.head.hash.followed_by(&entry));
+        Entry::new(epoch, seq, now, name, data, self.head.hash)
     }
 }

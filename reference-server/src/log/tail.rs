@@ -5,10 +5,14 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
-use passkey_accounts::protocol::AppID;
+use passkey_accounts::protocol::{AppID, UnixMillis, stream::SignedHead};
 use tokio::sync::watch;
 
 use super::{Entry, LogState};
+use crate::{
+    crypto::HeadSigner,
+    limits::{HEAD_ENTRIES, HEAD_MS},
+};
 
 /// Entries kept in memory per app. Older ones are read from the database.
 const RING_ENTRIES: usize = 1_000;
@@ -41,12 +45,13 @@ pub struct Tail {
 struct Inner {
     state: LogState,
     ring: VecDeque<Arc<Entry>>,
+    signed: Option<SignedHead>,
 }
 
 impl Tail {
     fn new(state: LogState) -> Self {
         let head = watch::Sender::new(state.seq());
-        Self { inner: Mutex::new(Inner { state, ring: VecDeque::new() }), head }
+        Self { inner: Mutex::new(Inner { state, ring: VecDeque::new(), signed: None }), head }
     }
 
     /// The state as of the last committed entry.
@@ -65,9 +70,27 @@ impl Tail {
         if seq >= inner.state.seq() {
             return Some(Vec::new());
         }
+        if seq < inner.state.start().id.seq {
+            return None;
+        }
         let first = inner.ring.front()?.seq;
         let skip = usize::try_from((seq + 1).checked_sub(first)?).ok()?;
         Some(inner.ring.iter().skip(skip).take(limit).cloned().collect())
+    }
+
+    /// The head of the log, signed: at most every [`HEAD_MS`] or [`HEAD_ENTRIES`], and then for all readers.
+    pub fn signed_head(&self, signer: &HeadSigner, now: UnixMillis) -> SignedHead {
+        let mut inner = self.lock();
+        let head = inner.state.head();
+        if let Some(signed) = &inner.signed {
+            let is_young = now.since(signed.time) < HEAD_MS && head.id.seq < signed.seq + HEAD_ENTRIES;
+            if is_young || head.id.seq == signed.seq {
+                return signed.clone();
+            }
+        }
+        let signed = signer.sign(inner.state.app_id(), head, now);
+        inner.signed = Some(signed.clone());
+        signed
     }
 
     /// Makes committed entries visible and wakes the readers.

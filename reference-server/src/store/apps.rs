@@ -1,7 +1,7 @@
 //! App rows.
 
 use passkey_accounts::{
-    log::{ChainHash, Epoch},
+    log::Epoch,
     protocol::{AppID, gateway::Policy},
 };
 
@@ -22,7 +22,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn create_app(&self, app: App, epoch: Epoch) -> Result<(), StoreError> {
-        let state = LogState::new(app.app_id, epoch, 0, ChainHash::GENESIS);
+        let state = LogState::empty(app.app_id, epoch);
         let (app_id, added) = (app.app_id, state.clone());
         self.write(move |write| {
             Box::pin(async move {

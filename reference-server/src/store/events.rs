@@ -12,16 +12,19 @@ use super::{
     Store, StoreError,
     rows::{bytes, millis, runs, signed, unsigned},
 };
-use crate::log::{Entry, LogState};
+use crate::{
+    limits::CUT_ENTRIES,
+    log::{Entry, LogState, Place, Retention},
+};
 
 /// A row of the table, but for the app's id.
 type Row = (i64, i64, String, String, Vec<u8>);
 
-/// An app's id and epoch, and the number and hash of its last entry.
-type HeadRow = (Vec<u8>, String, Option<i64>, Option<Vec<u8>>);
+/// An app's id and epoch, where its log starts, and the number and hash of its last entry.
+type HeadRow = (Vec<u8>, String, i64, Option<Vec<u8>>, Option<i64>, Option<Vec<u8>>);
 
 impl Store {
-    /// Up to `limit` entries of an app's log after `seq`, from the database.
+    /// Up to `limit` entries of an app's log after `seq`, from the database; `None` when the next one is no longer kept.
     ///
     /// # Errors
     /// [`StoreError`] when the database fails or a row is unreadable.
@@ -31,7 +34,7 @@ impl Store {
         epoch: Epoch,
         seq: u64,
         limit: usize,
-    ) -> Result<Vec<Arc<Entry>>, StoreError> {
+    ) -> Result<Option<Vec<Arc<Entry>>>, StoreError> {
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT seq, time_ms, type, data, hash FROM events WHERE app_id = ? AND seq > ? ORDER BY seq LIMIT ?",
         )
@@ -40,7 +43,10 @@ impl Store {
         .bind(signed(limit as u64))
         .fetch_all(&self.reads)
         .await?;
-        rows.into_iter().map(|row| entry(epoch, row).map(Arc::new)).collect()
+        let entries: Vec<_> =
+            rows.into_iter().map(|row| entry(epoch, row).map(Arc::new)).collect::<Result<_, _>>()?;
+        // A hole before the first: the log was cut since the reader came here.
+        Ok(entries.first().is_some_and(|first| first.seq == seq + 1).then_some(entries))
     }
 
     /// The hash of the entry with that number; [`ChainHash::GENESIS`] for 0, `None` when it is not kept.
@@ -61,22 +67,118 @@ impl Store {
     }
 }
 
+impl Store {
+    /// How much of an app's log is kept: its own wish, or the default.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn retention(&self, app_id: AppID, default: Retention) -> Result<Retention, StoreError> {
+        let row: Option<(Option<i64>, Option<i64>)> =
+            sqlx::query_as("SELECT retention_ms, retention_events FROM apps WHERE app_id = ?")
+                .bind(app_id.as_bytes().as_slice())
+                .fetch_optional(&self.reads)
+                .await?;
+        let (age, entries) = row.unwrap_or_default();
+        let own = |column: Option<i64>, default| column.map_or(Ok(default), |own| unsigned(own, "retention"));
+        Ok(Retention { age_ms: own(age, default.age_ms)?, entries: own(entries, default.entries)? })
+    }
+
+    /// Sets how much of an app's log is kept; `None` for the server's default.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn set_retention(
+        &self,
+        app_id: AppID,
+        age_ms: Option<u64>,
+        entries: Option<u64>,
+    ) -> Result<(), StoreError> {
+        self.write(move |write| {
+            Box::pin(async move {
+                sqlx::query("UPDATE apps SET retention_ms = ?, retention_events = ? WHERE app_id = ?")
+                    .bind(age_ms.map(signed))
+                    .bind(entries.map(signed))
+                    .bind(app_id.as_bytes().as_slice())
+                    .execute(write.writing())
+                    .await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Cuts off entries up to `by_number`, and those from before `oldest`, of a log that starts after `start`: at most
+    /// [`CUT_ENTRIES`] at once. `false` if there were none.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn cut(
+        &self,
+        app_id: AppID,
+        start: u64,
+        by_number: u64,
+        oldest: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        // The first entry that stays, if the reach of this cut has one.
+        let (stays, last): (Option<i64>, Option<i64>) = sqlx::query_as(
+            "SELECT min(seq) FILTER (WHERE seq > ? AND time_ms >= ?), max(seq) FROM
+             (SELECT seq, time_ms FROM events WHERE app_id = ? AND seq > ? ORDER BY seq LIMIT ?)",
+        )
+        .bind(signed(by_number))
+        .bind(millis(oldest))
+        .bind(app_id.as_bytes().as_slice())
+        .bind(signed(start))
+        .bind(signed(CUT_ENTRIES))
+        .fetch_one(&self.reads)
+        .await?;
+        let Some(cut) = stays.map(|stays| stays - 1).or(last) else { return Ok(false) };
+        let cut = unsigned(cut, "event")?;
+        if cut <= start {
+            return Ok(false);
+        }
+        let Some(hash) = self.chain_hash(app_id, cut).await? else { return Ok(false) };
+        self.write(move |write| {
+            Box::pin(async move {
+                write.cut_log(app_id, cut, hash)?;
+                let app = app_id.as_bytes().as_slice();
+                sqlx::query("UPDATE apps SET log_start_seq = ?, log_start_hash = ? WHERE app_id = ?")
+                    .bind(signed(cut))
+                    .bind(hash.0.as_slice())
+                    .bind(app)
+                    .execute(write.writing())
+                    .await?;
+                sqlx::query("DELETE FROM events WHERE app_id = ? AND seq <= ?")
+                    .bind(app)
+                    .bind(signed(cut))
+                    .execute(write.writing())
+                    .await?;
+                Ok(true)
+            })
+        })
+        .await
+    }
+}
+
 /// The state of each app's log, without its open sessions.
 pub(super) async fn load_heads(
     connection: &mut SqliteConnection,
 ) -> Result<HashMap<AppID, LogState>, StoreError> {
     let rows: Vec<HeadRow> = sqlx::query_as(
-        "SELECT a.app_id, a.epoch, e.seq, e.hash FROM apps a
+        "SELECT a.app_id, a.epoch, a.log_start_seq, a.log_start_hash, e.seq, e.hash FROM apps a
          LEFT JOIN events e ON e.app_id = a.app_id AND e.seq = (SELECT max(seq) FROM events WHERE app_id = a.app_id)",
     )
     .fetch_all(connection)
     .await?;
-    let state = |(app_id, epoch, seq, hash): HeadRow| {
+    let state = |(app_id, epoch, start_seq, start_hash, seq, hash): HeadRow| {
         let app_id = AppID::from_bytes(bytes(&app_id, "app id")?);
         let epoch = epoch.parse().map_err(|_| StoreError::Corrupt("epoch"))?;
-        let seq = unsigned(seq.unwrap_or(0), "event")?;
-        let hash = hash.map_or(Ok(ChainHash::GENESIS), |hash| bytes(&hash, "event").map(ChainHash))?;
-        Ok((app_id, LogState::new(app_id, epoch, seq, hash)))
+        let place = |seq: i64, hash: Option<Vec<u8>>| {
+            let hash = hash.map_or(Ok(ChainHash::GENESIS), |hash| bytes(&hash, "event").map(ChainHash))?;
+            Ok::<_, StoreError>(Place::new(epoch, unsigned(seq, "event")?, hash))
+        };
+        let start = place(start_seq, start_hash)?;
+        let head = seq.map_or(Ok(start), |seq| place(seq, hash))?;
+        Ok((app_id, LogState::new(app_id, start, head)))
     };
     rows.into_iter().map(state).collect()
 }

@@ -34,6 +34,11 @@ pub enum KeyState {
 }
 
 impl KeyRow {
+    /// When its time is over.
+    pub const fn expires_at(&self) -> Option<UnixMillis> {
+        self.expires_at
+    }
+
     /// Whether the key may be used at `now`.
     pub fn state(&self, now: UnixMillis) -> KeyState {
         match self {

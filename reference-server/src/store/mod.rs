@@ -2,6 +2,7 @@
 
 mod accounts;
 mod apps;
+mod consumers;
 mod events;
 mod keys;
 mod open;
@@ -10,6 +11,7 @@ mod sessions;
 mod writer;
 
 pub use accounts::{AccountRow, Insertion, NewAccount};
+pub use consumers::Settled;
 pub use keys::{KeyRow, KeyState};
 pub use open::{OpenError, Store};
 pub use writer::{Write, WriteStats};

@@ -9,14 +9,17 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use passkey_accounts::protocol::{AppID, UnixMillis, event::EventKind};
+use passkey_accounts::{
+    log::ChainHash,
+    protocol::{AppID, UnixMillis, event::EventKind},
+};
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{StoreError, events, sessions};
 use crate::{
     clock::Clock,
-    log::{Entry, LogState, Logs},
+    log::{Entry, LogState, Logs, Place},
     sessions::Session,
 };
 
@@ -91,6 +94,13 @@ impl Write {
         };
         self.ended.push(session);
         Ok(Some(left))
+    }
+
+    /// Notes that entries up to `seq` are no longer kept. The caller deletes their rows.
+    pub(super) fn cut_log(&mut self, app_id: AppID, seq: u64, hash: ChainHash) -> Result<(), StoreError> {
+        let log = self.log(app_id)?;
+        log.cut(Place::new(log.epoch(), seq, hash));
+        Ok(())
     }
 
     /// Adds the log of a new app.

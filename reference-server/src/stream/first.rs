@@ -3,42 +3,77 @@
 use std::collections::HashSet;
 
 use passkey_accounts::protocol::{
-    AppID, Code, UnixMillis,
+    Code, UnixMillis,
     gateway::Failure,
-    stream::{DEFAULT_TYPES, FirstMessage, MAX_TYPES, PROTOCOL, Start},
+    stream::{
+        DEFAULT_ACK_TIMEOUT_MS, DEFAULT_TYPES, DEFAULT_WINDOW, FirstMessage, MAX_ACK_TIMEOUT_MS,
+        MAX_CONSUMER_CHARS, MAX_LANES, MAX_TYPES, MAX_WINDOW, PROTOCOL, Start,
+    },
 };
 
 use crate::{
     keys::ApiKey,
-    store::{KeyState, Store},
+    store::{KeyRow, KeyState, Store},
 };
 
 /// What a back end asked for.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Request {
+pub enum Request {
     /// Account edges from now on, in the shortest shape.
     Shortest,
-    /// A view of the log.
-    View(ViewRequest),
+    /// A view of the log, or a worker.
+    Full(Wish),
 }
 
-/// What a view asked for.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct ViewRequest {
-    pub(super) after: Option<String>,
-    pub(super) start: Start,
-    pub(super) types: Types,
+/// What a back end that speaks the protocol asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    /// Where to begin: a view at once, a worker where it has no position of its own.
+    pub begin: Begin,
+    /// Whether it wants to be sent state.
+    pub snapshot: bool,
+    /// Whether it would rather go on after a gap than end.
+    pub skip: bool,
+    /// Which events.
+    pub types: Types,
+    /// Items that may await acknowledgement; 0: none are acknowledged.
+    pub window: u32,
+    /// How long one item may stay unsettled while others wait for its lane, in milliseconds.
+    pub ack_timeout_ms: u64,
+    /// The consumer that it works for; `None` for a view.
+    pub worker: Option<Worker>,
 }
 
-/// Which events a view gets.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Types {
+/// Where a subscription begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begin {
+    /// Strictly after this id.
+    After(String),
+    /// Without a position.
+    Start(Start),
+}
+
+/// A worker's consumer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Worker {
+    /// Its name.
+    pub consumer: String,
+    /// How many lanes it gets if it is made now.
+    pub lanes: u32,
+}
+
+/// Which events a subscription gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Types {
+    /// All, also future ones.
     All,
+    /// These.
     Only(HashSet<String>),
 }
 
 impl Types {
-    pub(super) fn contains(&self, name: &str) -> bool {
+    /// Whether events of that type are wanted.
+    pub fn contains(&self, name: &str) -> bool {
         match self {
             Self::All => true,
             Self::Only(names) => names.contains(name),
@@ -46,15 +81,18 @@ impl Types {
     }
 }
 
-/// Why a first message is refused, with a sentence for the developer.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) code: Code,
-    pub(super) message: String,
+/// Why a back end is refused, with a sentence for the developer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The word of the table.
+    pub code: Code,
+    /// What is wrong.
+    pub message: String,
 }
 
 impl Refusal {
-    fn new(code: Code, message: impl Into<String>) -> Self {
+    /// A refusal with a sentence of its own.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
     }
 
@@ -70,42 +108,91 @@ impl From<Code> for Refusal {
 }
 
 /// Reads the first message. Pure.
-pub(super) fn read(text: &str) -> Result<(ApiKey, Request), Refusal> {
-    let first = FirstMessage::decode(text).map_err(|error| {
-        Refusal::new(Code::BadMessage, format!("the first message cannot be read: {error}"))
-    })?;
+///
+/// # Errors
+/// The refusal to send back.
+pub fn read(text: &str) -> Result<(ApiKey, Request), Refusal> {
+    let first = FirstMessage::decode(text)
+        .map_err(|error| bad(format!("the first message cannot be read: {error}")))?;
     let key = first.api_key.as_deref().and_then(ApiKey::parse).ok_or(Code::BadKey)?;
     let Some(version) = first.protocol else { return Ok((key, Request::Shortest)) };
     if version < PROTOCOL {
         let message = format!("this server speaks protocol {PROTOCOL}, not {version}");
         return Err(Refusal::new(Code::UnsupportedProtocol, message));
     }
+    Ok((key, Request::Full(wish(first)?)))
+}
+
+fn wish(first: FirstMessage) -> Result<Wish, Refusal> {
     let types = match first.types {
         None => Types::Only(DEFAULT_TYPES.map(str::to_owned).into()),
         Some(names) if names.len() > MAX_TYPES => {
-            return Err(Refusal::new(
-                Code::BadMessage,
-                format!("\"types\" names more than {MAX_TYPES} types"),
-            ));
+            return Err(bad(format!("\"types\" names more than {MAX_TYPES} types")));
         }
         Some(names) if names.iter().any(|name| name == "*") => Types::All,
         Some(names) => Types::Only(names.into_iter().collect()),
     };
-    Ok((
-        key,
-        Request::View(ViewRequest { after: first.after, start: first.start.unwrap_or_default(), types }),
-    ))
+    let snapshot = first.snapshot.unwrap_or(true);
+    let begin = match (first.after, first.start) {
+        (Some(after), _) => Begin::After(after),
+        (None, Some(Start::State)) if !snapshot => {
+            return Err(bad("\"start\":\"state\" asks for what \"snapshot\":false forbids"));
+        }
+        (None, None) if !snapshot => Begin::Start(Start::Earliest),
+        (None, start) => Begin::Start(start.unwrap_or_default()),
+    };
+    let skip = first.skip.unwrap_or(true);
+    if !skip && snapshot {
+        return Err(bad("\"skip\":false goes with \"snapshot\":false: state would skip events"));
+    }
+    let window = first.window.unwrap_or(DEFAULT_WINDOW);
+    if window > MAX_WINDOW {
+        return Err(bad(format!("\"window\" is at most {MAX_WINDOW}")));
+    }
+    let ack_timeout_ms = first.ack_timeout_ms.unwrap_or(DEFAULT_ACK_TIMEOUT_MS);
+    if !(MIN_ACK_TIMEOUT_MS..=MAX_ACK_TIMEOUT_MS).contains(&ack_timeout_ms) {
+        return Err(bad(format!("\"ackTimeoutMs\" is {MIN_ACK_TIMEOUT_MS} to {MAX_ACK_TIMEOUT_MS}")));
+    }
+    let worker = match first.consumer {
+        None => None,
+        Some(_) if window == 0 => return Err(bad("a consumer acknowledges: its \"window\" is 1 or more")),
+        Some(_) if matches!(begin, Begin::After(_)) => {
+            return Err(bad(
+                "a consumer says in the first ack of each lane where to start; \"after\" is for views",
+            ));
+        }
+        Some(consumer) => Some(worker(consumer, first.lanes.unwrap_or(1))?),
+    };
+    Ok(Wish { begin, snapshot, skip, types, window, ack_timeout_ms, worker })
 }
 
-/// The app that the key speaks for.
-pub(super) async fn authenticate(store: &Store, key: &ApiKey, now: UnixMillis) -> Result<AppID, Refusal> {
+fn worker(consumer: String, lanes: u32) -> Result<Worker, Refusal> {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    if !(1..=MAX_CONSUMER_CHARS).contains(&consumer.len()) || !consumer.bytes().all(is_allowed) {
+        return Err(bad(format!("\"consumer\" is 1 to {MAX_CONSUMER_CHARS} of A-Z a-z 0-9 . _ -")));
+    }
+    if !(1..=MAX_LANES).contains(&lanes) {
+        return Err(bad(format!("\"lanes\" is 1 to {MAX_LANES}")));
+    }
+    Ok(Worker { consumer, lanes })
+}
+
+fn bad(message: impl Into<String>) -> Refusal {
+    Refusal::new(Code::BadMessage, message)
+}
+
+/// Less would only mean trouble: a hand-over costs a round trip and a commit.
+const MIN_ACK_TIMEOUT_MS: u64 = 1_000;
+
+/// The row of a key that may be used now.
+pub(super) async fn authenticate(store: &Store, key: &ApiKey, now: UnixMillis) -> Result<KeyRow, Refusal> {
     let row = store.key(key.id()).await.map_err(|error| {
         tracing::error!(%error, "an API key could not be looked up");
         Code::Internal
     })?;
     let Some(row) = row.filter(|row| key.matches(&row.hash)) else { return Err(Code::BadKey.into()) };
     match row.state(now) {
-        KeyState::Live => Ok(row.app_id),
+        KeyState::Live => Ok(row),
         KeyState::Expired => Err(Code::KeyExpired.into()),
         KeyState::Revoked => Err(Code::KeyRevoked.into()),
     }
@@ -113,7 +200,7 @@ pub(super) async fn authenticate(store: &Store, key: &ApiKey, now: UnixMillis) -
 
 #[cfg(test)]
 mod tests {
-    use super::{Code, Request, Start, Types, read};
+    use super::{Begin, Code, Request, Start, Types, Worker, read};
     use crate::keys::{ApiKey, KeyEnvironment};
 
     fn first(rest: &str) -> Result<Request, Code> {
@@ -130,13 +217,44 @@ mod tests {
 
     #[test]
     fn a_protocol_asks_for_a_view() {
-        let Ok(Request::View(view)) = first(r#","protocol":1"#) else { panic!("not a view") };
-        assert_eq!((view.after, view.start), (None, Start::State));
+        let Ok(Request::Full(view)) = first(r#","protocol":1"#) else { panic!("not a view") };
+        assert_eq!((view.begin, view.window, view.worker), (Begin::Start(Start::State), 256, None));
         assert!(view.types.contains("loggedIn") && !view.types.contains("registered"));
-        let Ok(Request::View(view)) = first(r#","protocol":7,"types":["*"],"start":"now""#) else {
+        let Ok(Request::Full(view)) = first(r#","protocol":7,"types":["*"],"start":"now""#) else {
             panic!("not a view")
         };
-        assert_eq!((view.types, view.start), (Types::All, Start::Now));
+        assert_eq!((view.types, view.begin), (Types::All, Begin::Start(Start::Now)));
+        let Ok(Request::Full(shipper)) = first(r#","protocol":1,"snapshot":false"#) else {
+            panic!("not a view")
+        };
+        assert_eq!(shipper.begin, Begin::Start(Start::Earliest));
+    }
+
+    #[test]
+    fn a_consumer_makes_a_worker() {
+        let Ok(Request::Full(wish)) = first(r#","protocol":1,"consumer":"billing","lanes":4"#) else {
+            panic!("not a worker")
+        };
+        assert_eq!(wish.worker, Some(Worker { consumer: "billing".into(), lanes: 4 }));
+    }
+
+    #[test]
+    fn wishes_that_contradict_themselves_are_refused() {
+        for wish in [
+            r#""consumer":"""#,
+            r#""consumer":"a b""#,
+            r#""consumer":"billing","lanes":0"#,
+            r#""consumer":"billing","lanes":65"#,
+            r#""consumer":"billing","window":0"#,
+            r#""consumer":"billing","after":"e-1-a""#,
+            r#""window":4097"#,
+            r#""ackTimeoutMs":0"#,
+            r#""ackTimeoutMs":900001"#,
+            r#""snapshot":false,"start":"state""#,
+            r#""skip":false"#,
+        ] {
+            assert_eq!(first(&format!(r#","protocol":1,{wish}"#)), Err(Code::BadMessage), "{wish}");
+        }
     }
 
     #[test]

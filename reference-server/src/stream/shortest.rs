@@ -1,31 +1,64 @@
 //! The shortest client: account edges from now on, exactly `{"type":"loggedIn","data":{"accountID":"..."}}`.
 
-use passkey_accounts::protocol::Code;
+use std::sync::Arc;
 
-use super::socket::{End, Subscription, Wake};
-use crate::socket::Socket;
+use axum::extract::ws::Utf8Bytes;
+use passkey_accounts::protocol::{Code, UnixMillis};
 
-pub(super) async fn serve(mut subscription: Subscription<'_>, socket: &mut Socket) -> Result<(), End> {
-    let mut scanned = subscription.tail.state().seq();
+use super::link::{End, Link, Wake};
+use crate::{limits::READ_ENTRIES, log::Entry, socket::Socket};
+
+/// How far a shortest client has got. Pure.
+#[derive(Debug)]
+pub struct Edges {
+    scanned: u64,
+}
+
+impl Edges {
+    /// Edges after this number.
+    pub const fn after(seq: u64) -> Self {
+        Self { scanned: seq }
+    }
+
+    /// The number of the last entry that was looked at.
+    pub const fn scanned(&self) -> u64 {
+        self.scanned
+    }
+
+    /// The frames among the next entries, which may be none.
+    ///
+    /// # Errors
+    /// `slowConsumer` when the next entries are out of reach: skipping them would show two sign-ins in a row.
+    pub fn pass(&mut self, entries: Option<&[Arc<Entry>]>) -> Result<Vec<Utf8Bytes>, Code> {
+        let entries = entries.ok_or(Code::SlowConsumer)?;
+        if let Some(last) = entries.last() {
+            self.scanned = last.seq;
+        }
+        Ok(entries.iter().filter_map(|entry| entry.shortest_frame()).collect())
+    }
+}
+
+pub(super) async fn serve(
+    mut link: Link<'_>,
+    key_expires_at: Option<UnixMillis>,
+    socket: &mut Socket,
+) -> Result<(), End> {
+    let mut edges = Edges::after(link.tail.state().seq());
+    let end = key_expires_at.unwrap_or(UnixMillis(u64::MAX));
     loop {
-        loop {
-            // Out of memory's reach means far behind: skipping would break the edges, so it must reconnect.
-            let entries = subscription
-                .tail
-                .entries_after(scanned, crate::limits::READ_ENTRIES)
-                .ok_or(Code::SlowConsumer)?;
-            let Some(last) = entries.last() else { break };
-            scanned = last.seq;
-            for frame in entries.iter().filter_map(|entry| entry.shortest_frame()) {
+        while edges.scanned() < link.seen_head() {
+            // Out of memory's reach means far behind.
+            let entries = link.tail.entries_after(edges.scanned(), READ_ENTRIES);
+            for frame in edges.pass(entries.as_deref())? {
                 socket.feed(frame).await?;
-                subscription.said();
             }
         }
         socket.flush().await?;
-        match subscription.wait(socket).await? {
-            Wake::Grown | Wake::Idle => {}
+        match link.wait(socket, end).await? {
             // Nothing is expected from it and nothing is answered: it would not understand.
-            Wake::Message(_) => {}
+            Wake::Grown | Wake::Message(_) => {}
+            Wake::Time => return Err(Code::KeyExpired.into()),
+            Wake::Stopping => return Err(End::Restart),
         }
     }
 }

@@ -9,7 +9,7 @@ use axum::{
 };
 use passkey_accounts::protocol::{Code, stream::MAX_CLIENT_MESSAGE_BYTES};
 
-use super::socket::serve;
+use super::link::serve;
 use crate::{
     context::Context,
     routes::Problem,

@@ -1,17 +1,19 @@
-//! One back-end socket: its first message, and what every subscription shares.
+//! One back-end socket: its first message, and what every kind of reader shares.
 
 use std::sync::Arc;
 
 use axum::extract::ws::Utf8Bytes;
 use passkey_accounts::{
     log::Epoch,
-    protocol::{AppID, Code, ConnectionID, UnixMillis, gateway::ServerMessage},
+    protocol::{AppID, Code, ConnectionID, UnixMillis},
 };
 use tokio::sync::watch;
 
 use super::{
     first::{self, Refusal, Request},
-    shortest, view,
+    full,
+    machine::error_message,
+    shortest,
 };
 use crate::{
     clock::make_random,
@@ -68,8 +70,7 @@ pub(super) async fn serve(context: Arc<Context>, mut socket: Socket) {
             tracing::debug!(code = %refusal.code, "back-end socket refused");
             // A stalled reader gets no more frames, only the close.
             let retry_after_ms = (refusal.code == Code::TooManyConnections).then_some(60_000);
-            let error = ServerMessage::Error(refusal.failure()).encode(None);
-            if refusal.code == Code::SlowConsumer || socket.send(error).await.is_ok() {
+            if refusal.code == Code::SlowConsumer || socket.send(error_message(&refusal)).await.is_ok() {
                 socket.close(refusal.code, retry_after_ms).await;
             }
         }
@@ -79,18 +80,18 @@ pub(super) async fn serve(context: Arc<Context>, mut socket: Socket) {
 async fn subscribe(context: &Arc<Context>, socket: &mut Socket) -> Result<(), End> {
     let text = first_message(context, socket).await?;
     let (key, request) = first::read(&text).map_err(End::Refused)?;
-    let app_id =
-        first::authenticate(&context.store, &key, context.clock.now()).await.map_err(End::Refused)?;
+    let row = first::authenticate(&context.store, &key, context.clock.now()).await.map_err(End::Refused)?;
+    let (app_id, expires_at) = (row.app_id, row.expires_at());
     let connection_id = ConnectionID::from_bytes(make_random());
     let back_end =
         BackEnds::enter(context, app_id, connection_id, key.id()).ok_or(Code::TooManyConnections)?;
     let tail = context.store.logs().tail(app_id).ok_or(Code::Internal)?;
     tracing::info!(connection.id = %connection_id, app.id = %app_id, ?request, "back end connected");
-    let subscription = Subscription::new(context, app_id, tail, connection_id);
+    let link = Link::new(context, app_id, tail, connection_id);
     let serving = async {
         match request {
-            Request::Shortest => shortest::serve(subscription, socket).await,
-            Request::View(request) => view::serve(subscription, request, socket).await,
+            Request::Shortest => shortest::serve(link, expires_at, socket).await,
+            Request::Full(wish) => full::serve(link, wish, expires_at, socket).await,
         }
     };
     tokio::select! {
@@ -115,54 +116,73 @@ async fn first_message(context: &Context, socket: &mut Socket) -> Result<Utf8Byt
 }
 
 /// A reader of one app's log. It is a cursor: what it has not read waits in the log, not in a queue.
-pub(super) struct Subscription<'a> {
+pub(super) struct Link<'a> {
     pub(super) context: &'a Context,
     pub(super) app_id: AppID,
     pub(super) tail: Arc<Tail>,
     pub(super) connection_id: ConnectionID,
+    epoch: Epoch,
     head: watch::Receiver<u64>,
     stopping: watch::Receiver<bool>,
+    is_stopping: bool,
     heard: UnixMillis,
     pinged: UnixMillis,
-    said: UnixMillis,
 }
 
-/// What a subscription waited for.
+/// What a reader waited for.
 pub(super) enum Wake {
     /// The log has grown.
     Grown,
-    /// Nothing was said for [`IDLE_MS`].
-    Idle,
+    /// The deadline has come.
+    Time,
     /// The back end sent a message.
     Message(Utf8Bytes),
+    /// The server stops. Said once.
+    Stopping,
 }
 
-impl<'a> Subscription<'a> {
+impl<'a> Link<'a> {
     fn new(context: &'a Context, app_id: AppID, tail: Arc<Tail>, connection_id: ConnectionID) -> Self {
         let (head, stopping, now) = (tail.subscribe(), context.stopping.clone(), context.clock.now());
-        Self { context, app_id, tail, connection_id, head, stopping, heard: now, pinged: now, said: now }
+        let epoch = tail.state().epoch();
+        Self {
+            context,
+            app_id,
+            tail,
+            connection_id,
+            epoch,
+            head,
+            stopping,
+            is_stopping: false,
+            heard: now,
+            pinged: now,
+        }
     }
 
-    /// Notes that something was said.
-    pub(super) fn said(&mut self) {
-        self.said = self.context.clock.now();
+    pub(super) fn now(&self) -> UnixMillis {
+        self.context.clock.now()
     }
 
-    /// The next entries after `seq`, from memory or from the database.
-    pub(super) async fn read(&self, epoch: Epoch, seq: u64) -> Result<Vec<Arc<Entry>>, StoreError> {
+    /// The number of the last entry; growth after this wakes [`wait`](Self::wait).
+    pub(super) fn seen_head(&mut self) -> u64 {
+        *self.head.borrow_and_update()
+    }
+
+    /// The next entries after `seq`, from memory or from the database; `None` when they are no longer kept.
+    pub(super) async fn read(&self, seq: u64) -> Result<Option<Vec<Arc<Entry>>>, StoreError> {
         match self.tail.entries_after(seq, READ_ENTRIES) {
-            Some(entries) => Ok(entries),
-            None => self.context.store.entries_after(self.app_id, epoch, seq, READ_ENTRIES).await,
+            Some(entries) => Ok(Some(entries)),
+            None => self.context.store.entries_after(self.app_id, self.epoch, seq, READ_ENTRIES).await,
         }
     }
 
     /// Waits for the log, the back end or the clock.
-    pub(super) async fn wait(&mut self, socket: &mut Socket) -> Result<Wake, End> {
+    pub(super) async fn wait(&mut self, socket: &mut Socket, deadline: UnixMillis) -> Result<Wake, End> {
         let clock = &self.context.clock;
         loop {
             // A reader that only reads says nothing by itself: it is asked, however much is said to it.
             let ping = self.heard.max(self.pinged).plus(IDLE_MS);
-            let (idle, dead) = (self.said.plus(IDLE_MS), self.heard.plus(DEAD_PEER_MS));
+            let dead = self.heard.plus(DEAD_PEER_MS);
             tokio::select! {
                 // The tail lives as long as the store, which the context holds.
                 grown = self.head.changed() => return grown.map(|()| Wake::Grown).map_err(|_| End::Restart),
@@ -175,7 +195,7 @@ impl<'a> Subscription<'a> {
                         Heard::Closed | Heard::Lost => return Err(End::Gone),
                     }
                 }
-                () = clock.sleep_until(ping.min(idle).min(dead)) => {
+                () = clock.sleep_until(ping.min(deadline).min(dead)) => {
                     let now = clock.now();
                     if dead <= now {
                         return Err(Code::Idle.into());
@@ -184,12 +204,14 @@ impl<'a> Subscription<'a> {
                         self.pinged = now;
                         socket.ping().await?;
                     }
-                    if idle <= now {
-                        self.said = now;
-                        return Ok(Wake::Idle);
+                    if deadline <= now {
+                        return Ok(Wake::Time);
                     }
                 }
-                () = stopped(&mut self.stopping) => return Err(End::Restart),
+                () = stopped(&mut self.stopping), if !self.is_stopping => {
+                    self.is_stopping = true;
+                    return Ok(Wake::Stopping);
+                }
             }
         }
     }

@@ -1,0 +1,256 @@
+//! One lane of a connection: how far it was read, what was told, and what awaits acknowledgement. Pure.
+
+use std::{collections::VecDeque, fmt::Write, ops::Bound, sync::Arc};
+
+use axum::extract::ws::Utf8Bytes;
+use passkey_accounts::{
+    log::{ChainHash, Epoch, EventID},
+    protocol::{
+        SessionID, UnixMillis,
+        base64url::Base64Url,
+        stream::{BookmarkData, GapData, SignedHead, SnapshotPage},
+    },
+};
+
+use super::first::Begin;
+use crate::{
+    limits::SNAPSHOT_PAGE_SESSIONS,
+    log::{Entry, LogState, Place, share_of},
+    sessions::Session,
+};
+
+/// A cursor on the log, for one share of the accounts.
+#[derive(Debug)]
+pub(super) struct Lane {
+    number: u32,
+    /// How many lanes share the log.
+    lanes: u32,
+    /// The number of this ownership; 0 for a view.
+    pub(super) lease: u64,
+    pub(super) phase: Phase,
+    pub(super) begin: Begin,
+    /// Entries up to it were looked at.
+    scanned: Place,
+    /// The position that the back end holds, if it follows what it was told.
+    told: Option<EventID>,
+    /// What awaits acknowledgement, oldest first.
+    sent: VecDeque<Sent>,
+    /// Whether anything is acknowledged at all.
+    is_acknowledged: bool,
+    /// Everything up to it is handled, by the back end's own word.
+    settled: Option<EventID>,
+    /// When the oldest unsettled item was sent, or an ack last said that work goes on.
+    pub(super) working_since: UnixMillis,
+    /// It is wanted back by then.
+    pub(super) revoked_until: Option<UnixMillis>,
+}
+
+/// What a lane is doing.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// Offered to a worker, which has not said yet where to start.
+    Offered,
+    /// To be found in the log; `asked` once the driver was told to look.
+    Locating { asked: bool },
+    /// State is being sent: what is left of it comes after `from`.
+    Snapshot { state: Box<LogState>, from: Option<SessionID> },
+    /// Events are being sent.
+    Tail,
+}
+
+/// An item that was sent.
+#[derive(Debug)]
+struct Sent {
+    key: Key,
+    /// Its number in the log; for a page of state that of the state's position.
+    seq: u64,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Key {
+    Position(EventID),
+    /// A page of state that is not the last.
+    Receipt(String),
+}
+
+/// An acknowledgement of something that was never sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NeverSent;
+
+impl Lane {
+    pub(super) fn new(
+        (number, lanes): (u32, u32),
+        epoch: Epoch,
+        begin: Begin,
+        is_acknowledged: bool,
+        now: UnixMillis,
+    ) -> Self {
+        Self {
+            number,
+            lanes,
+            is_acknowledged,
+            lease: 0,
+            phase: Phase::Locating { asked: false },
+            begin,
+            scanned: Place::new(epoch, 0, ChainHash::GENESIS),
+            told: None,
+            sent: VecDeque::new(),
+            settled: None,
+            working_since: now,
+            revoked_until: None,
+        }
+    }
+
+    pub(super) const fn scanned(&self) -> Place {
+        self.scanned
+    }
+
+    pub(super) const fn settled(&self) -> Option<EventID> {
+        self.settled
+    }
+
+    pub(super) fn unsettled(&self) -> usize {
+        self.sent.len()
+    }
+
+    /// The tail begins here.
+    pub(super) fn follow(&mut self, place: Place) {
+        (self.scanned, self.told, self.phase) = (place, Some(place.id), Phase::Tail);
+    }
+
+    /// State comes first. What was sent before is of no interest any more, and its acks must not count.
+    pub(super) fn begin_snapshot(&mut self, state: LogState) {
+        self.sent.clear();
+        self.told = None;
+        self.phase = Phase::Snapshot { state: Box::new(state), from: None };
+    }
+
+    /// The position cannot be continued; the lane is looked for anew.
+    pub(super) fn lose_place(&mut self) {
+        let after = self.told.unwrap_or(self.scanned.id);
+        self.begin = Begin::After(after.to_string());
+        self.sent.clear();
+        self.phase = Phase::Locating { asked: false };
+    }
+
+    /// Moves past an entry. Returns its frame, if it is wanted and of this lane.
+    pub(super) fn pass(&mut self, entry: &Entry, is_wanted: bool, now: UnixMillis) -> Option<Utf8Bytes> {
+        self.scanned = entry.place();
+        if !is_wanted || entry.lane(self.lanes) != self.number {
+            return None;
+        }
+        let told = self.told.replace(entry.id)?;
+        self.remember(Key::Position(entry.id), entry.seq, now);
+        Some(entry.frame(told, self.lane_member()))
+    }
+
+    /// Notes an item that awaits acknowledgement.
+    fn remember(&mut self, key: Key, seq: u64, now: UnixMillis) {
+        if self.sent.is_empty() {
+            self.working_since = now;
+        }
+        if self.is_acknowledged {
+            self.sent.push_back(Sent { key, seq });
+        }
+    }
+
+    /// The next page of state. `receipt` names it, unless it is the last: then the position does.
+    pub(super) fn next_page(&mut self, receipt: &str, now: UnixMillis) -> Option<Utf8Bytes> {
+        let Phase::Snapshot { state, from } = std::mem::replace(&mut self.phase, Phase::Tail) else {
+            return None;
+        };
+        let after = from.map_or(Bound::Unbounded, Bound::Excluded);
+        let (lanes, number) = (self.lanes, self.number);
+        let is_ours =
+            |session: &&Arc<Session>| lanes <= 1 || u32::from(share_of(session.account_id)) % lanes == number;
+        let sessions = state.sessions().range((after, Bound::Unbounded)).map(|(_, session)| session);
+        let page: Vec<&Arc<Session>> = sessions.filter(is_ours).take(SNAPSHOT_PAGE_SESSIONS).collect();
+        let end = page.last().map(|session| session.session_id);
+        let is_last = page.len() < SNAPSHOT_PAGE_SESSIONS;
+        let place = state.head();
+        let data = SnapshotPage {
+            sessions: page.iter().map(|session| session.for_snapshot()).collect(),
+            first: from.is_none(),
+            last: is_last,
+            hash: is_last.then(|| Base64Url(place.hash.0.to_vec())),
+        };
+        if is_last {
+            self.follow(place);
+            self.remember(Key::Position(place.id), place.id.seq, now);
+            return Some(self.message("snapshot", &data, &format!(r#","id":"{}""#, place.id)));
+        }
+        self.phase = Phase::Snapshot { state, from: end };
+        self.remember(Key::Receipt(receipt.to_owned()), place.id.seq, now);
+        Some(self.message("snapshot", &data, &format!(r#","id":"{receipt}""#)))
+    }
+
+    pub(super) fn gap(&self, data: &GapData) -> Utf8Bytes {
+        self.message("gap", data, "")
+    }
+
+    /// Tells the position although nothing happened that is wanted.
+    pub(super) fn bookmark(&mut self, now: UnixMillis, head: Option<SignedHead>) -> Utf8Bytes {
+        let Place { id, hash } = self.scanned;
+        let prev = self.told.replace(id).unwrap_or(id);
+        let data = BookmarkData { time: now, hash: Some(Base64Url(hash.0.to_vec())), head };
+        self.message("bookmark", &data, &format!(r#","id":"{id}","prev":"{prev}""#))
+    }
+
+    fn lane_member(&self) -> Option<u32> {
+        (self.lanes > 1).then_some(self.number)
+    }
+
+    fn message(&self, name: &str, data: &impl serde::Serialize, beside: &str) -> Utf8Bytes {
+        let data = serde_json::to_string(data).expect("wire types hold nothing that JSON cannot");
+        let mut frame = format!(r#"{{"type":"{name}","data":{data}{beside}"#);
+        if let Some(lane) = self.lane_member() {
+            write!(frame, r#","lane":{lane}"#).expect("a String takes everything");
+        }
+        frame.push('}');
+        frame.into()
+    }
+
+    /// Everything up to `id` is handled. Says whether the settled position moved.
+    pub(super) fn settle(&mut self, id: &str, now: UnixMillis) -> Result<bool, NeverSent> {
+        self.working_since = now;
+        let Ok(position) = id.parse::<EventID>() else { return self.settle_receipt(id).map(|()| false) };
+        if self.sent.iter().any(|sent| {
+            sent.seq == position.seq && matches!(sent.key, Key::Position(sent) if sent != position)
+        }) {
+            return Err(NeverSent);
+        }
+        match self.told {
+            // Inside a snapshot only receipts are new: this is a word on what came before it.
+            None => return Ok(false),
+            Some(told) if position.seq > told.seq || position.epoch != told.epoch => return Err(NeverSent),
+            Some(_) => {}
+        }
+        let mut has_moved = false;
+        while let Some(Sent { key, .. }) = self.sent.pop_front_if(|sent| sent.seq <= position.seq) {
+            if let Key::Position(id) = key {
+                (self.settled, has_moved) = (Some(id), true);
+            }
+        }
+        Ok(has_moved)
+    }
+
+    fn settle_receipt(&mut self, receipt: &str) -> Result<(), NeverSent> {
+        let is_it = |sent: &Sent| matches!(&sent.key, Key::Receipt(key) if key == receipt);
+        match self.sent.iter().position(is_it) {
+            Some(index) => drop(self.sent.drain(..=index)),
+            // A receipt of an attempt that is over.
+            None if receipt.starts_with(RECEIPT_PREFIX) => {}
+            None => return Err(NeverSent),
+        }
+        Ok(())
+    }
+
+    /// With nothing outstanding everything that was looked at is settled. Says whether the settled position moved.
+    pub(super) fn settle_scanned(&mut self) -> bool {
+        let is_quiet = self.sent.is_empty() && matches!(self.phase, Phase::Tail);
+        is_quiet && self.settled.replace(self.scanned.id) != Some(self.scanned.id)
+    }
+}
+
+/// What receipts of snapshot pages begin with: no event id does.
+pub(super) const RECEIPT_PREFIX: &str = "receipt-";
