@@ -2,8 +2,8 @@
 //!
 //! | feature | what it adds |
 //! | --- | --- |
-//! | `native` (default) | the event-stream client on tokio |
-//! | `verify` | checking assertions and evidence (aws-lc-rs) |
+//! | `native` (default) | the event-stream client and the live sessions on tokio |
+//! | `verify` | checking assertions and evidence, the witness of the log (aws-lc-rs) |
 //! | `json` | the wire types in JSON |
 //! | `web` | the browser socket |
 //!

@@ -151,7 +151,7 @@ impl<'a> Reader<'a> {
         if header.format != FORMAT {
             return Err((0, format!("its format is not {FORMAT}")));
         }
-        one_spelling(line, Some(header.encode()), 0)?;
+        one_spelling(line, Some(&header.encode()), 0)?;
         let Header { app_id, epoch, after, .. } = header;
         if let Some(expected) = checkpoint.and_then(|checkpoint| checkpoint.app_id).filter(|id| *id != app_id)
         {
@@ -203,7 +203,7 @@ impl<'a> Reader<'a> {
 
     fn take_entry(&mut self, line: &str, entry: &ExportedEntry<'_>) -> Result<(), Bad> {
         let expected = self.next_seq();
-        one_spelling(line, entry.encode(), expected)?;
+        one_spelling(line, entry.encode().as_deref(), expected)?;
         let ExportedEntry { seq, time, name, data, id } = *entry;
         if seq != expected || id.seq != expected {
             return Err((expected, format!("entry {seq} with the id {id} stands in its place")));
@@ -226,7 +226,7 @@ impl<'a> Reader<'a> {
     }
 
     fn take_head(&mut self, line: &str, signed: &SignedHead) -> Result<(), Bad> {
-        one_spelling(line, Some(encode_head(signed)), self.seq)?;
+        one_spelling(line, Some(&encode_head(signed)), self.seq)?;
         if signed.seq > self.seq {
             return Err((
                 self.next_seq(),
@@ -250,7 +250,7 @@ impl<'a> Reader<'a> {
     }
 
     fn take_lineage(&mut self, line: &str, epoch: Epoch) -> Result<(), Bad> {
-        one_spelling(line, Some(encode_lineage(epoch)), self.next_seq())?;
+        one_spelling(line, Some(&encode_lineage(epoch)), self.next_seq())?;
         if self.verified.lineages.contains(&epoch) || self.verified.lineages.len() >= MAX_LINEAGES {
             return Err((self.next_seq(), format!("the lineage {} cannot begin here", epoch.as_str())));
         }
@@ -341,8 +341,8 @@ fn known(checkpoint: &Checkpoint) -> Vec<(EventID, Option<ChainHash>)> {
 }
 
 /// A value that can be spelt in two ways is a place to hide a change in.
-fn one_spelling(line: &str, canonical: Option<String>, seq: u64) -> Result<(), Bad> {
-    if canonical.as_deref() == Some(line) {
+fn one_spelling(line: &str, canonical: Option<&str>, seq: u64) -> Result<(), Bad> {
+    if canonical == Some(line) {
         Ok(())
     } else {
         Err((seq, "the line is not spelt as an export spells it".to_owned()))

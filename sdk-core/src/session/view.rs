@@ -29,13 +29,13 @@ impl View {
     pub fn get(&self, session_id: SessionID, now: Moment) -> Option<Arc<LiveSession>> {
         let state = self.shared.read();
         let session = state.table.find(session_id)?;
-        (session.expires_at > state.freshness.latest_time(now)).then(|| Arc::clone(session))
+        (session.expires_at > state.freshness.server_time(now)).then(|| Arc::clone(session))
     }
 
     /// The open sessions of the account, in no order.
     pub fn of_account(&self, account_id: AccountID, now: Moment) -> Vec<Arc<LiveSession>> {
         let state = self.shared.read();
-        let time = state.freshness.latest_time(now);
+        let time = state.freshness.server_time(now);
         state.table.of_account(account_id).filter(|session| session.expires_at > time).cloned().collect()
     }
 
@@ -43,7 +43,7 @@ impl View {
     /// events were missed.
     pub fn is_logged_in(&self, account_id: AccountID, now: Moment) -> Option<bool> {
         let state = self.shared.read();
-        let time = state.freshness.latest_time(now);
+        let time = state.freshness.server_time(now);
         state.is_in_sync.then(|| state.table.of_account(account_id).any(|session| session.expires_at > time))
     }
 
