@@ -204,7 +204,7 @@ impl EventsBuilder {
         let name = Arc::clone(consumer);
         let application = Application {
             key: Box::new(move || keys.ask()),
-            position: Box::new(move |lane| positions.ask(Arc::clone(&name), lane)),
+            position: Box::new(move |lane, lease| positions.ask(Arc::clone(&name), lane, lease)),
         };
         tokio::spawn(drive(Arc::clone(&shared), Connector::new(address), application, status_sender));
         let events = Events::new(shared, Arc::clone(consumer), status);

@@ -123,34 +123,28 @@ impl Events {
     /// ```no_run
     /// # async fn example(accounts: passkey_accounts::Accounts) -> Result<(), passkey_accounts::StreamError> {
     /// let mut events = accounts.events().consumer("billing").lanes(4).open();
-    /// events.run(4, async |item, position| {
+    /// events.run(4, |item, position| async move {
     ///     println!("{item:?} at {position:?}");
     ///     Ok::<(), std::io::Error>(())
     /// }).await
     /// # }
     /// ```
-    pub async fn run<H, E>(&mut self, concurrency: usize, handler: H) -> Result<(), StreamError>
+    pub async fn run<H, F, E>(&mut self, concurrency: usize, handler: H) -> Result<(), StreamError>
     where
-        H: AsyncFn(Item, Option<Position>) -> Result<(), E>,
+        H: Fn(Item, Option<Position>) -> F,
+        F: Future<Output = Result<(), E>>,
         E: fmt::Display,
     {
-        let handle = async |delivery: Delivery| {
-            let position = delivery.position();
-            let (item, receipt) = delivery.into_parts();
-            match handler(item, position).await {
-                Ok(()) => receipt.ack(),
-                Err(error) => {
-                    tracing::warn!(%error, "an event was not handled, it will come again");
-                    receipt.fail();
-                }
-            }
-        };
         let mut handling = FuturesUnordered::new();
         let ended = loop {
             tokio::select! {
                 Some(()) = handling.next(), if !handling.is_empty() => {}
                 next = self.next(), if handling.len() < concurrency.max(1) => match next {
-                    Some(Ok(delivery)) => handling.push(handle(delivery)),
+                    Some(Ok(delivery)) => {
+                        let position = delivery.position();
+                        let (item, receipt) = delivery.into_parts();
+                        handling.push(settle(receipt, handler(item, position)));
+                    }
                     Some(Err(error)) => break Err(error),
                     None => break Ok(()),
                 },
@@ -176,6 +170,16 @@ impl Events {
     /// ```
     pub fn status(&self) -> watch::Receiver<Status> {
         self.status.clone()
+    }
+}
+
+async fn settle<E: fmt::Display>(receipt: Receipt, handled: impl Future<Output = Result<(), E>>) {
+    match handled.await {
+        Ok(()) => receipt.ack(),
+        Err(error) => {
+            tracing::warn!(%error, "an event was not handled, it will come again");
+            receipt.fail();
+        }
     }
 }
 

@@ -7,6 +7,10 @@ mod events;
 mod key;
 mod live_sessions;
 mod positions;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+#[cfg(test)]
+mod tests;
 #[cfg(feature = "verify")]
 mod witnessed;
 
@@ -18,3 +22,5 @@ pub(crate) use key::Keys;
 pub use key::{BoxError, KeyProvider};
 pub use live_sessions::LiveSessions;
 pub use positions::{Position, PositionStore};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{SaveError, SqlitePositions};

@@ -32,15 +32,15 @@ pub struct Position {
 /// happens twice. It does not if `(consumer, lane) -> (id, lease)` is stored **in the transaction of the effect**, and
 /// this store is asked where to begin: then the effect and the knowledge of it exist both or not at all.
 ///
-/// The lease is a fencing token. A process that was thought dead and wakes up would overwrite what the new owner of its
-/// lane has stored. So the position is stored by
+/// The lease is a fencing token. A process that was thought dead and wakes up would repeat what the new owner of its
+/// lane does. So the new owner writes its lease first, in [`claim`](Self::claim), and every effect saves its position by
 ///
 /// ```sql
 /// UPDATE positions SET id = :id, lease = :lease WHERE consumer = :consumer AND lane = :lane AND lease <= :lease
 /// ```
 ///
-/// and if that changes 0 rows (and there is a row), a newer owner exists: roll back, and [fail](crate::Delivery::fail)
-/// the delivery. `SqlitePositions` (feature `sqlite`) does this; docs/effects-once.md has it for other databases.
+/// If that changes 0 rows, a newer owner exists: roll back, and [fail](crate::Delivery::fail) the delivery.
+/// `SqlitePositions` (feature `sqlite`) does this; docs/effects-once.md has it for other databases.
 ///
 /// Save the position of every item that has one, also of those without an effect, or they are delivered again after a
 /// reconnect.
@@ -48,11 +48,12 @@ pub struct Position {
 /// ```no_run
 /// use passkey_accounts::{BoxError, PositionStore};
 ///
-/// struct File;
+/// struct OneProcess(std::path::PathBuf);
 ///
-/// impl PositionStore for File {
-///     async fn position(&self, consumer: &str, lane: u32) -> Result<Option<String>, BoxError> {
-///         match std::fs::read_to_string(format!("{consumer}.{lane}")) {
+/// impl PositionStore for OneProcess {
+///     /// There is no other process to be fenced off, so the lease does not matter.
+///     async fn claim(&self, consumer: &str, lane: u32, _lease: u64) -> Result<Option<String>, BoxError> {
+///         match std::fs::read_to_string(self.0.join(format!("{consumer}.{lane}"))) {
 ///             Ok(id) => Ok(Some(id)),
 ///             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
 ///             Err(error) => Err(error.into()),
@@ -61,15 +62,19 @@ pub struct Position {
 /// }
 /// ```
 pub trait PositionStore: Send + Sync + 'static {
-    /// The id stored for a lane; `None` if there is none, then the server's is used. Asked when a lane begins and
-    /// nothing of it is being handled, so that no effect under way is missed.
+    /// Records the new owner of a lane and returns the id stored for it, in one step; `None` if there is none, then the
+    /// server's is used. Called when a lane begins and nothing of it is being handled in this process.
+    ///
+    /// Without the record, an owner that wakes up between this call and the first effect of the new one could commit an
+    /// effect that the new one, which has read an older id, then repeats.
     ///
     /// # Errors
-    /// The store's own. The lane is given up for others, and tried again later.
-    fn position(
+    /// A newer owner is recorded, or the store's own. The lane is given up for others, and tried again later.
+    fn claim(
         &self,
         consumer: &str,
         lane: u32,
+        lease: u64,
     ) -> impl Future<Output = Result<Option<String>, BoxError>> + Send;
 }
 
@@ -77,24 +82,24 @@ pub trait PositionStore: Send + Sync + 'static {
 #[derive(Clone)]
 pub(super) struct Positions(Arc<AskPosition>);
 
-type AskPosition = dyn Fn(Arc<str>, u32) -> Answer<Option<String>> + Send + Sync;
+type AskPosition = dyn Fn(Arc<str>, u32, u64) -> Answer<Option<String>> + Send + Sync;
 
 impl Positions {
     /// The server's positions count.
     pub(super) fn none() -> Self {
-        Self(Arc::new(|_, _| Box::pin(async { Ok(None) })))
+        Self(Arc::new(|_, _, _| Box::pin(async { Ok(None) })))
     }
 
     pub(super) fn new(store: impl PositionStore) -> Self {
         let store = Arc::new(store);
-        Self(Arc::new(move |consumer, lane| {
+        Self(Arc::new(move |consumer, lane, lease| {
             let store = Arc::clone(&store);
-            Box::pin(async move { store.position(&consumer, lane).await })
+            Box::pin(async move { store.claim(&consumer, lane, lease).await })
         }))
     }
 
-    pub(super) fn ask(&self, consumer: Arc<str>, lane: u32) -> Answer<Option<String>> {
-        (self.0)(consumer, lane)
+    pub(super) fn ask(&self, consumer: Arc<str>, lane: u32, lease: u64) -> Answer<Option<String>> {
+        (self.0)(consumer, lane, lease)
     }
 }
 

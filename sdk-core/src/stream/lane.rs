@@ -178,16 +178,17 @@ impl Lane {
         self.renew(Stage::Offered(offer));
     }
 
-    /// Whether the application is to be asked for its own position now: not before its handler is idle, because that may
-    /// be about to move it.
-    pub(super) fn try_ask(&mut self) -> bool {
+    /// The lease to ask the application about, if it is to be asked for its own position now: not before its handler is
+    /// idle, because that may be about to move it.
+    pub(super) fn try_ask(&mut self) -> Option<u64> {
         let (Stage::Offered(offer), true, false) = (&self.stage, self.in_hand.is_empty(), self.is_asked)
         else {
-            return false;
+            return None;
         };
+        let lease = offer.lease;
         self.stage = Stage::Asking(offer.clone());
         self.is_asked = true;
-        true
+        Some(lease)
     }
 
     /// The application's own position, if it has one. Returns whether the lane is taken with it: an answer to a question

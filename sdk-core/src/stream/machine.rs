@@ -9,6 +9,8 @@ mod simulation;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod worker_simulation;
+#[cfg(test)]
 mod workers;
 #[cfg(test)]
 mod world;
@@ -57,6 +59,8 @@ pub enum Output {
     Start {
         /// The lane.
         lane: u32,
+        /// The number of the new ownership: the fencing token for whoever owned the lane before.
+        lease: u64,
     },
     /// Tell whoever watches.
     Status(Status),
@@ -232,9 +236,9 @@ impl Machine {
         !is_leaving && self.lanes.values().any(|lane| lane.has_next(in_hand_max))
     }
 
-    /// Whether something waits for the application, now or once what is in hand is settled.
-    pub fn has_queued(&self) -> bool {
-        self.lanes.values().any(|lane| lane.queued() > 0)
+    /// How many items wait for the application, to be fetched now or once what is in hand is settled.
+    pub fn queued_items(&self) -> usize {
+        self.lanes.values().map(Lane::queued).sum()
     }
 
     /// Whether the driver is to stop reading the socket: as much waits for the application as may. Only happens without
@@ -244,7 +248,7 @@ impl Machine {
         let window = usize::try_from(live.window).unwrap_or(usize::MAX);
         // Beside what counts, there may be bookmarks and gaps.
         let most = if window == 0 { UNWINDOWED_ITEMS } else { window.saturating_mul(2).saturating_add(128) };
-        self.lanes.values().map(Lane::queued).sum::<usize>() >= most
+        self.queued_items() >= most
     }
 
     /// Time has passed.
@@ -471,7 +475,8 @@ impl Machine {
             is_standby: is_worker,
         });
         if is_worker {
-            self.done_events = usize::try_from(ready.window.saturating_mul(2)).unwrap_or(usize::MAX);
+            let window = usize::try_from(ready.window).unwrap_or(usize::MAX);
+            self.done_events = window.saturating_mul(2).clamp(DONE_EVENTS_MIN, DONE_EVENTS_MAX);
         } else if let Some(lane) = self.lanes.get_mut(&VIEW) {
             lane.subscribe(resume, self.subscription.expecting(resume));
         }
@@ -568,8 +573,8 @@ impl Machine {
         }
         let Some(found) = self.lanes.get_mut(&lane) else { return };
         found.pass_done(now);
-        if found.try_ask() {
-            self.outputs.push_back(Output::Start { lane });
+        if let Some(lease) = found.try_ask() {
+            self.outputs.push_back(Output::Start { lane, lease });
         } else if let Some(ack) = found.try_release(now) {
             self.say(ack);
         }
@@ -788,5 +793,9 @@ const NORMAL_CLOSURE: u16 = 1000;
 
 /// Items that wait for the application where nothing is acknowledged. While there are so many, the socket is not read.
 const UNWINDOWED_ITEMS: usize = 256;
+
+/// The server writes acknowledgements down a quarter of a second later: one that crashes forgets as many.
+const DONE_EVENTS_MIN: usize = 512;
+const DONE_EVENTS_MAX: usize = 8_192;
 
 const GOING_DOWN: &str = "the server is going down";

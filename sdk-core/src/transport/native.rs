@@ -1,6 +1,8 @@
 //! The driver on tokio: carries out what the stream machine asks for and tells it what happens.
 
 mod link;
+#[cfg(test)]
+pub(crate) mod peer;
 mod shared;
 #[cfg(test)]
 mod tests;
@@ -25,8 +27,8 @@ pub(crate) type Answer<T> = BoxFuture<'static, Result<T, Box<dyn Error + Send + 
 pub(crate) struct Application {
     /// For the API key.
     pub(crate) key: Box<dyn Fn() -> Answer<String> + Send + Sync>,
-    /// For its own position in a lane.
-    pub(crate) position: Box<dyn Fn(u32) -> Answer<Option<String>> + Send + Sync>,
+    /// For its own position in a lane that begins under a lease.
+    pub(crate) position: Box<dyn Fn(u32, u64) -> Answer<Option<String>> + Send + Sync>,
 }
 
 /// Runs one stream until it ends or nobody wants it any more.
@@ -51,8 +53,8 @@ pub(crate) async fn drive(
                     let outbox = std::mem::take(&mut outbox);
                     std::mem::replace(&mut link, Link::None).close(outbox, code, reason).await;
                 }
-                Output::Start { lane } => {
-                    let asked = in_time((application.position)(lane));
+                Output::Start { lane, lease } => {
+                    let asked = in_time((application.position)(lane, lease));
                     positions.push(async move { (lane, asked.await) });
                 }
                 Output::Status(now) => report(&status, now),

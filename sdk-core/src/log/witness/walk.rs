@@ -87,7 +87,7 @@ impl World {
             seen: Seen::default(),
         };
         let first = if world.rng.bool() { world.log.bookmark(0, None) } else { world.state() };
-        world.deliver(first).unwrap();
+        world.deliver(&first).unwrap();
         world.handled.push(world.sent);
         world
     }
@@ -114,11 +114,12 @@ impl World {
     }
 
     fn send_event(&mut self) -> Result<(), Contradiction> {
-        let is_wanted = |seq: &usize| self.sees == Sees::Everything || seq % 3 == 0;
+        let is_wanted = |seq: &usize| self.sees == Sees::Everything || seq.is_multiple_of(3);
         let Some(next) = (self.sent + 1..=self.log.events.len()).find(is_wanted) else { return Ok(()) };
         self.sent = next;
         self.seen.events += 1;
-        self.deliver(Item::Event(self.log.events[next - 1].clone()))
+        let event = Item::Event(self.log.events[next - 1].clone());
+        self.deliver(&event)
     }
 
     fn send_bookmark(&mut self) -> Result<(), Contradiction> {
@@ -138,12 +139,12 @@ impl World {
         {
             bookmark.hash = None;
         }
-        self.deliver(item)
+        self.deliver(&item)
     }
 
     /// Hands over, and the application handles it, or does not: then the stream resumes before it.
-    fn deliver(&mut self, item: Item) -> Result<(), Contradiction> {
-        self.witness.check(&item)?;
+    fn deliver(&mut self, item: &Item) -> Result<(), Contradiction> {
+        self.witness.check(item)?;
         let is_handled = self.handled.is_empty() || self.rng.u32(0..6) > 0;
         if is_handled {
             self.handled.push(self.sent);
@@ -176,7 +177,7 @@ impl World {
         self.seen.gaps += 1;
         self.witness.check(&gap(GapReason::Truncated, self.log.id(self.sent)))?;
         let state = self.state();
-        self.deliver(state)
+        self.deliver(&state)
     }
 
     /// An operator restores a backup, says so, and somebody agrees.
@@ -198,7 +199,7 @@ impl World {
         self.witness.check(&gap(GapReason::Epoch, held))?;
         self.handled.clear();
         let state = self.state();
-        self.deliver(state)
+        self.deliver(&state)
     }
 
     fn state(&mut self) -> Item {

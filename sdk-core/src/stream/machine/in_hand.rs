@@ -31,7 +31,7 @@ fn a_loss_drops_what_waits_and_resumes_behind_what_is_in_hand() {
     }
     let in_hand = world.fetch();
     assert_eq!(world.reconnect()["after"], "e-2");
-    assert!(!world.machine.has_queued());
+    assert!(world.machine.queued_items() == 0);
     world.receive(&event("e-3", "e-2"));
     assert!(!world.has_item(), "two items of one lane in hand");
     world.settle(&in_hand, true);
@@ -117,6 +117,15 @@ fn a_gap_that_nobody_has_handled_is_met_again() {
     assert_eq!(world.reconnect().get("after"), None, "the gap is in hand, its state is still due");
     world.settle(&said, false);
     assert_eq!(world.connect()["after"], "e-1", "the gap was not handled");
+}
+
+#[test]
+fn a_gap_that_goes_on_with_events_leaves_the_position_to_be_asked_for() {
+    let mut world = World::by_hand(8);
+    world.receive(&gap("e-1", "oldest"));
+    let said = world.fetch();
+    world.settle(&said, true);
+    assert_eq!(world.reconnect()["after"], "e-1", "a snapshot would be something that nobody asked for");
 }
 
 #[test]
@@ -241,7 +250,7 @@ fn a_quiet_stream_does_not_fill_the_queue_of_a_slow_application() {
     }
     world.settle(&in_hand, true);
     assert_eq!(id(&world.fetch().item), "e-1000");
-    assert!(!world.machine.has_queued());
+    assert!(world.machine.queued_items() == 0);
 }
 
 #[test]

@@ -84,7 +84,7 @@ impl Shared {
             self.nudge(&inner);
             return Poll::Ready(Some(Ok(in_hand)));
         }
-        if !inner.machine.has_queued() {
+        if inner.machine.queued_items() == 0 {
             match std::mem::replace(&mut inner.ending, Ending::Over) {
                 Ending::NotYet => inner.ending = Ending::NotYet,
                 Ending::Last(error) => return Poll::Ready(Some(Err(error))),
