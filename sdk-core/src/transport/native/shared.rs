@@ -107,6 +107,7 @@ impl Shared {
     }
 
     /// Nothing more is handed out, and the connection ends.
+    #[cfg(feature = "verify")]
     pub(crate) fn give_up(&self) {
         self.lock().is_given_up = true;
         self.stop();
