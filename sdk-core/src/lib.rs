@@ -3,9 +3,9 @@
 //! | feature | what it adds |
 //! | --- | --- |
 //! | `http` (default) | the HTTP API's client on reqwest |
-//! | `native` (default) | the client of a back end on tokio: [`Accounts`], the event stream |
+//! | `native` (default) | the client of a back end on tokio: [`Accounts`], the event stream, [`LiveSessions`] |
 //! | `sqlite` | [`SqlitePositions`]: positions in the transaction of the effect (sqlx) |
-//! | `verify` | checking assertions and evidence (aws-lc-rs) |
+//! | `verify` | checking assertions and evidence, the [witness](log::Witness) of the log (aws-lc-rs) |
 //! | `json` | the wire types in JSON, and the event stream's machine |
 //! | `web` | the browser socket |
 //! | `openapi` | OpenAPI schemas of the HTTP API's types, for servers |
@@ -46,7 +46,8 @@ pub mod transport;
 pub use api::{Api, ApiError};
 #[cfg(feature = "native")]
 pub use client::{
-    Accounts, BoxError, Delivery, Events, EventsBuilder, KeyProvider, Position, PositionStore, Receipt,
+    Accounts, BoxError, Delivery, Events, EventsBuilder, KeyProvider, LiveSessions, Position, PositionStore,
+    Receipt,
 };
 #[cfg(feature = "sqlite")]
 pub use client::{SaveError, SqlitePositions};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_tungstenite::tungstenite::http::Uri;
 
-use super::{EventsBuilder, KeyProvider, Keys};
+use super::{EventsBuilder, KeyProvider, Keys, LiveSessions};
 use crate::stream::StreamError;
 
 /// A Passkey Accounts server and the key to it. Cheap to clone; everything else is opened from here.
@@ -41,6 +41,14 @@ impl Accounts {
     pub fn events(&self) -> EventsBuilder {
         let socket = self.origin.replacen("http", "ws", 1);
         EventsBuilder::new(format!("{socket}/v1/events"), self.keys.clone())
+    }
+
+    /// The sessions that are open now, kept by a connection of their own. Look-ups wait for nothing.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with time and I/O enabled.
+    pub fn live_sessions(&self) -> LiveSessions {
+        self.events().live_sessions()
     }
 
     /// `SCHEME://HOST[:PORT]` with `http` or `https`.

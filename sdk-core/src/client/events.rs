@@ -5,14 +5,17 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use futures_util::{Stream, StreamExt, stream::FuturesUnordered};
 use tokio::sync::watch;
 
+#[cfg(feature = "verify")]
+use super::witnessed::Witnessed;
 use super::{Delivery, EventsBuilder, KeyProvider, Keys, Position, Receipt};
 use crate::{
-    stream::{InHand, Item, Status, StreamError},
+    stream::{Greeting, InHand, Item, Status, StreamError},
     transport::Shared,
 };
 
@@ -45,6 +48,8 @@ pub struct Events {
     shared: Arc<Shared>,
     consumer: Arc<str>,
     status: watch::Receiver<Status>,
+    #[cfg(feature = "verify")]
+    witnessed: Option<Witnessed>,
 }
 
 impl Events {
@@ -58,7 +63,39 @@ impl Events {
         consumer: Arc<str>,
         status: watch::Receiver<Status>,
     ) -> Self {
-        Self { shared, consumer, status }
+        Self {
+            shared,
+            consumer,
+            status,
+            #[cfg(feature = "verify")]
+            witnessed: None,
+        }
+    }
+
+    #[cfg(feature = "verify")]
+    pub(super) fn witnessed_by(mut self, witnessed: Option<Witnessed>) -> Self {
+        self.witnessed = witnessed;
+        self
+    }
+
+    /// What the server said of itself last, and how long ago.
+    pub(super) fn greeting(&self) -> Option<(Greeting, Duration)> {
+        self.shared.greeting()
+    }
+
+    fn hand_over(&self, InHand { token, lane, lease, item }: InHand) -> Result<Delivery, StreamError> {
+        let (shared, consumer) = (Arc::clone(&self.shared), Arc::clone(&self.consumer));
+        let receipt = Receipt::new(shared, consumer, token, lane, lease);
+        #[cfg(feature = "verify")]
+        let receipt = match &self.witnessed {
+            None => receipt,
+            Some(witnessed) => {
+                let app_id = self.shared.greeting().and_then(|(greeting, _)| greeting.app_id);
+                witnessed.check(&item, app_id).inspect_err(|_| self.shared.give_up())?;
+                receipt.witnessed_by(witnessed.clone())
+            }
+        };
+        Ok(Delivery::new(item, receipt))
     }
 
     /// The next item; `None` after the stream has ended with an error.
@@ -150,14 +187,9 @@ impl Stream for Events {
     type Item = Result<Delivery, StreamError>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.shared.poll_item(context).map(|next| {
-            next.map(|next| {
-                next.map(|InHand { token, lane, lease, item }| {
-                    let (shared, consumer) = (Arc::clone(&self.shared), Arc::clone(&self.consumer));
-                    Delivery::new(item, Receipt::new(shared, consumer, token, lane, lease))
-                })
-            })
-        })
+        self.shared
+            .poll_item(context)
+            .map(|next| next.map(|next| next.and_then(|in_hand| self.hand_over(in_hand))))
     }
 }
 

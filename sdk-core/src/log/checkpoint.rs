@@ -4,7 +4,7 @@ use std::{
     fs::{File, OpenOptions, rename},
     io::{self, Read, Write},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use serde::{Deserialize, Serialize};
@@ -76,6 +76,16 @@ pub trait CheckpointStore: Send + Sync {
     /// # Errors
     /// What the place says.
     fn save(&self, checkpoint: &Checkpoint) -> io::Result<()>;
+}
+
+impl<T: CheckpointStore + ?Sized> CheckpointStore for Arc<T> {
+    fn load(&self) -> io::Result<Option<Checkpoint>> {
+        (**self).load()
+    }
+
+    fn save(&self, checkpoint: &Checkpoint) -> io::Result<()> {
+        (**self).save(checkpoint)
+    }
 }
 
 /// A checkpoint in a file of its own, written for one process.

@@ -5,7 +5,6 @@
 //! | first | `{"format":"passkey-accounts-log-v1","appID":…,"epoch":…,"after":{"seq":…,"hash":…}}`: what the file goes on from |
 //! | entry | `{"seq":…,"time":…,"type":…,"data":…,"id":…}`, `data` byte for byte as it was sent |
 //! | head | `{"head":{…}}`: a signed head, right behind the entry that it ends with |
-//! | lineage | `{"epoch":…}`: an operator has restored a backup; the entries that follow are of this lineage |
 //!
 //! Every line ends with one `\n`. [`verify_export`](super::verify_export) reads nothing else.
 
@@ -91,14 +90,6 @@ impl<W: Write> ExportWriter<W> {
         self.to.write_all(encode_head(head).as_bytes())
     }
 
-    /// Says that an operator has restored a backup: the entries that follow are of this lineage.
-    ///
-    /// # Errors
-    /// The writer's.
-    pub fn lineage(&mut self, epoch: Epoch) -> io::Result<()> {
-        self.to.write_all(encode_lineage(epoch).as_bytes())
-    }
-
     /// Ends the export, flushed.
     ///
     /// # Errors
@@ -157,14 +148,6 @@ pub(super) fn encode_head(head: &SignedHead) -> String {
         head: &'a SignedHead,
     }
     line(serde_json::to_string(&Line { head }))
-}
-
-pub(super) fn encode_lineage(epoch: Epoch) -> String {
-    #[derive(Serialize)]
-    struct Line {
-        epoch: Epoch,
-    }
-    line(serde_json::to_string(&Line { epoch }))
 }
 
 fn line(json: serde_json::Result<String>) -> String {

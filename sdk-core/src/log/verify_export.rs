@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use super::{
     ChainHash, Checkpoint, Entry, Epoch, EventID,
-    export::{ExportedEntry, FORMAT, Header, encode_head, encode_lineage},
+    export::{ExportedEntry, FORMAT, Header, encode_head},
     head::{self, HeadKey},
 };
 use crate::protocol::{
@@ -57,8 +57,8 @@ pub fn verify_export(
 pub struct Verified {
     /// Whose log it is.
     pub app_id: AppID,
-    /// The lineages in it, in their order. More than one: an operator has restored backups.
-    pub lineages: Vec<Epoch>,
+    /// Its lineage.
+    pub epoch: Epoch,
     /// The number of the entry that it goes on from; 0 if it begins at the beginning.
     pub after: u64,
     /// How many entries it has.
@@ -140,7 +140,6 @@ struct Reader<'a> {
     /// What the checkpoint says of the log, the lower number first.
     known: Vec<(EventID, Option<ChainHash>)>,
     verified: Verified,
-    epoch: Epoch,
     seq: u64,
 }
 
@@ -151,7 +150,7 @@ impl<'a> Reader<'a> {
         if header.format != FORMAT {
             return Err((0, format!("its format is not {FORMAT}")));
         }
-        one_spelling(line, Some(header.encode()), 0)?;
+        one_spelling(line, Some(&header.encode()), 0)?;
         let Header { app_id, epoch, after, .. } = header;
         if let Some(expected) = checkpoint.and_then(|checkpoint| checkpoint.app_id).filter(|id| *id != app_id)
         {
@@ -162,7 +161,7 @@ impl<'a> Reader<'a> {
         }
         let verified = Verified {
             app_id,
-            lineages: vec![epoch],
+            epoch,
             after: after.seq,
             entries: 0,
             hash: after.hash,
@@ -170,7 +169,7 @@ impl<'a> Reader<'a> {
             agrees_with_checkpoint: false,
         };
         let known = checkpoint.map(known).unwrap_or_default();
-        let mut reader = Self { keys, checkpoint, known, verified, epoch, seq: after.seq };
+        let mut reader = Self { keys, checkpoint, known, verified, seq: after.seq };
         reader.compare()?;
         Ok(reader)
     }
@@ -196,25 +195,24 @@ impl<'a> Reader<'a> {
                 self.take_entry(line, &entry)
             }
             Line { head: Some(head), .. } => self.take_head(line, &head),
-            Line { epoch: Some(epoch), .. } => self.take_lineage(line, epoch),
-            Line { .. } => Err((self.next_seq(), "the line is no entry, no head and no lineage".to_owned())),
+            Line { .. } => Err((self.next_seq(), "the line is no entry and no head".to_owned())),
         }
     }
 
     fn take_entry(&mut self, line: &str, entry: &ExportedEntry<'_>) -> Result<(), Bad> {
         let expected = self.next_seq();
-        one_spelling(line, entry.encode(), expected)?;
+        one_spelling(line, entry.encode().as_deref(), expected)?;
         let ExportedEntry { seq, time, name, data, id } = *entry;
         if seq != expected || id.seq != expected {
             return Err((expected, format!("entry {seq} with the id {id} stands in its place")));
         }
-        if id.epoch != self.epoch {
+        if id.epoch != self.verified.epoch {
             return Err((
                 expected,
-                format!("its id {id} is of another lineage than {}", self.epoch.as_str()),
+                format!("its id {id} is of another lineage than {}", self.verified.epoch.as_str()),
             ));
         }
-        let (app_id, epoch) = (self.verified.app_id, self.epoch);
+        let Verified { app_id, epoch, .. } = self.verified;
         let hash = self.verified.hash.followed_by(&Entry { app_id, epoch, seq, time, name, data });
         if !id.matches(&hash) {
             let computed = EventID::new(epoch, seq, &hash);
@@ -226,7 +224,7 @@ impl<'a> Reader<'a> {
     }
 
     fn take_head(&mut self, line: &str, signed: &SignedHead) -> Result<(), Bad> {
-        one_spelling(line, Some(encode_head(signed)), self.seq)?;
+        one_spelling(line, Some(&encode_head(signed)), self.seq)?;
         if signed.seq > self.seq {
             return Err((
                 self.next_seq(),
@@ -236,7 +234,7 @@ impl<'a> Reader<'a> {
         if signed.seq < self.seq {
             return Err((self.seq, format!("the head of {} entries is out of its place", signed.seq)));
         }
-        if signed.epoch != self.epoch.as_str() || signed.hash.0 != self.verified.hash.0 {
+        if signed.epoch != self.verified.epoch.as_str() || signed.hash.0 != self.verified.hash.0 {
             let signed = encode(&signed.hash.0);
             let here = encode(self.verified.hash.0);
             return Err((self.seq, format!("a log with the hash {signed} was signed, this one has {here}")));
@@ -249,37 +247,28 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn take_lineage(&mut self, line: &str, epoch: Epoch) -> Result<(), Bad> {
-        one_spelling(line, Some(encode_lineage(epoch)), self.next_seq())?;
-        if self.verified.lineages.contains(&epoch) || self.verified.lineages.len() >= MAX_LINEAGES {
-            return Err((self.next_seq(), format!("the lineage {} cannot begin here", epoch.as_str())));
-        }
-        self.leave(Some(epoch))?;
-        self.verified.lineages.push(epoch);
-        self.epoch = epoch;
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<Verified, Bad> {
-        self.leave(None)?;
+    fn finish(self) -> Result<Verified, Bad> {
+        let Verified { epoch, after, .. } = self.verified;
         if let Some(checkpoint) = self.checkpoint {
-            let epoch = checkpoint.position.epoch;
-            let is_of_it = |lineage: &Epoch| *lineage == epoch || checkpoint.accepted == Some(*lineage);
-            if !self.verified.lineages.iter().any(is_of_it) {
-                let first = self.verified.after.saturating_add(1);
+            let seen = checkpoint.position.epoch;
+            if seen != epoch && checkpoint.accepted != Some(epoch) {
+                let first = after.saturating_add(1);
                 return Err((
                     first,
-                    format!("it is of another lineage than {}, which was seen", epoch.as_str()),
+                    format!("it is of another lineage than {}, which was seen", seen.as_str()),
                 ));
             }
         }
-        Ok(self.verified)
+        match self.known.iter().find(|(id, _)| id.epoch == epoch && id.seq > self.seq) {
+            Some((id, _)) => Err((self.next_seq(), format!("it is missing: the log was seen up to {id}"))),
+            None => Ok(self.verified),
+        }
     }
 
     /// The log is what the checkpoint says, if it says something of this place.
     fn compare(&mut self) -> Result<(), Bad> {
         for (id, hash) in &self.known {
-            if (id.epoch, id.seq) != (self.epoch, self.seq) {
+            if (id.epoch, id.seq) != (self.verified.epoch, self.seq) {
                 continue;
             }
             if !id.matches(&self.verified.hash) || hash.is_some_and(|hash| hash != self.verified.hash) {
@@ -288,18 +277,6 @@ impl<'a> Reader<'a> {
             self.verified.agrees_with_checkpoint = true;
         }
         Ok(())
-    }
-
-    /// The lineage ends here: with everything in it that was seen?
-    fn leave(&mut self, next: Option<Epoch>) -> Result<(), Bad> {
-        let is_agreed = |checkpoint: &Checkpoint| next.is_some() && checkpoint.accepted == next;
-        if self.checkpoint.is_some_and(is_agreed) {
-            return Ok(());
-        }
-        match self.known.iter().find(|(id, _)| id.epoch == self.epoch && id.seq > self.seq) {
-            Some((id, _)) => Err((self.next_seq(), format!("it is missing: the log was seen up to {id}"))),
-            None => Ok(()),
-        }
     }
 }
 
@@ -314,7 +291,6 @@ struct Line<'a> {
     data: Option<&'a RawValue>,
     id: Option<EventID>,
     head: Option<SignedHead>,
-    epoch: Option<Epoch>,
 }
 
 #[derive(Deserialize)]
@@ -341,8 +317,8 @@ fn known(checkpoint: &Checkpoint) -> Vec<(EventID, Option<ChainHash>)> {
 }
 
 /// A value that can be spelt in two ways is a place to hide a change in.
-fn one_spelling(line: &str, canonical: Option<String>, seq: u64) -> Result<(), Bad> {
-    if canonical.as_deref() == Some(line) {
+fn one_spelling(line: &str, canonical: Option<&str>, seq: u64) -> Result<(), Bad> {
+    if canonical == Some(line) {
         Ok(())
     } else {
         Err((seq, "the line is not spelt as an export spells it".to_owned()))
@@ -351,6 +327,3 @@ fn one_spelling(line: &str, canonical: Option<String>, seq: u64) -> Result<(), B
 
 /// An event of the largest message that a server sends, and what an export puts around it.
 const MAX_LINE_BYTES: u64 = 2 * MAX_SERVER_MESSAGE_BYTES as u64;
-
-/// Restored backups in one log.
-const MAX_LINEAGES: usize = 1_024;

@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod walk;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -219,7 +221,11 @@ impl Witness {
     fn check_event(&mut self, event: &Event) -> Result<Option<Unseen>, Contradiction> {
         let id = read(&event.id)?;
         if id.seq != event.seq {
-            return Err(wrong(event.seq, format!("the number of its id, {}", event.id), event.seq));
+            return Err(wrong(
+                event.seq,
+                format!("the number of its id, {}", event.id),
+                event.seq.to_string(),
+            ));
         }
         self.enter(id.epoch)?;
         let passed = self.pass_to(event.seq, Step::Entry)?;
@@ -234,7 +240,7 @@ impl Witness {
                     return Err(wrong(
                         event.seq,
                         format!("a content whose hash begins with {found}"),
-                        Known::Whole(hash),
+                        Known::Whole(hash).to_string(),
                     ));
                 }
                 Known::Whole(hash)
@@ -275,7 +281,11 @@ impl Witness {
             Some(hash) => {
                 let hash = whole(hash).map_err(|found| wrong(id.seq, "a hash of 32 bytes", found))?;
                 if !id.matches(&hash) {
-                    return Err(wrong(id.seq, Known::Prefix(id.prefix), Known::Whole(hash)));
+                    return Err(wrong(
+                        id.seq,
+                        Known::Prefix(id.prefix).to_string(),
+                        Known::Whole(hash).to_string(),
+                    ));
                 }
                 Known::Whole(hash)
             }
@@ -396,7 +406,9 @@ impl Witness {
     /// The log is said to be this at `seq`. It must not have been anything else.
     fn learn(&mut self, seq: u64, known: Known) -> Result<(), Contradiction> {
         match self.facts.get(&seq) {
-            Some(before) if !before.agrees_with(known) => return Err(wrong(seq, *before, known)),
+            Some(before) if !before.agrees_with(known) => {
+                return Err(wrong(seq, before.to_string(), known.to_string()));
+            }
             Some(Known::Whole(_)) => {}
             Some(Known::Prefix(_)) | None => {
                 self.facts.insert(seq, known);
@@ -466,8 +478,8 @@ fn whole(hash: &Base64Url) -> Result<ChainHash, String> {
     bytes.map(ChainHash).map_err(|_| format!("{} bytes", hash.0.len()))
 }
 
-fn wrong(seq: u64, expected: impl ToString, found: impl ToString) -> Contradiction {
-    Contradiction::Rewritten { seq, expected: expected.to_string(), found: found.to_string() }
+fn wrong(seq: u64, expected: impl Into<String>, found: impl Into<String>) -> Contradiction {
+    Contradiction::Rewritten { seq, expected: expected.into(), found: found.into() }
 }
 
 /// Hashes that are remembered, so that a head that comes late can still be compared: heads come every 1,000 entries.

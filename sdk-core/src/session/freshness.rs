@@ -22,7 +22,8 @@ impl Moment {
         self.elapsed.saturating_sub(earlier.elapsed).max(wall)
     }
 
-    fn minus(self, age: Duration) -> Self {
+    /// So long ago.
+    pub(crate) fn minus(self, age: Duration) -> Self {
         let wall = UnixMillis(self.wall.0.saturating_sub(millis(age)));
         Self { elapsed: self.elapsed.saturating_sub(age), wall }
     }
@@ -54,7 +55,7 @@ pub(super) struct Freshness {
 impl Freshness {
     /// The server has said what its clock shows.
     pub(super) fn handle_clock(&mut self, time: UnixMillis, now: Moment) {
-        self.server = Some(ServerClock::read(time, now));
+        self.server = Some(ServerClock { time, read_at: now, is_told: true });
     }
 
     /// The server has nothing newer than what was handled, at this time of its clock.
@@ -66,10 +67,10 @@ impl Freshness {
     /// An event of this time has been handled. After an outage the first ones are old: to hear them is not to be up to
     /// date.
     pub(super) fn handle_event(&mut self, time: UnixMillis, now: Moment) {
-        let server = self.server.get_or_insert_with(|| ServerClock::read(time, now));
+        let server = self.server.get_or_insert(ServerClock { time, read_at: now, is_told: false });
         // An event is never newer than the server's clock: if so, that clock was read too low.
         if server.now(now) < time {
-            *server = ServerClock::read(time, now);
+            (server.time, server.read_at) = (time, now);
         }
         let behind = Duration::from_millis(server.now(now).since(time));
         if self.age(now).is_none_or(|age| behind < age) {
@@ -87,9 +88,13 @@ impl Freshness {
         self.as_of.map(|as_of| now.since(as_of))
     }
 
-    /// What sessions expire by: the later of this machine's clock and what the server's shows, as far as known.
-    pub(super) fn latest_time(&self, now: Moment) -> UnixMillis {
-        self.server.as_ref().map_or(now.wall, |server| server.now(now).max(now.wall))
+    /// What sessions expire by: the server's clock. Before it was told, the later of what events say and this machine's.
+    pub(super) fn server_time(&self, now: Moment) -> UnixMillis {
+        match &self.server {
+            Some(server) if server.is_told => server.now(now),
+            Some(server) => server.now(now).max(now.wall),
+            None => now.wall,
+        }
     }
 }
 
@@ -98,13 +103,11 @@ impl Freshness {
 struct ServerClock {
     time: UnixMillis,
     read_at: Moment,
+    /// The server has said it. Otherwise an event has: then it may be far too low.
+    is_told: bool,
 }
 
 impl ServerClock {
-    const fn read(time: UnixMillis, read_at: Moment) -> Self {
-        Self { time, read_at }
-    }
-
     fn now(&self, now: Moment) -> UnixMillis {
         self.time.plus(millis(now.since(self.read_at)))
     }
@@ -182,12 +185,16 @@ mod tests {
     }
 
     #[test]
-    fn sessions_expire_by_the_later_clock() {
+    fn sessions_expire_by_the_clock_of_the_server() {
         let mut freshness = Freshness::default();
-        assert_eq!(freshness.latest_time(at(5)), server(5));
-        freshness.handle_clock(server(100), at(5));
-        assert_eq!(freshness.latest_time(at(6)), server(101));
-        freshness.handle_clock(server(1), at(6));
-        assert_eq!(freshness.latest_time(at(7)), server(7));
+        assert_eq!(freshness.server_time(at(5)), server(5));
+        // An event may be old.
+        freshness.handle_event(server(2), at(5));
+        assert_eq!(freshness.server_time(at(6)), server(6));
+        // A clock of this machine that is wrong by hours signs nobody out, and keeps nobody in.
+        freshness.handle_clock(server(100_000), at(6));
+        assert_eq!(freshness.server_time(at(7)), server(100_001));
+        freshness.handle_clock(server(1), at(7));
+        assert_eq!(freshness.server_time(at(8)), server(2));
     }
 }

@@ -15,19 +15,22 @@ use crate::protocol::{
 };
 
 /// An open session, as of the moment it was looked up. Whoever holds it is told when it ends.
+// In this order, what a look-up reads (the counter of the `Arc`, id and expiry) shares one line of the cache: with a
+// million sessions, each line is a trip to memory.
+#[repr(C)]
 pub struct LiveSession {
     /// The session.
     pub session_id: SessionID,
-    /// Whose session.
-    pub account_id: AccountID,
-    /// The passkey that opened it.
-    pub passkey_id: PasskeyID,
-    /// When it was opened, by the server's clock.
-    pub since: UnixMillis,
     /// When it ends at the latest, by the server's clock.
     pub expires_at: UnixMillis,
-    key_point: [u8; POINT_BYTES],
+    /// Whose session.
+    pub account_id: AccountID,
+    /// When it was opened, by the server's clock.
+    pub since: UnixMillis,
     ending: Mutex<Ending>,
+    /// The passkey that opened it.
+    pub passkey_id: PasskeyID,
+    key_point: [u8; POINT_BYTES],
 }
 
 impl LiveSession {

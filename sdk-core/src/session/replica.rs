@@ -84,7 +84,7 @@ impl Replica {
         loop {
             let removed = {
                 let mut state = self.shared.write();
-                let time = state.freshness.latest_time(now);
+                let time = state.freshness.server_time(now);
                 state.table.remove_expired(time)
             };
             match removed {
@@ -98,7 +98,7 @@ impl Replica {
     pub fn poll_timeout(&self, now: Moment) -> Option<Duration> {
         let state = self.shared.read();
         let first = state.table.first_to_expire()?.expires_at;
-        Some(Duration::from_millis(first.since(state.freshness.latest_time(now))))
+        Some(Duration::from_millis(first.since(state.freshness.server_time(now))))
     }
 
     /// The stream is over for good. From here on no session is known, and those who hold one are told so.
@@ -113,6 +113,7 @@ impl Replica {
             session.finish(Ended::Unfollowed);
         }
         self.shared.waiting.wake_all();
+        self.shared.synced.notify_waiters();
         self.shared.close_endings();
     }
 
@@ -212,6 +213,7 @@ impl Replica {
             self.shared.announce(&removed, Ended::Vanished);
         }
         self.shared.waiting.wake_all();
+        self.shared.synced.notify_waiters();
     }
 
     fn apply_gap(&mut self, _gap: &Gap) {

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 
 use super::{
     Endings, LiveSession, Moment, NotLive, SessionEnd, Stale,
@@ -29,13 +29,13 @@ impl View {
     pub fn get(&self, session_id: SessionID, now: Moment) -> Option<Arc<LiveSession>> {
         let state = self.shared.read();
         let session = state.table.find(session_id)?;
-        (session.expires_at > state.freshness.latest_time(now)).then(|| Arc::clone(session))
+        (session.expires_at > state.freshness.server_time(now)).then(|| Arc::clone(session))
     }
 
     /// The open sessions of the account, in no order.
     pub fn of_account(&self, account_id: AccountID, now: Moment) -> Vec<Arc<LiveSession>> {
         let state = self.shared.read();
-        let time = state.freshness.latest_time(now);
+        let time = state.freshness.server_time(now);
         state.table.of_account(account_id).filter(|session| session.expires_at > time).cloned().collect()
     }
 
@@ -43,7 +43,7 @@ impl View {
     /// events were missed.
     pub fn is_logged_in(&self, account_id: AccountID, now: Moment) -> Option<bool> {
         let state = self.shared.read();
-        let time = state.freshness.latest_time(now);
+        let time = state.freshness.server_time(now);
         state.is_in_sync.then(|| state.table.of_account(account_id).any(|session| session.expires_at > time))
     }
 
@@ -99,6 +99,24 @@ impl View {
         }
     }
 
+    /// Waits until the state is there, with every event since: `false` when the stream is over before.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn in_sync(&self) -> bool {
+        loop {
+            // Made before looking: woken by everything that happens after that.
+            let changed = self.shared.synced.notified();
+            {
+                let state = self.shared.read();
+                if state.is_in_sync || state.is_closed {
+                    return state.is_in_sync;
+                }
+            }
+            changed.await;
+        }
+    }
+
     /// The ends of all sessions from now on.
     pub fn endings(&self) -> Endings {
         let sender = self.shared.endings.lock().unwrap_or_else(PoisonError::into_inner);
@@ -113,6 +131,8 @@ impl View {
 pub(super) struct Shared {
     state: RwLock<State>,
     pub(super) waiting: Waiting,
+    /// The state has become whole, or the stream is over.
+    pub(super) synced: Notify,
     /// `None` when the stream is over.
     endings: Mutex<Option<broadcast::Sender<SessionEnd>>>,
 }
@@ -131,6 +151,7 @@ impl Shared {
         Self {
             state: RwLock::default(),
             waiting: Waiting::default(),
+            synced: Notify::new(),
             endings: Mutex::new(Some(broadcast::channel(max_unread_endings).0)),
         }
     }

@@ -24,7 +24,7 @@ use std::{
 
 use self::live::Live;
 use super::{
-    InHand, Lost, Status, StreamError, Subscription, Token,
+    Greeting, InHand, Lost, Status, StreamError, Subscription, Token,
     backoff::Backoff,
     cursor::{Mismatch, Resume},
     ending::Verdict,
@@ -103,6 +103,7 @@ pub struct Machine {
     done_events: usize,
     /// The address for the next connection, if the server named one.
     elsewhere: Option<String>,
+    greeting: Option<Greeting>,
     /// The last `error` of this connection: the close that follows says the same in fewer words.
     failure: Option<Failure>,
     outputs: VecDeque<Output>,
@@ -155,6 +156,7 @@ impl Machine {
             handed_over: 0,
             done_events: 0,
             elsewhere: None,
+            greeting: None,
             failure: None,
             outputs: VecDeque::new(),
         }
@@ -168,6 +170,11 @@ impl Machine {
     /// Whether [`poll_output`](Self::poll_output) has something.
     pub fn has_outputs(&self) -> bool {
         !self.outputs.is_empty()
+    }
+
+    /// What the server said of itself last.
+    pub const fn greeting(&self) -> Option<Greeting> {
+        self.greeting
     }
 
     /// When to call [`handle_tick`](Self::handle_tick) if nothing happens before; `None` when it is over.

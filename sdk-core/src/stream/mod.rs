@@ -20,6 +20,7 @@ mod cursor;
 mod done;
 mod ending;
 mod error;
+mod greeting;
 mod item;
 mod lane;
 mod machine;
@@ -28,6 +29,7 @@ mod subscription;
 
 pub use ending::Lost;
 pub use error::StreamError;
+pub use greeting::Greeting;
 pub use item::{Bookmark, Event, Item};
 pub use lane::{InHand, Token};
 pub use machine::{Machine, Output};

@@ -19,15 +19,15 @@ use crate::{
 const APP: AppID = AppID::from_bytes([2; 16]);
 
 /// A log as the server has it; what it says of it is what the witness gets.
-struct Log {
-    epoch: Epoch,
+pub(super) struct Log {
+    pub(super) epoch: Epoch,
     /// The hash at each number; the first is that of the empty log.
-    hashes: Vec<ChainHash>,
-    events: Vec<Event>,
+    pub(super) hashes: Vec<ChainHash>,
+    pub(super) events: Vec<Event>,
 }
 
 impl Log {
-    fn of(contents: impl IntoIterator<Item = u32>) -> Self {
+    pub(super) fn of(contents: impl IntoIterator<Item = u32>) -> Self {
         let mut log = Self { epoch: Epoch::from_random(7), hashes: vec![ChainHash::GENESIS], events: vec![] };
         for content in contents {
             log.append(content);
@@ -35,7 +35,7 @@ impl Log {
         log
     }
 
-    fn append(&mut self, content: u32) {
+    pub(super) fn append(&mut self, content: u32) {
         let (seq, name, data) =
             (self.hashes.len() as u64, "later".to_owned(), format!(r#"{{"n":{content}}}"#));
         let time = UnixMillis(1_700_000_000_000 + seq);
@@ -46,7 +46,7 @@ impl Log {
         self.events.push(Event { id, seq, time, name, data, kind: None });
     }
 
-    fn id(&self, seq: usize) -> EventID {
+    pub(super) fn id(&self, seq: usize) -> EventID {
         EventID::new(self.epoch, seq as u64, &self.hashes[seq])
     }
 
@@ -54,18 +54,18 @@ impl Log {
         range.map(|seq| Item::Event(self.events[seq - 1].clone())).collect()
     }
 
-    fn bookmark(&self, seq: usize, head: Option<SignedHead>) -> Item {
+    pub(super) fn bookmark(&self, seq: usize, head: Option<SignedHead>) -> Item {
         let hash = Some(Base64Url(self.hashes[seq].0.to_vec()));
         Item::Bookmark(Bookmark { id: self.id(seq).to_string(), time: UnixMillis(1), hash, head })
     }
 
-    fn snapshot(&self, seq: usize) -> Item {
+    pub(super) fn snapshot(&self, seq: usize) -> Item {
         let hash = Some(Base64Url(self.hashes[seq].0.to_vec()));
         let id = self.id(seq).to_string();
         Item::Snapshot(Snapshot { sessions: vec![], first: true, last: true, id, hash, lane: 0 })
     }
 
-    fn head(&self, seq: usize, seed: u8) -> SignedHead {
+    pub(super) fn head(&self, seq: usize, seed: u8) -> SignedHead {
         let time = UnixMillis(1_700_000_000_000);
         let head = Head { epoch: self.epoch, seq: seq as u64, hash: self.hashes[seq], time };
         sign(APP, &head, &pair(seed))
@@ -76,15 +76,15 @@ fn pair(seed: u8) -> Ed25519KeyPair {
     Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap()
 }
 
-fn key(seed: u8) -> HeadKey {
+pub(super) fn key(seed: u8) -> HeadKey {
     HeadKey::from_bytes(pair(seed).public_key().as_ref().try_into().unwrap()).unwrap()
 }
 
-fn gap(reason: GapReason, after: EventID) -> Item {
+pub(super) fn gap(reason: GapReason, after: EventID) -> Item {
     Item::Gap(Gap { reason, after: after.to_string(), next: GapNext::Snapshot, oldest: None, lane: 0 })
 }
 
-fn witness(sees: Sees, checkpoint: Option<Checkpoint>) -> Witness {
+pub(super) fn witness(sees: Sees, checkpoint: Option<Checkpoint>) -> Witness {
     let mut witness = Witness::new(sees, vec![key(1)], checkpoint);
     witness.handle_app(APP).unwrap();
     witness

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     super::{
-        Bookmark, Event, Item, Status, StreamError,
+        Bookmark, Event, Greeting, Item, Status, StreamError,
         cursor::Resume,
         lane::{Lane, Offer},
     },
@@ -40,6 +40,8 @@ impl Machine {
             self.end(StreamError::refused(code, None));
             return;
         }
+        let Ready { app_id, time, .. } = *ready;
+        self.greeting = Some(Greeting { app_id, time, heard_at: now });
         // A server that promises a beat every millisecond or every year is not taken at its word.
         let beat = Duration::from_millis(ready.idle_ms).clamp(SHORTEST_BEAT, LONGEST_BEAT);
         let is_worker = self.subscription.is_worker();
