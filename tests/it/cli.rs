@@ -315,7 +315,7 @@ fn errors_say_what_to_do() {
         (&["app", "show", "--url", "http://auth.example", "--key", "pa_live_x"][..], "in the clear"),
         (&["app", "show", "--url", "https://auth.example"], "set PASSKEY_ACCOUNTS_API_KEY"),
         (&["app", "show", "--url", "http://127.0.0.1:1", "--key", "secret"], "it looks like pa_live_"),
-        (&["key", "list"], "name one with --data-dir, or a running server with --url"),
+        (&["key", "list"], "name its folder with --data-dir, or a running server with --url"),
         (&["log", "verify", "/nowhere"], "/nowhere cannot be read"),
         (
             &[
