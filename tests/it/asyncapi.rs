@@ -385,7 +385,7 @@ fn what_a_back_end_is_told_is_in_the_document() {
         key_id: "k".into(),
         sig: bytes(64),
     };
-    let signed = BookmarkData { hash: Some(bytes(32)), head: Some(head), ..bookmark.clone() };
+    let signed = BookmarkData { hash: Some(bytes(32)), head: Some(head), time: bookmark.time };
     let drain = Drain { reason: "restart".into(), within_ms: 5_000, url: None };
     let moved = Drain { url: Some("wss://auth.example".into()), ..drain.clone() };
     let failure = Failure::from(Code::Idle);

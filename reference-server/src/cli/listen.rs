@@ -121,7 +121,7 @@ impl Listen {
             return Ok(());
         }
         let members = ["accountID", "sessionID", "passkeyID", "keyID", "reason"];
-        let said = members.iter().filter_map(|name| data[name].as_str()).map(print::plain);
+        let said = members.iter().filter_map(|name| data.get(name)?.as_str()).map(print::plain);
         println!("{}  {:<14} {}", event.time, print::plain(&event.name), said.collect::<Vec<_>>().join("  "));
         Ok(())
     }
