@@ -4,6 +4,8 @@
 //! `cargo bench -p passkey-accounts-tests --bench revoke`. As many sockets as the limit on open files allows, 9,000 at
 //! most: each has two ends in this process.
 
+#![expect(clippy::disallowed_methods, reason = "a bench measures real time")]
+
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt, stream};

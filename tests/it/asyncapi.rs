@@ -385,7 +385,7 @@ fn what_a_back_end_is_told_is_in_the_document() {
         key_id: "k".into(),
         sig: bytes(64),
     };
-    let signed = BookmarkData { hash: Some(bytes(32)), head: Some(head), ..bookmark.clone() };
+    let signed = BookmarkData { hash: Some(bytes(32)), head: Some(head), time: bookmark.time };
     let drain = Drain { reason: "restart".into(), within_ms: 5_000, url: None };
     let moved = Drain { url: Some("wss://auth.example".into()), ..drain.clone() };
     let failure = Failure::from(Code::Idle);
@@ -400,7 +400,7 @@ fn what_a_back_end_is_told_is_in_the_document() {
         told("drain", &drain, &moved, &none, &none),
         told("assigned", Lease { lease: 7 }, Lease { lease: 7 }, &json!({ "id": null }), &lane),
         told("revoked", RevokedData { within_ms: 1 }, RevokedData { within_ms: 1 }, &none, &lane),
-        told("error", &failure, &late, &none, &json!({ "id": 7 })),
+        told("error", &failure, &late, &none, &none),
     ];
     let beside = json!({ "id": "k3f9-1-aa", "prev": "k3f9-0-aa", "seq": 1, "time": TIME });
     for (least, most) in events() {

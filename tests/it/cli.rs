@@ -187,7 +187,7 @@ async fn forwarded_events_arrive_signed_in_order_and_none_is_skipped_while_the_t
     let names: Vec<_> = sequence.iter().map(|event| event["type"].as_str().unwrap()).collect();
     assert_eq!(names, ["loggedIn", "loggedOut", "loggedIn", "loggedOut", "loggedIn", "loggedOut"]);
     assert_eq!((lines.len(), *target.tries.lock().unwrap()), (6, 8));
-    let key = hmac::Key::new(hmac::HMAC_SHA256, &BASE64.decode(secret[6..].as_bytes()).unwrap());
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &BASE64.decode(&secret.as_bytes()[6..]).unwrap());
     let mut ids = Vec::new();
     for (headers, body) in taken.iter() {
         let header = |name: &str| headers[name].to_str().unwrap().to_owned();
@@ -315,7 +315,7 @@ fn errors_say_what_to_do() {
         (&["app", "show", "--url", "http://auth.example", "--key", "pa_live_x"][..], "in the clear"),
         (&["app", "show", "--url", "https://auth.example"], "set PASSKEY_ACCOUNTS_API_KEY"),
         (&["app", "show", "--url", "http://127.0.0.1:1", "--key", "secret"], "it looks like pa_live_"),
-        (&["key", "list"], "name one with --data-dir, or a running server with --url"),
+        (&["key", "list"], "name its folder with --data-dir, or a running server with --url"),
         (&["log", "verify", "/nowhere"], "/nowhere cannot be read"),
         (
             &[

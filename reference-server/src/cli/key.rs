@@ -126,9 +126,9 @@ impl KeyCommand {
                     }
                 }
                 if json {
-                    print::json(&serde_json::json!({ "revoked": id }))?
+                    print::json(&serde_json::json!({ "revoked": id }))?;
                 } else {
-                    println!("revoked {id}")
+                    println!("revoked {id}");
                 }
             }
             Self::List { place, app, json } => {

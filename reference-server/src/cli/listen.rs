@@ -82,9 +82,9 @@ impl Listen {
             .after(position.clone())
             .open();
         eprintln!("listening after {position}; Ctrl-C stops");
-        while let Some(item) = events.next().await {
-            let item = item?;
-            match &item {
+        while let Some(delivery) = events.next().await {
+            let delivery = delivery?;
+            match &delivery.item {
                 Item::Event(event) => {
                     if let Some(forward) = forward {
                         forward.send(event).await?;
@@ -106,9 +106,10 @@ impl Listen {
                 }
                 Item::Snapshot(_) | Item::Bookmark(_) => {}
             }
-            if let Some(reached) = item.position() {
+            if let Some(reached) = delivery.item.position() {
                 reached.clone_into(position);
             }
+            delivery.ack();
         }
         Ok(())
     }
@@ -121,7 +122,7 @@ impl Listen {
             return Ok(());
         }
         let members = ["accountID", "sessionID", "passkeyID", "keyID", "reason"];
-        let said = members.iter().filter_map(|name| data[name].as_str()).map(print::plain);
+        let said = members.iter().filter_map(|name| data.get(name)?.as_str()).map(print::plain);
         println!("{}  {:<14} {}", event.time, print::plain(&event.name), said.collect::<Vec<_>>().join("  "));
         Ok(())
     }

@@ -50,9 +50,11 @@ impl Place {
     pub(super) fn target(&self) -> Result<Target, Box<dyn std::error::Error>> {
         let Some(url) = &self.remote.url else {
             let folder = self.data_dir.as_deref().unwrap_or(Path::new(DATA_DIRECTORY));
-            if !folder.join("accounts.sqlite").exists() && self.data_dir.is_none() {
+            // Only `app create` makes one: a misspelt folder must not become an empty database.
+            if !folder.join("accounts.sqlite").exists() {
                 return Err(format!(
-                    "there is no data folder {DATA_DIRECTORY} here; name one with --data-dir, or a running server with --url"
+                    "there is no database in {}; name its folder with --data-dir, or a running server with --url",
+                    folder.display()
                 )
                 .into());
             }

@@ -53,7 +53,7 @@ impl Trigger {
         let status = response.status();
         let body: Value = serde_json::from_str(&response.text().await?).unwrap_or_default();
         if !status.is_success() {
-            return Err(match body["detail"].as_str() {
+            return Err(match body.get("detail").and_then(Value::as_str) {
                 Some(detail) => print::plain(detail),
                 None => "only a dev server does this: start one with: passkey-accounts dev".to_owned(),
             }
@@ -62,7 +62,8 @@ impl Trigger {
         if self.json {
             print::json(&body)?;
         } else {
-            let member = |name: &str| print::plain(body[name].as_str().unwrap_or_default());
+            let member =
+                |name: &str| print::plain(body.get(name).and_then(Value::as_str).unwrap_or_default());
             println!("{name}  {}  {}", member("accountID"), member("sessionID"));
         }
         Ok(())

@@ -15,7 +15,10 @@ use super::Session;
 /// A revocation commits first and looks here then; a socket enters here first and asks the committed state then whether
 /// the session is open. So whichever comes later sees the other, and no session that has ended stays on a socket.
 #[derive(Debug, Default)]
-pub struct Attached(Arc<Mutex<HashMap<SessionID, Arc<watch::Sender<Option<EndReason>>>>>>);
+pub struct Attached(Arc<Mutex<Carriers>>);
+
+/// How to tell the socket of each session that it has ended.
+type Carriers = HashMap<SessionID, Arc<watch::Sender<Option<EndReason>>>>;
 
 impl Attached {
     /// Enters a session; it leaves when what is returned is dropped.
@@ -36,7 +39,7 @@ impl Attached {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<SessionID, Arc<watch::Sender<Option<EndReason>>>>> {
+    fn lock(&self) -> MutexGuard<'_, Carriers> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

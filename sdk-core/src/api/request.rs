@@ -60,7 +60,7 @@ impl Api {
                 error.is_retryable() && error.retry_after().is_none_or(|wait| wait <= LONGEST_WAIT)
             })
             .adjust(|error, wait| wait.map(|wait| error.retry_after().map_or(wait, |wish| wish.max(wait))))
-            .notify(|error, wait| log(error, wait))
+            .notify(log)
             .await
     }
 }
