@@ -10,7 +10,7 @@ use clap::Subcommand;
 use passkey_accounts::{
     Api,
     api::EventsQuery,
-    log::{ChainHash, EventID, ExportWriter, ExportedEntry, head::HeadKey, verify_export},
+    log::{ChainHash, Epoch, EventID, ExportWriter, ExportedEntry, head::HeadKey, verify_export},
     protocol::{AppID, http::MAX_PAGE_ITEMS},
 };
 use serde::Deserialize;
@@ -21,7 +21,11 @@ use super::{
     place::{Place, Target},
     print,
 };
-use crate::{clock::Clock, limits::READ_ENTRIES, store::Store};
+use crate::{
+    clock::{Clock, make_random},
+    limits::READ_ENTRIES,
+    store::Store,
+};
 
 /// Export an app's log into a file, and verify one.
 #[derive(Debug, Subcommand)]
@@ -36,6 +40,15 @@ pub enum LogCommand {
         /// The file; it must not exist yet
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say that a backup was restored: every log goes on under a new epoch, so that every back end is told
+    Restored {
+        /// The folder of the database; no server may run on it
+        #[arg(long, value_name = "FOLDER")]
+        data_dir: PathBuf,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -75,6 +88,7 @@ impl LogCommand {
                     println!("{entries} entries in {}", out.display());
                 }
             }
+            Self::Restored { data_dir, json } => restored(&data_dir, json).await?,
             Self::Verify { file, jwks, json } => verify(&file, jwks.as_deref(), json)?,
         }
         Ok(())
@@ -84,15 +98,14 @@ impl LogCommand {
 type Exported = Result<u64, Box<dyn std::error::Error>>;
 
 async fn from_server(api: &Api, to: impl Write) -> Exported {
-    let app_id = api.app().await?.app_id;
+    // The head first: the log goes on behind it.
+    let checkpoint = api.checkpoint().await?;
     let mut query = EventsQuery { after: None, limit: Some(MAX_PAGE_ITEMS), types: vec!["*".to_owned()] };
     let mut page = api.events(&query).await?;
     let start: EventID = page.oldest.parse()?;
-    if start.seq != 0 {
-        return Err("the server no longer keeps the beginning of this log; export it from the data folder, which has the hash to begin with".into());
-    }
-    let mut export = ExportWriter::new(to, app_id, start.epoch, 0, ChainHash::GENESIS)?;
-    let mut seq = 0;
+    let hash = page.oldest_hash.0.as_slice().try_into().map_err(|_| "the server's hash is not 32 bytes")?;
+    let mut export = ExportWriter::new(to, checkpoint.app_id, start.epoch, start.seq, ChainHash(hash))?;
+    let mut seq = start.seq;
     loop {
         for event in &page.events {
             seq += 1;
@@ -101,6 +114,9 @@ async fn from_server(api: &Api, to: impl Write) -> Exported {
             }
             let (name, data, id) = (event.name.as_str(), event.data.get(), event.id.parse()?);
             export.entry(&ExportedEntry { seq, time: event.time, name, data, id })?;
+            if seq == checkpoint.head.seq {
+                export.head(&checkpoint.head)?;
+            }
         }
         if !page.more {
             break;
@@ -109,7 +125,7 @@ async fn from_server(api: &Api, to: impl Write) -> Exported {
         page = api.events(&query).await?;
     }
     export.finish()?.flush()?;
-    Ok(seq)
+    Ok(seq - start.seq)
 }
 
 async fn from_folder(store: &Store, app: Option<AppID>, to: impl Write) -> Exported {
@@ -130,6 +146,26 @@ async fn from_folder(store: &Store, app: Option<AppID>, to: impl Write) -> Expor
     }
     export.finish()?.flush()?;
     Ok(count)
+}
+
+async fn restored(folder: &std::path::Path, json: bool) -> Outcome {
+    if !folder.join("accounts.sqlite").exists() {
+        return Err(format!("there is no database in {}", folder.display()).into());
+    }
+    let store = Store::open(folder, Clock::System).await?;
+    let mut epochs = Vec::new();
+    for app in store.apps().await? {
+        let epoch = Epoch::from_random(u32::from_be_bytes(make_random()));
+        store.begin_epoch(app.app_id, epoch).await?;
+        epochs.push(json!({ "appID": app.app_id, "epoch": epoch.as_str() }));
+        if !json {
+            println!("{}  goes on under epoch {}", app.app_id, epoch.as_str());
+        }
+    }
+    if json {
+        print::json(&json!({ "epochs": epochs }))?;
+    }
+    Ok(())
 }
 
 fn verify(file: &std::path::Path, jwks: Option<&std::path::Path>, json: bool) -> Outcome {

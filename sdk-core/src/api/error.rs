@@ -34,7 +34,7 @@ pub enum ApiError {
 }
 
 impl ApiError {
-    pub(super) fn refused(code: Code, detail: &str) -> Self {
+    pub(crate) fn refused(code: Code, detail: &str) -> Self {
         Self::Refused(Box::new(Problem {
             kind: "about:blank".to_owned(),
             title: String::new(),

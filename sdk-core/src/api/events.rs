@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Api, ApiError};
-use crate::protocol::http::EventsPage;
+use crate::protocol::http::{Checkpoint, EventsPage};
 
 /// Which events to read. The default is the first page of sign-ins and sign-outs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,5 +35,13 @@ impl Api {
         }
         let types = (!query.types.is_empty()).then(|| query.types.join(","));
         self.read(&["events"], &Asked { after: query.after.as_deref(), limit: query.limit, types }).await
+    }
+
+    /// The newest signed head of the log. Needs `events:read`. Whoever keeps it can prove later that history was changed.
+    ///
+    /// # Errors
+    /// [`ApiError`]
+    pub async fn checkpoint(&self) -> Result<Checkpoint, ApiError> {
+        self.read(&["checkpoint"], &()).await
     }
 }

@@ -51,16 +51,24 @@ impl Accounts {
         self.events().live_sessions()
     }
 
-    /// `SCHEME://HOST[:PORT]` with `http` or `https`.
-    #[expect(dead_code, reason = "the HTTP API is added in its own file")]
-    pub(crate) fn origin(&self) -> &str {
-        &self.origin
-    }
-
-    /// Where the API key comes from.
-    #[expect(dead_code, reason = "the HTTP API is added in its own file")]
-    pub(crate) const fn keys(&self) -> &Keys {
-        &self.keys
+    /// The HTTP API, with the key that is to be used now.
+    ///
+    /// ```no_run
+    /// # async fn example(accounts: passkey_accounts::Accounts) -> Result<(), passkey_accounts::ApiError> {
+    /// let checkpoint = accounts.api().await?.checkpoint().await?;
+    /// println!("the log has {} entries", checkpoint.head.seq);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `badKey` when the key provider has none, or what it has cannot be one.
+    #[cfg(feature = "http")]
+    pub async fn api(&self) -> Result<crate::Api, crate::ApiError> {
+        let key = self.keys.ask().await.map_err(|error| {
+            crate::ApiError::refused(crate::protocol::Code::BadKey, &format!("no API key: {error}"))
+        })?;
+        crate::Api::new(&self.origin, &key)
     }
 }
 

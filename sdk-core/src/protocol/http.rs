@@ -147,6 +147,8 @@ pub struct EventsPage {
     pub more: bool,
     /// The position before the oldest event that is kept.
     pub oldest: String,
+    /// The hash chain up to `oldest`, 32 bytes.
+    pub oldest_hash: Base64Url,
     /// The position of the newest event.
     pub head: String,
 }

@@ -7,6 +7,7 @@ use passkey_accounts::{
     log::EventID,
     protocol::{
         Scope,
+        base64url::Base64Url,
         http::{EventBody, EventsPage, Problem as ProblemBody},
         stream::{GapData, GapNext, MAX_TYPES},
     },
@@ -113,6 +114,7 @@ pub(super) async fn list(
         events: page.events,
         next: page.scanned.to_string(),
         oldest: oldest.to_string(),
+        oldest_hash: Base64Url(state.start().hash.0.to_vec()),
         head: state.head().id.to_string(),
     }))
 }
