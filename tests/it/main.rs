@@ -10,6 +10,7 @@ mod browser;
 mod ceremony;
 mod connection;
 mod examples;
+mod faults;
 mod python;
 mod serve;
 mod sessions;

@@ -6,12 +6,16 @@
     reason = "a test stops where something is off"
 )]
 
+pub mod audit;
 mod authenticator;
 mod back_end;
 pub mod build;
 pub mod chromium;
+pub mod consumer;
+pub mod crowd;
 mod draft;
 mod example;
+pub mod installation;
 mod page;
 mod server;
 
