@@ -195,9 +195,9 @@ impl Consumer {
             if address.has_changed().is_err() {
                 break;
             }
-            if ended == Ended::Unreachable {
+            if matches!(ended, Ended::Unreachable | Ended::Lost) {
                 // Another address will come; if not, this one may be there again.
-                let _ = tokio::time::timeout(Duration::from_millis(20), address.changed()).await;
+                let _ = tokio::time::timeout(Duration::from_millis(10), address.changed()).await;
             }
         }
         // Those that nobody has taken over from may wait for ever.

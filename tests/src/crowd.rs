@@ -1,13 +1,16 @@
 //! People who sign up, in and out in real time while the server is treated badly, and remember what they were told.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use fastrand::Rng;
 use passkey_accounts::protocol::{
     AppID, SessionID,
     gateway::{ClientMessage, EndReason, ServerMessage},
 };
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use crate::{Closed, Page, PageKey, SoftwareAuthenticator};
 
@@ -108,10 +111,8 @@ impl Person {
                 continue;
             };
             if self.visit(&at).await.is_err() {
-                // The server is gone; another one will come.
-                let _ = entrance
-                    .wait_for(|now| now.as_ref().is_none_or(|now| now.gateway_url != at.gateway_url))
-                    .await;
+                // Another server will come; if not, this one may be there again.
+                let _ = timeout(Duration::from_millis(20), entrance.changed()).await;
             }
         }
     }

@@ -76,6 +76,11 @@ impl Installation {
         self.command(Command::new("sh").args(["-c", shell]).arg(server_binary()), grace_seconds)
     }
 
+    /// Starts the server by another program, which gets `arguments`, the server's binary and then its arguments.
+    pub fn spawn_under(&self, program: &Path, arguments: &[&Path], grace_seconds: u64) -> Child {
+        self.command(Command::new(program).args(arguments).arg(server_binary()), grace_seconds)
+    }
+
     fn command(&self, command: &mut Command, grace_seconds: u64) -> Child {
         let path = self.folder.path().join("server.log");
         let log = fs::OpenOptions::new().append(true).create(true).open(path).expect("a file");

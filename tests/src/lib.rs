@@ -10,6 +10,7 @@ pub mod audit;
 mod authenticator;
 mod back_end;
 pub mod build;
+pub mod chaos;
 pub mod chromium;
 pub mod consumer;
 pub mod crowd;

@@ -14,7 +14,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::start_post;
+use super::{closed, start_post};
 
 /// What a run does.
 struct Plan {
@@ -98,20 +98,6 @@ async fn kill_again_and_again(plan: Plan) -> Audit {
     );
     assert!(told.signed_in.len() as u64 > cycles, "hardly anyone signed in: the test proves little");
     audit
-}
-
-/// The log, once nobody is signed in any more.
-async fn closed(installation: &Installation) -> Audit {
-    let closing = async {
-        loop {
-            let audit = Audit::read(&installation.data_directory(), installation.app_id).await;
-            if audit.open().next().is_none() {
-                return audit;
-            }
-            sleep(Duration::from_millis(100)).await;
-        }
-    };
-    timeout(Duration::from_secs(20), closing).await.expect("every session ends after its grace time")
 }
 
 #[tokio::test(flavor = "multi_thread")]
