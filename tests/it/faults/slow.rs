@@ -1,6 +1,6 @@
 //! A back end that stops reading is closed, costs the others nothing, and can come back for what it missed.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
 use passkey_accounts::protocol::{
@@ -12,7 +12,7 @@ use passkey_accounts::protocol::{
 use passkey_accounts_server::{limits::WRITE_MS, store::StoreError};
 use passkey_accounts_tests::{BackEnd, TestServer};
 use serde_json::json;
-use tokio::net::TcpSocket;
+use tokio::{net::TcpSocket, time::timeout};
 use tokio_tungstenite::{client_async, tungstenite::Message};
 
 /// More than the kernel's buffers of a connection hold: what is left has to wait in the log.
@@ -74,13 +74,16 @@ async fn a_reader_that_stalls_is_closed_and_the_others_notice_nothing() {
         while !healthy.text().await.unwrap().contains("unknownType") {}
     }
     let (mut received, mut close) = (0, None);
-    while let Some(Ok(message)) = stalled.next().await {
-        match message {
-            Message::Text(text) if text.contains("\"seq\"") => received += 1,
-            Message::Close(frame) => close = frame.map(|frame| u16::from(frame.code)),
-            _ => {}
+    let reading = async {
+        while let Some(Ok(message)) = stalled.next().await {
+            match message {
+                Message::Text(text) if text.contains("\"seq\"") => received += 1,
+                Message::Close(frame) => close = frame.map(|frame| u16::from(frame.code)),
+                _ => {}
+            }
         }
-    }
+    };
+    timeout(Duration::from_secs(20), reading).await.expect("it was closed");
     assert!(received < EVENTS, "it was not slow");
     assert!(close.is_none_or(|code| code == 4002), "{close:?}");
     while server.context().back_ends.count(app_id) > 1 {
