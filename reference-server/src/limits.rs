@@ -69,11 +69,11 @@ pub const HEAD_MS: u64 = 60_000;
 /// ... or after this many entries.
 pub const HEAD_ENTRIES: u64 = 1_000;
 
-/// Acknowledgements of one socket: this many at once ...
-pub const ACK_BURST: u32 = 200;
+/// Messages of one back-end socket after its first: this many at once ...
+pub const MESSAGE_BURST: u32 = 200;
 
 /// ... and then this many a second.
-pub const ACKS_PER_SECOND: u32 = 50;
+pub const MESSAGES_PER_SECOND: u32 = 50;
 
 /// How long a worker may take to give a lane back, in milliseconds.
 pub const HAND_OVER_MS: u64 = 10_000;

@@ -9,8 +9,10 @@
 mod browser;
 mod ceremony;
 mod connection;
+mod docs;
 mod examples;
 mod faults;
+mod log;
 mod python;
 mod serve;
 mod sessions;

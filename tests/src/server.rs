@@ -31,6 +31,7 @@ pub struct TestServer {
     directory: TempDir,
     clock: Clock,
     session_limits: SessionLimits,
+    drain_ms: u64,
     address: SocketAddr,
     /// The app that tests sign in to.
     pub app_id: AppID,
@@ -56,6 +57,7 @@ impl TestServer {
             directory: TempDir::new().expect("a temporary folder can be made"),
             clock,
             session_limits,
+            drain_ms: 0,
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             app_id: AppID::from_bytes(make_random()),
             api_key: String::new(),
@@ -72,7 +74,7 @@ impl TestServer {
             mailer: Mailer::Outbox(Outbox::default()),
             session_limits: self.session_limits,
             retention: Retention::default(),
-            drain_ms: 0,
+            drain_ms: self.drain_ms,
             tls: None,
         };
         let listener = TcpListener::bind(self.address).await.expect("the port is free");
@@ -112,6 +114,12 @@ impl TestServer {
         if let Some(running) = self.running.take() {
             running.stop().await;
         }
+    }
+
+    /// Starts the server again with this time for sockets to leave; it is 0 otherwise.
+    pub async fn set_drain_ms(&mut self, drain_ms: u64) {
+        self.drain_ms = drain_ms;
+        self.restart().await;
     }
 
     /// Starts a stopped server on the same port with the same data.

@@ -27,10 +27,11 @@ impl Retention {
     /// Cuts every log now and then. Runs until it is dropped.
     pub async fn keep_cutting(self, store: &Store, clock: &Clock) {
         loop {
-            if let Err(error) = self.cut_all(store, clock.now()).await {
+            let now = clock.now();
+            if let Err(error) = self.cut_all(store, now).await {
                 tracing::error!(%error, "a log could not be cut; trying again later");
             }
-            clock.sleep_until(clock.now().plus(CUT_EVERY_MS)).await;
+            clock.sleep_until(now.plus(CUT_EVERY_MS)).await;
         }
     }
 

@@ -82,6 +82,14 @@ impl LogState {
         self.start = start;
     }
 
+    /// A backup was restored: the log goes on from its head in a new lineage. What came before is no longer told, because
+    /// ids of the old lineage would say that it is the same history.
+    pub fn begin_epoch(&mut self, epoch: Epoch) {
+        self.epoch = epoch;
+        self.head = Place::new(epoch, self.head.id.seq, self.head.hash);
+        self.start = self.head;
+    }
+
     /// Whether a reader can go on after `position`, where `stored` is the hash of the entry with that number, if it is
     /// kept. Checked on every use: a position from before a restored backup must never be continued in silence.
     ///

@@ -10,7 +10,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use passkey_accounts::{
-    log::ChainHash,
+    log::{ChainHash, Epoch},
     protocol::{AppID, UnixMillis, event::EventKind},
 };
 use sqlx::{Connection, SqliteConnection};
@@ -101,6 +101,13 @@ impl Write {
         let log = self.log(app_id)?;
         log.cut(Place::new(log.epoch(), seq, hash));
         Ok(())
+    }
+
+    /// Lets a log go on in a new lineage and says where. The caller changes the rows.
+    pub(super) fn begin_epoch(&mut self, app_id: AppID, epoch: Epoch) -> Result<Place, StoreError> {
+        let log = self.log(app_id)?;
+        log.begin_epoch(epoch);
+        Ok(log.head())
     }
 
     /// Adds the log of a new app.

@@ -63,6 +63,10 @@ async fn drive(
                 }
                 Output::Read { lane, after } => {
                     let entries = link.read(after).await?;
+                    if entries.is_none() {
+                        // The log was cut a moment ago; whoever did so may still have to say it.
+                        tokio::task::yield_now().await;
+                    }
                     machine.handle_entries(lane, entries.as_deref(), link.now());
                 }
                 Output::SignHead => {

@@ -41,6 +41,8 @@ pub(super) struct Lane {
     settled: Option<EventID>,
     /// When the oldest unsettled item was sent, or an ack last said that work goes on.
     pub(super) working_since: UnixMillis,
+    /// Reads in a row that found nothing although the log should go on there.
+    losses: u32,
     /// It is wanted back by then.
     pub(super) revoked_until: Option<UnixMillis>,
 }
@@ -97,6 +99,7 @@ impl Lane {
             sent: VecDeque::new(),
             settled: None,
             working_since: now,
+            losses: 0,
             revoked_until: None,
         }
     }
@@ -118,6 +121,12 @@ impl Lane {
         (self.scanned, self.told, self.phase) = (place, Some(place.id), Phase::Tail);
     }
 
+    /// The tail begins here, after a gap. What was sent before is of no interest any more, and its acks must not count.
+    pub(super) fn begin_tail(&mut self, place: Place) {
+        self.sent.clear();
+        self.follow(place);
+    }
+
     /// State comes first. What was sent before is of no interest any more, and its acks must not count.
     pub(super) fn begin_snapshot(&mut self, state: LogState) {
         self.sent.clear();
@@ -125,17 +134,18 @@ impl Lane {
         self.phase = Phase::Snapshot { state: Box::new(state), from: None };
     }
 
-    /// The position cannot be continued; the lane is looked for anew.
-    pub(super) fn lose_place(&mut self) {
+    /// The next entry is no longer kept; the lane is looked for anew. `false` when that has not helped before.
+    pub(super) fn lose_place(&mut self) -> bool {
         let after = self.told.unwrap_or(self.scanned.id);
         self.begin = Begin::After(after.to_string());
-        self.sent.clear();
         self.phase = Phase::Locating { asked: false };
+        self.losses += 1;
+        self.losses < MAX_LOSSES
     }
 
     /// Moves past an entry. Returns its frame, if it is wanted and of this lane.
     pub(super) fn pass(&mut self, entry: &Entry, is_wanted: bool, now: UnixMillis) -> Option<Utf8Bytes> {
-        self.scanned = entry.place();
+        (self.scanned, self.losses) = (entry.place(), 0);
         if !is_wanted || entry.lane(self.lanes) != self.number {
             return None;
         }
@@ -251,6 +261,9 @@ impl Lane {
         is_quiet && self.settled.replace(self.scanned.id) != Some(self.scanned.id)
     }
 }
+
+/// A cut that is committed and not yet published takes a moment; more than that is a hole in the log.
+const MAX_LOSSES: u32 = 1_000;
 
 /// What receipts of snapshot pages begin with: no event id does.
 pub(super) const RECEIPT_PREFIX: &str = "receipt-";

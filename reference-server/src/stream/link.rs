@@ -184,8 +184,8 @@ impl<'a> Link<'a> {
             let ping = self.heard.max(self.pinged).plus(IDLE_MS);
             let dead = self.heard.plus(DEAD_PEER_MS);
             tokio::select! {
-                // The tail lives as long as the store, which the context holds.
-                grown = self.head.changed() => return grown.map(|()| Wake::Grown).map_err(|_| End::Restart),
+                biased;
+                // First, or a busy log could keep us from hearing that the back end lives. Messages are limited.
                 heard = socket.hear() => {
                     self.heard = clock.now();
                     match heard {
@@ -212,6 +212,8 @@ impl<'a> Link<'a> {
                     self.is_stopping = true;
                     return Ok(Wake::Stopping);
                 }
+                // Last: a busy log never comes to rest. The tail lives as long as the store, which the context holds.
+                grown = self.head.changed() => return grown.map(|()| Wake::Grown).map_err(|_| End::Restart),
             }
         }
     }

@@ -23,7 +23,9 @@ use super::{
     lane::{Lane, Phase, RECEIPT_PREFIX},
 };
 use crate::{
-    limits::{ACK_BURST, ACKS_PER_SECOND, HAND_OVER_MS, HEAD_ENTRIES, HEAD_MS, IDLE_MS, KEY_EXPIRING_MS},
+    limits::{
+        HAND_OVER_MS, HEAD_ENTRIES, HEAD_MS, IDLE_MS, KEY_EXPIRING_MS, MESSAGE_BURST, MESSAGES_PER_SECOND,
+    },
     log::{Entry, LogState},
 };
 
@@ -103,7 +105,7 @@ pub struct Machine {
     receipts: u64,
     said: UnixMillis,
     signing: Signing,
-    acks: Acks,
+    messages: Bucket,
     drain: Option<(UnixMillis, Ending)>,
     is_over: bool,
     outputs: VecDeque<Output>,
@@ -147,7 +149,7 @@ impl Machine {
             receipts: 0,
             said: now,
             signing: Signing { is_asked: false, is_told: false, since: now, entries: 0 },
-            acks: Acks { left: f64::from(ACK_BURST), at: now },
+            messages: Bucket { left: f64::from(MESSAGE_BURST), at: now },
             drain: None,
             is_over: false,
             outputs: VecDeque::new(),
@@ -228,8 +230,10 @@ impl Machine {
 
     /// The back end sent a text frame.
     pub fn handle_message(&mut self, text: &str, now: UnixMillis) {
+        if !self.messages.take(now) {
+            return self.refuse(Code::RateLimited);
+        }
         match Reply::decode(text) {
-            Ok(Reply::Ack(_)) if !self.acks.take(now) => self.refuse(Code::RateLimited),
             Ok(Reply::Ack(ack)) => self.handle_ack(&ack, now),
             Err(error @ DecodeError::UnknownType(_)) => {
                 self.outputs
@@ -323,7 +327,12 @@ impl Machine {
     pub fn handle_entries(&mut self, number: u32, entries: Option<&[Arc<Entry>]>, now: UnixMillis) {
         let mut credit = self.credit();
         let Some(lane) = self.lanes.get_mut(&number) else { return };
-        let Some(entries) = entries else { return lane.lose_place() };
+        let Some(entries) = entries else {
+            if !lane.lose_place() {
+                self.refuse(Code::Internal);
+            }
+            return;
+        };
         for entry in entries {
             if credit == 0 {
                 break;
@@ -445,7 +454,7 @@ impl Machine {
         let frame = lane.gap(&data);
         match next {
             GapNext::Snapshot => lane.begin_snapshot(state.clone()),
-            GapNext::Oldest | GapNext::Other => lane.follow(state.start()),
+            GapNext::Oldest | GapNext::Other => lane.begin_tail(state.start()),
         }
         self.outputs.push_back(Output::Send(frame));
     }
@@ -514,18 +523,18 @@ pub(super) fn error_message(refusal: &Refusal) -> Utf8Bytes {
     ServerMessage::Error(refusal.failure()).encode(None).into()
 }
 
-/// A bucket of acknowledgements: nobody needs more, and each costs a look at the window.
+/// How many messages may come: nobody needs more, and each is heard before anything else is done.
 #[derive(Debug)]
-struct Acks {
+struct Bucket {
     left: f64,
     at: UnixMillis,
 }
 
-impl Acks {
+impl Bucket {
     fn take(&mut self, now: UnixMillis) -> bool {
         #[expect(clippy::cast_precision_loss, reason = "a few seconds in milliseconds")]
-        let earned = now.since(self.at) as f64 / 1_000.0 * f64::from(ACKS_PER_SECOND);
-        (self.left, self.at) = ((self.left + earned).min(f64::from(ACK_BURST)), now);
+        let earned = now.since(self.at) as f64 / 1_000.0 * f64::from(MESSAGES_PER_SECOND);
+        (self.left, self.at) = ((self.left + earned).min(f64::from(MESSAGE_BURST)), now);
         let has_one = self.left >= 1.0;
         if has_one {
             self.left -= 1.0;
