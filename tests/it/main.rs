@@ -14,6 +14,7 @@ mod cli;
 mod connection;
 mod docs;
 mod examples;
+mod faults;
 mod live;
 mod log;
 mod python;

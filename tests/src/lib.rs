@@ -6,13 +6,18 @@
     reason = "a test stops where something is off"
 )]
 
+pub mod audit;
 mod authenticator;
 mod back_end;
 pub mod build;
+pub mod chaos;
 pub mod chromium;
+pub mod consumer;
+pub mod crowd;
 mod draft;
 mod example;
 mod http;
+pub mod installation;
 mod page;
 mod server;
 
