@@ -2,12 +2,27 @@
 //!
 //! | feature | what it adds |
 //! | --- | --- |
-//! | `native` (default) | the event-stream client on tokio |
+//! | `native` (default) | the client of a back end on tokio: [`Accounts`], the event stream |
+//! | `sqlite` | [`SqlitePositions`]: positions in the transaction of the effect (sqlx) |
 //! | `verify` | checking assertions and evidence (aws-lc-rs) |
-//! | `json` | the wire types in JSON |
+//! | `json` | the wire types in JSON, and the event stream's machine |
 //! | `web` | the browser socket |
 //!
 //! With none of them the crate is pure: state machines and hashes, with time and randomness as arguments.
+//!
+//! ```no_run
+//! # #[cfg(feature = "native")]
+//! # async fn example() -> Result<(), passkey_accounts::StreamError> {
+//! let accounts = passkey_accounts::Accounts::connect("https://auth.example", "pa_live_...")?;
+//! let mut events = accounts.events().open();
+//! while let Some(delivery) = events.next().await {
+//!     let delivery = delivery?;
+//!     println!("{:?}", delivery.item());
+//!     delivery.ack();
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod ceremony;
 #[cfg(feature = "native")]
@@ -22,6 +37,12 @@ pub mod stream;
 pub mod transport;
 
 #[cfg(feature = "native")]
-pub use client::{Events, EventsBuilder};
+pub use client::{
+    Accounts, BoxError, Delivery, Events, EventsBuilder, KeyProvider, Position, PositionStore, Receipt,
+};
+#[cfg(feature = "sqlite")]
+pub use client::{SaveError, SqlitePositions};
+#[cfg(feature = "native")]
+pub use protocol::stream::Start;
 #[cfg(feature = "native")]
 pub use stream::{Event, Item, Status, StreamError};

@@ -6,7 +6,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use passkey_accounts::Events;
+use passkey_accounts::{Delivery, Events, Receipt};
 use tokio::sync::Notify;
 
 use crate::{
@@ -33,7 +33,8 @@ pub struct StreamOptions {
     pub allow_plaintext: bool,
 }
 
-/// A live stream. Wait with [`ready`](Self::ready), fetch with [`take`](Self::take), until `take` says that it is over.
+/// A live stream. Wait with [`ready`](Self::ready), fetch with [`take`](Self::take), say what is handled with
+/// [`acknowledge`](Self::acknowledge), until `take` says that it is over.
 #[derive(Debug, uniffi::Object)]
 pub struct EventStream {
     process: Process,
@@ -50,7 +51,7 @@ impl EventStream {
     #[uniffi::constructor]
     pub fn open(options: StreamOptions) -> Result<Arc<Self>, StreamError> {
         let StreamOptions { url, api_key, types, after, allow_plaintext } = options;
-        let mut builder = Events::builder(url, api_key);
+        let mut builder = Events::builder(url, api_key).in_hand(IN_HAND_ITEMS);
         if let Some(types) = types {
             builder = builder.types(types);
         }
@@ -86,6 +87,14 @@ impl EventStream {
         if self.process.is_current() { self.shared.take(max) } else { Err(StreamError::forked()) }
     }
 
+    /// The first `count` of the items that were taken and not acknowledged yet are handled. Until then they count as in
+    /// hand, and after a crash they come again. A count beyond what was taken means everything.
+    pub fn acknowledge(&self, count: u32) {
+        if self.process.is_current() {
+            self.shared.acknowledge(count);
+        }
+    }
+
     /// Ends the stream. From now on `ready` returns at once, `take` returns nothing, and no thread of the stream calls
     /// into the foreign program: one that did so while an interpreter shuts down would take the whole process down.
     pub fn stop(&self) {
@@ -119,7 +128,9 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Inbox {
-    items: VecDeque<Item>,
+    items: VecDeque<(Item, Receipt)>,
+    /// Of what the foreign side has taken and not acknowledged.
+    receipts: VecDeque<Receipt>,
     state: State,
 }
 
@@ -148,10 +159,7 @@ impl Shared {
     }
 
     /// The next item, once there is room for it.
-    async fn next(
-        &self,
-        events: &mut Events,
-    ) -> Option<Result<passkey_accounts::Item, passkey_accounts::StreamError>> {
+    async fn next(&self, events: &mut Events) -> Option<Result<Delivery, passkey_accounts::StreamError>> {
         notified_until(&self.wanted, || self.lock().items.len() < INBOX_ITEMS).await;
         events.next().await
     }
@@ -161,11 +169,12 @@ impl Shared {
     }
 
     /// Whether it goes on after this.
-    fn deliver(&self, item: Option<Result<passkey_accounts::Item, passkey_accounts::StreamError>>) -> bool {
+    fn deliver(&self, delivery: Option<Result<Delivery, passkey_accounts::StreamError>>) -> bool {
         let mut inbox = self.lock();
-        match item {
-            Some(Ok(item)) => {
-                inbox.items.push_back(Item::from(item));
+        match delivery {
+            Some(Ok(delivery)) => {
+                let (item, receipt) = delivery.into_parts();
+                inbox.items.push_back((Item::from(item), receipt));
                 let is_first = inbox.items.len() == 1;
                 drop(inbox);
                 if is_first {
@@ -195,22 +204,36 @@ impl Shared {
             return Ok(None);
         }
         let count = usize::try_from(max).unwrap_or(usize::MAX).min(inbox.items.len());
-        let items: Vec<_> = inbox.items.drain(..count).collect();
-        match (&inbox.state, items.is_empty()) {
+        let taken: Vec<_> = inbox.items.drain(..count).collect();
+        match (&inbox.state, taken.is_empty()) {
             (State::Ended(error), true) => return Err(error.clone()),
             (State::Ended(_) | State::Running | State::Stopped, _) => {}
+        }
+        let mut items = Vec::with_capacity(taken.len());
+        for (item, receipt) in taken {
+            items.push(item);
+            inbox.receipts.push_back(receipt);
         }
         drop(inbox);
         self.wanted.notify_waiters();
         Ok(Some(items))
     }
 
+    fn acknowledge(&self, count: u32) {
+        let mut inbox = self.lock();
+        let count = usize::try_from(count).unwrap_or(usize::MAX).min(inbox.receipts.len());
+        let handled: Vec<_> = inbox.receipts.drain(..count).collect();
+        drop(inbox);
+        handled.into_iter().for_each(Receipt::ack);
+    }
+
     fn stop(&self) {
-        {
-            let mut inbox = self.lock();
-            inbox.state = State::Stopped;
-            inbox.items.clear();
-        }
+        let mut inbox = self.lock();
+        inbox.state = State::Stopped;
+        // Their receipts fail with them: nothing of it was handled.
+        let unhandled = (std::mem::take(&mut inbox.items), std::mem::take(&mut inbox.receipts));
+        drop(inbox);
+        drop(unhandled);
         self.wanted.notify_waiters();
     }
 
@@ -230,6 +253,10 @@ async fn notified_until(notify: &Notify, condition: impl Fn() -> bool) {
         notified.await;
     }
 }
+
+/// Items that the foreign side may have taken and not acknowledged: it takes them in batches, because each call across
+/// the boundary costs more than an item.
+const IN_HAND_ITEMS: u32 = 256;
 
 /// Items that wait for the foreign side, beside those that wait in the core.
 const INBOX_ITEMS: usize = 256;

@@ -113,7 +113,11 @@ async fn measure() {
     let (gateway, origin) = (text("gateway"), text("origin"));
     let app_id: AppID = text("appID").parse().expect("an app id");
     let mut events = Events::builder(text("events"), text("apiKey")).open();
-    let reading = tokio::spawn(async move { while events.next().await.is_some() {} });
+    let reading = tokio::spawn(async move {
+        while let Some(Ok(delivery)) = events.next().await {
+            delivery.ack();
+        }
+    });
 
     let mut people = Vec::with_capacity(CONNECTIONS);
     for number in 0..CONNECTIONS {

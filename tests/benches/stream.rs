@@ -7,7 +7,7 @@ use std::{hint::black_box, time::Duration};
 use cpu_time::ThreadTime;
 use passkey_accounts::{
     protocol::base64url::encode,
-    stream::{Machine, Output, Subscription},
+    stream::{Machine, Subscription},
 };
 
 const ROUNDS: usize = 41;
@@ -51,9 +51,9 @@ fn measure(label: &str, name: &str, data: &str) {
         let start = ThreadTime::now();
         for message in &messages {
             machine.handle_message(Duration::ZERO, message);
-            while let Some(output) = machine.poll_output() {
-                assert!(matches!(black_box(output), Output::Deliver(_)), "not an item");
-            }
+            let in_hand = machine.poll_item(Duration::ZERO).expect("an item");
+            machine.handle_settled(Duration::ZERO, in_hand.token, true);
+            black_box(in_hand);
         }
         start.elapsed()
     };
@@ -76,10 +76,10 @@ fn measure(label: &str, name: &str, data: &str) {
 
 /// A machine that waits for the first event.
 fn live() -> Machine {
-    let subscription =
-        Subscription { api_key: "k".into(), types: None, after: Some("k3f9-0-Q7hB2cX0".into()) };
+    let subscription = Subscription { after: Some("k3f9-0-Q7hB2cX0".into()), ..Subscription::default() };
     let mut machine = Machine::new(subscription, 1, Duration::ZERO);
     machine.handle_tick(Duration::ZERO);
+    machine.handle_key(Duration::ZERO, "k".into());
     machine.handle_opened(Duration::ZERO);
     machine.handle_message(
         Duration::ZERO,

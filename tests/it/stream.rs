@@ -10,7 +10,10 @@ fn events(server: &TestServer) -> passkey_accounts::EventsBuilder {
 /// The next item that is not a bookmark.
 async fn next(events: &mut Events) -> Item {
     loop {
-        match events.next().await.expect("the stream goes on").expect("nothing here is final") {
+        let delivery = events.next().await.expect("the stream goes on").expect("nothing here is final");
+        let (item, receipt) = delivery.into_parts();
+        receipt.ack();
+        match item {
             Item::Bookmark(_) => {}
             item @ (Item::Event(_) | Item::Snapshot(_) | Item::Gap(_)) => return item,
         }

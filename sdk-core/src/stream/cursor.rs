@@ -1,24 +1,48 @@
-//! The position held on the log, and the one rule that keeps it honest: an event must follow the one before it.
+//! The position received on one connection, and the one rule that keeps it honest: an event must follow the one before it.
 
 use crate::protocol::stream::{GapNext, Snapshot};
 
-/// Where the client is. Survives connections; only what is between two positions of one snapshot does not.
+/// Where a subscription goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Resume {
+    /// Where the subscription says; nothing was held yet.
+    Beginning,
+    /// With the open sessions: nothing less will do.
+    State,
+    /// Strictly after this position.
+    After(String),
+}
+
+impl Resume {
+    pub(super) fn from_id(id: Option<String>) -> Self {
+        id.map_or(Self::Beginning, Self::After)
+    }
+
+    pub(super) fn id(&self) -> Option<&str> {
+        match self {
+            Self::After(id) => Some(id),
+            Self::Beginning | Self::State => None,
+        }
+    }
+}
+
+/// What was received up to, and what may come next on this connection.
 #[derive(Debug)]
 pub(super) struct Cursor {
     held: Option<String>,
     expecting: Expecting,
 }
 
-/// What may come next on this connection.
+/// What may come next on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Expecting {
+pub(super) enum Expecting {
     /// What follows the position held.
     Following,
     /// The first page of a snapshot.
     FirstPage,
     /// Another page of the snapshot that has begun.
     NextPage,
-    /// Anything: the server has said that the position held is void, and where it goes on is its choice.
+    /// Anything: where it goes on is the server's choice.
     Anything,
 }
 
@@ -27,17 +51,10 @@ enum Expecting {
 pub(super) struct Mismatch;
 
 impl Cursor {
-    /// A cursor after this event, or before everything.
-    pub(super) fn new(after: Option<String>) -> Self {
-        let mut cursor = Self { held: after, expecting: Expecting::Following };
-        cursor.reconnect();
-        cursor
-    }
-
-    /// The position to ask for on the next connection. A snapshot that was cut off starts again.
-    pub(super) fn reconnect(&mut self) -> Option<&str> {
-        self.expecting = if self.held.is_some() { Expecting::Following } else { Expecting::FirstPage };
-        self.held.as_deref()
+    /// A cursor after this position; without one, what may come first is given.
+    pub(super) fn new(after: Option<&str>, else_expecting: Expecting) -> Self {
+        let expecting = if after.is_some() { Expecting::Following } else { else_expecting };
+        Self { held: after.map(str::to_owned), expecting }
     }
 
     /// Moves from `prev` to `id`.
@@ -68,13 +85,12 @@ impl Cursor {
         Ok(())
     }
 
-    /// The position held cannot be continued. If the present state was announced, nothing less will do, also when this
-    /// connection is lost before it has come.
+    /// The position held cannot be continued. If the present state was announced, nothing less will do.
     pub(super) fn skip(&mut self, next: GapNext) {
-        match next {
-            GapNext::Snapshot => (self.held, self.expecting) = (None, Expecting::FirstPage),
-            GapNext::Oldest | GapNext::Other => self.expecting = Expecting::Anything,
-        }
+        self.expecting = match next {
+            GapNext::Snapshot => Expecting::FirstPage,
+            GapNext::Oldest | GapNext::Other => Expecting::Anything,
+        };
     }
 
     fn hold(&mut self, id: &str) {

@@ -21,6 +21,11 @@ impl StreamError {
         &self.reason
     }
 
+    /// Whether another API key could mend it.
+    pub(crate) const fn is_about_the_key(&self) -> bool {
+        matches!(self.code, Code::BadKey | Code::KeyRevoked | Code::KeyExpired)
+    }
+
     /// An ending with the server's own sentence where it sent one, else the table's.
     pub(crate) fn refused(code: Code, sentence: Option<String>) -> Self {
         Self { code, reason: sentence.unwrap_or_else(|| code.message().to_owned()) }

@@ -2,8 +2,9 @@
 
 use crate::protocol::{
     DecodeError, UnixMillis,
+    base64url::Base64Url,
     event::EventKind,
-    stream::{self as wire, Gap, RawEvent, Snapshot},
+    stream::{self as wire, Gap, RawEvent, SignedHead, Snapshot},
 };
 
 /// One thing to handle.
@@ -84,10 +85,15 @@ pub struct Bookmark {
     pub id: String,
     /// The server's clock.
     pub time: UnixMillis,
+    /// The hash chain up to the position, 32 bytes.
+    pub hash: Option<Base64Url>,
+    /// The newest head that the server has signed, where one is due.
+    pub head: Option<SignedHead>,
 }
 
 impl From<wire::Bookmark> for Bookmark {
     fn from(bookmark: wire::Bookmark) -> Self {
-        Self { id: bookmark.id, time: bookmark.time }
+        let wire::Bookmark { id, prev: _, time, hash, head, lane: _ } = bookmark;
+        Self { id, time, hash, head }
     }
 }

@@ -1,100 +1,177 @@
-//! The client's state machine: `Backoff -> Connecting -> Hello -> Live`, back to `Backoff` on any loss, or `Ended`.
+//! The client's state machine: `Backoff -> Key -> Connecting -> Hello -> Live`, back to `Backoff` on any loss, or `Ended`.
 
+#[cfg(test)]
+mod in_hand;
+#[cfg(test)]
+mod keys;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod workers;
+#[cfg(test)]
+mod world;
 
-use std::{collections::VecDeque, fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt,
+    time::Duration,
+};
 
 use super::{
-    Bookmark, Event, Item, Lost, Status, StreamError,
+    Bookmark, Event, InHand, Item, Lost, Status, StreamError, Subscription, Token,
     backoff::Backoff,
-    cursor::{Cursor, Mismatch},
+    cursor::{Mismatch, Resume},
     ending::Verdict,
+    lane::{Lane, Offer},
 };
 use crate::protocol::{
     Code, DecodeError,
     gateway::Failure,
-    stream::{FirstMessage, Message, PROTOCOL, Ready},
+    stream::{Ack, Drain, MAX_LANES, Message, PROTOCOL, Ready, Reply},
 };
-
-/// What to ask the server for. `Debug` does not show the key.
-#[derive(Clone, Default)]
-pub struct Subscription {
-    /// `pa_<env>_<id>_<secret>_<crc32>`.
-    pub api_key: String,
-    /// Event types; `None` for the server's default (`loggedIn`, `loggedOut`), `["*"]` for all.
-    pub types: Option<Vec<String>>,
-    /// Resume strictly after this position; `None` for the open sessions first.
-    pub after: Option<String>,
-}
 
 /// What the driver is to do, in this order.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Output {
+    /// Ask for the API key, then report `handle_key` or `handle_key_failed`.
+    Key,
     /// Open a connection, then report `handle_opened` or `handle_lost`.
-    Connect,
+    Connect {
+        /// The address that the server wants to be come back to at. Only to be followed where the key may go: `wss`,
+        /// the same port, the same host or one below it.
+        url: Option<String>,
+    },
     /// Send a text frame.
     Send(String),
-    /// End the connection, or the attempt at one: nothing of it may be reported any more.
+    /// End the connection, or the attempt at one, after what was to be sent: nothing of it may be reported any more.
     Close {
         /// 1000 or 4000-4999.
         code: u16,
         /// The close frame's text.
         reason: &'static str,
     },
-    /// Hand this to the application.
-    Deliver(Item),
+    /// Ask the application for its own position in this lane, then report `handle_position` or
+    /// `handle_position_failed`: exactly one of them, also when the connection is lost meanwhile.
+    Start {
+        /// The lane.
+        lane: u32,
+        /// The number of the new ownership: the fencing token for whoever owned the lane before.
+        lease: u64,
+    },
     /// Tell whoever watches.
     Status(Status),
-    /// Hand this to the application as the last thing. The machine does nothing from here on.
+    /// Hand this to the application after the items that are left. The machine does nothing from here on.
     End(StreamError),
 }
 
 /// The event-stream client without its socket. Every `now` is the time since one fixed moment and never goes back.
+///
+/// ```
+/// use std::time::Duration;
+/// use passkey_accounts::stream::{Item, Machine, Output, Subscription};
+///
+/// let now = Duration::ZERO;
+/// let mut machine = Machine::new(Subscription::default(), 7, now);
+/// machine.handle_tick(now);
+/// assert!(std::iter::from_fn(|| machine.poll_output()).any(|output| output == Output::Key));
+/// machine.handle_key(now, "pa_live_...".into());
+/// assert_eq!(machine.poll_output(), Some(Output::Connect { url: None }));
+/// machine.handle_opened(now);
+/// assert!(matches!(machine.poll_output(), Some(Output::Send(first)) if first.contains("pa_live_...")));
+/// machine.handle_message(now, r#"{"type":"ready","data":{"protocol":1,"connection":"con_00000000000000000000000000",
+///     "idleMs":20000,"window":256,"time":"2026-11-22T18:00:00.000Z"}}"#);
+/// machine.handle_message(now, r#"{"type":"snapshot","data":{"sessions":[],"first":true,"last":true},"id":"e-1"}"#);
+/// let state = machine.poll_item(now).expect("something to handle");
+/// assert!(matches!(&state.item, Item::Snapshot(page) if page.last));
+/// machine.handle_settled(now, state.token, true);
+/// ```
 #[derive(Debug)]
 pub struct Machine {
     subscription: Subscription,
-    cursor: Cursor,
+    key: Key,
     backoff: Backoff,
     state: State,
+    /// A view's one lane, or every lane that a worker was ever offered: at most [`MAX_LANES`].
+    lanes: BTreeMap<u32, Lane>,
+    /// Which lane is asked for an item first, so that none waits for ever.
+    turn: u32,
+    /// Items handed over so far, which names them.
+    handed_over: u64,
+    /// How many completed events a worker's lane remembers: more than can be settled and not stored by the server.
+    done_events: usize,
+    /// The address for the next connection, if the server named one.
+    elsewhere: Option<String>,
     /// The last `error` of this connection: the close that follows says the same in fewer words.
     failure: Option<Failure>,
     outputs: VecDeque<Output>,
 }
+
+/// The API key that was given last. `Debug` does not show it.
+#[derive(Clone, Default, PartialEq, Eq)]
+struct Key(String);
 
 #[derive(Debug)]
 enum State {
     Backoff {
         until: Duration,
     },
+    /// The key is being asked for.
+    Key {
+        deadline: Duration,
+    },
+    /// The server has refused the key, and a different one may exist.
+    Refused {
+        deadline: Duration,
+        error: StreamError,
+    },
     Connecting {
         deadline: Duration,
     },
     Hello {
         deadline: Duration,
+        resume: Resume,
     },
-    Live {
-        since: Duration,
-        /// When the server was last heard.
-        heard: Duration,
-        /// Silence for this long means that it is gone.
-        patience: Duration,
-        /// It goes down, and this is our turn to leave.
-        leave_at: Option<Duration>,
-    },
+    Live(Live),
     Ended,
+}
+
+#[derive(Debug)]
+struct Live {
+    since: Duration,
+    /// When the server was last heard.
+    heard: Duration,
+    /// Silence for this long means that it is gone.
+    patience: Duration,
+    /// Items that may await acknowledgement; 0: none are acknowledged.
+    window: u32,
+    /// The server goes down: our turn to leave, and when to leave whatever is in hand.
+    leave: Option<(Duration, Duration)>,
+    /// Nothing is handed over any more: what is in hand is awaited.
+    is_leaving: bool,
+    /// The status that was told last.
+    is_standby: bool,
 }
 
 impl Machine {
     /// A machine that connects at once. All its randomness comes from the seed.
     pub fn new(mut subscription: Subscription, seed: u64, now: Duration) -> Self {
+        let mut lanes = BTreeMap::new();
+        let floor = Resume::from_id(subscription.after.take());
+        if !subscription.is_worker() {
+            lanes.insert(VIEW, Lane::new(VIEW, floor));
+        }
         Self {
-            cursor: Cursor::new(subscription.after.take()),
             subscription,
+            key: Key::default(),
             backoff: Backoff::new(seed),
             state: State::Backoff { until: now },
+            lanes,
+            turn: 0,
+            handed_over: 0,
+            done_events: 0,
+            elsewhere: None,
             failure: None,
             outputs: VecDeque::new(),
         }
@@ -105,48 +182,134 @@ impl Machine {
         self.outputs.pop_front()
     }
 
+    /// Whether [`poll_output`](Self::poll_output) has something.
+    pub fn has_outputs(&self) -> bool {
+        !self.outputs.is_empty()
+    }
+
     /// When to call [`handle_tick`](Self::handle_tick) if nothing happens before; `None` when it is over.
     pub fn poll_timeout(&self) -> Option<Duration> {
-        match self.state {
-            State::Backoff { until } => Some(until),
-            State::Connecting { deadline } | State::Hello { deadline } => Some(deadline),
-            State::Live { heard, patience, leave_at, .. } => {
-                let deadline = heard.saturating_add(patience);
-                Some(leave_at.map_or(deadline, |leave_at| leave_at.min(deadline)))
-            }
+        match &self.state {
+            State::Backoff { until } => Some(*until),
+            State::Key { deadline }
+            | State::Refused { deadline, .. }
+            | State::Connecting { deadline }
+            | State::Hello { deadline, .. } => Some(*deadline),
+            State::Live(live) => self.live_deadlines(live).min(),
             State::Ended => None,
         }
     }
 
-    /// Whether items may come. Only then may a driver stop reading to let the application catch up.
-    pub const fn is_live(&self) -> bool {
-        matches!(self.state, State::Live { .. })
+    /// The next item for the application, if there is one whose lane has nothing else in hand.
+    ///
+    /// It counts as in hand until [`handle_settled`](Self::handle_settled). What has not been fetched is dropped when
+    /// its connection ends, and comes again.
+    pub fn poll_item(&mut self, now: Duration) -> Option<InHand> {
+        if matches!(&self.state, State::Live(live) if live.is_leaving) {
+            return None;
+        }
+        let was_full = self.is_full();
+        let in_hand_max = self.subscription.in_hand_max();
+        let in_turn = self.lanes.range(self.turn..).chain(self.lanes.range(..self.turn));
+        let next =
+            in_turn.filter(|(_, lane)| lane.has_next(in_hand_max)).map(|(number, _)| *number).next()?;
+        let in_hand = self.lanes.get_mut(&next)?.hand_over(now, in_hand_max, self.handed_over)?;
+        self.handed_over += 1;
+        self.turn = in_hand.lane + 1;
+        self.may_read_again(now, was_full);
+        Some(in_hand)
+    }
+
+    /// Whether [`poll_item`](Self::poll_item) has something.
+    pub fn has_item(&self) -> bool {
+        let is_leaving = matches!(&self.state, State::Live(live) if live.is_leaving);
+        let in_hand_max = self.subscription.in_hand_max();
+        !is_leaving && self.lanes.values().any(|lane| lane.has_next(in_hand_max))
+    }
+
+    /// How many items wait for the application, to be fetched now or once what is in hand is settled.
+    pub fn queued_items(&self) -> usize {
+        self.lanes.values().map(Lane::queued).sum()
+    }
+
+    /// Whether the driver is to stop reading the socket: as much waits for the application as may. Only happens without
+    /// a window, or with a server that does not keep to it. The silence meanwhile is not the server's.
+    pub fn is_full(&self) -> bool {
+        let State::Live(live) = &self.state else { return false };
+        let window = usize::try_from(live.window).unwrap_or(usize::MAX);
+        // Beside what counts, there may be bookmarks and gaps.
+        let most = if window == 0 { UNWINDOWED_ITEMS } else { window.saturating_mul(2).saturating_add(128) };
+        self.queued_items() >= most
     }
 
     /// Time has passed.
     pub fn handle_tick(&mut self, now: Duration) {
-        match self.state {
-            State::Backoff { until } if now >= until => {
-                self.state = State::Connecting { deadline: now.saturating_add(CONNECT_TIMEOUT) };
-                self.outputs.push_back(Output::Status(Status::Connecting));
-                self.outputs.push_back(Output::Connect);
+        match &mut self.state {
+            State::Backoff { until } if now >= *until => {
+                self.state = State::Key { deadline: now.saturating_add(KEY_TIMEOUT) };
+                self.outputs.extend([Output::Status(Status::Connecting), Output::Key]);
             }
-            State::Connecting { deadline } if now >= deadline => {
+            State::Key { deadline } if now >= *deadline => {
+                self.wait(now, None, "the API key was not given in time".to_owned());
+            }
+            State::Refused { deadline, error } if now >= *deadline => {
+                let error = error.clone();
+                self.end(error);
+            }
+            State::Connecting { deadline } if now >= *deadline => {
                 self.leave(now, Code::Idle.close_code(), "idle", "no connection could be made in time");
             }
-            State::Hello { deadline } if now >= deadline => {
+            State::Hello { deadline, .. } if now >= *deadline => {
                 self.leave(now, Code::Idle.close_code(), "idle", "the server did not answer in time");
             }
-            State::Live { leave_at: Some(leave_at), .. } if now >= leave_at => {
-                self.leave(now, NORMAL_CLOSURE, "drain", "the server is going down");
+            State::Live(_) => self.tick_live(now),
+            State::Backoff { .. }
+            | State::Key { .. }
+            | State::Refused { .. }
+            | State::Connecting { .. }
+            | State::Hello { .. }
+            | State::Ended => {}
+        }
+    }
+
+    /// The API key to use from here on.
+    pub fn handle_key(&mut self, now: Duration, api_key: String) {
+        let key = Key(api_key);
+        match &self.state {
+            State::Key { .. } => {
+                self.key = key;
+                self.state = State::Connecting { deadline: now.saturating_add(CONNECT_TIMEOUT) };
+                let url = self.elsewhere.take();
+                self.outputs.push_back(Output::Connect { url });
             }
-            State::Live { heard, patience, .. } if now >= heard.saturating_add(patience) => {
-                self.leave(now, Code::Idle.close_code(), "idle", "the server fell silent");
+            State::Refused { error, .. } if key == self.key => {
+                let error = error.clone();
+                self.end(error);
+            }
+            State::Refused { error, .. } => {
+                let why = error.reason().to_owned();
+                self.wait(now, None, why);
             }
             State::Backoff { .. }
             | State::Connecting { .. }
             | State::Hello { .. }
-            | State::Live { .. }
+            | State::Live(_)
+            | State::Ended => {}
+        }
+    }
+
+    /// No API key could be had. `why` is for people.
+    pub fn handle_key_failed(&mut self, now: Duration, why: &str) {
+        match &self.state {
+            State::Key { .. } => self.wait(now, None, format!("no API key: {why}")),
+            State::Refused { error, .. } => {
+                let error = error.clone();
+                self.end(error);
+            }
+            State::Backoff { .. }
+            | State::Connecting { .. }
+            | State::Hello { .. }
+            | State::Live(_)
             | State::Ended => {}
         }
     }
@@ -156,24 +319,18 @@ impl Machine {
         if !matches!(self.state, State::Connecting { .. }) {
             return;
         }
-        self.state = State::Hello { deadline: now.saturating_add(HELLO_TIMEOUT) };
-        let first = FirstMessage {
-            api_key: Some(self.subscription.api_key.clone()),
-            protocol: Some(PROTOCOL),
-            after: self.cursor.reconnect().map(str::to_owned),
-            window: Some(0),
-            types: self.subscription.types.clone(),
-            client: Some(concat!("passkey-accounts/", env!("CARGO_PKG_VERSION")).to_owned()),
-            ..FirstMessage::default()
-        };
+        let resume = self.lanes.get(&VIEW).filter(|_| !self.subscription.is_worker()).map(Lane::resume);
+        let resume = resume.unwrap_or(Resume::Beginning);
+        let first = self.subscription.first_message(&self.key.0, &resume);
+        self.state = State::Hello { deadline: now.saturating_add(HELLO_TIMEOUT), resume };
         let text = serde_json::to_string(&first).expect("a first message holds nothing that JSON cannot");
         self.outputs.push_back(Output::Send(text));
     }
 
-    /// A sign of life that carries nothing: a ping, a pong. Also after a pause in reading that was the driver's own.
+    /// A sign of life that carries nothing: a ping, a pong.
     pub fn handle_heard(&mut self, now: Duration) {
-        if let State::Live { heard, .. } = &mut self.state {
-            *heard = now;
+        if let State::Live(live) = &mut self.state {
+            live.heard = now;
         }
     }
 
@@ -181,36 +338,113 @@ impl Machine {
     pub fn handle_message(&mut self, now: Duration, text: &str) {
         self.handle_heard(now);
         match (&self.state, Message::decode(text)) {
-            (State::Hello { .. } | State::Live { .. }, Err(error)) => {
+            (State::Hello { .. } | State::Live(_), Err(error)) => {
                 self.refuse(now, Refusal::Unreadable(error));
             }
-            (State::Hello { .. } | State::Live { .. }, Ok(Some(Message::Error(failure)))) => {
+            (State::Hello { .. } | State::Live(_), Ok(Some(Message::Error(failure)))) => {
                 self.failure = Some(failure);
             }
-            (State::Hello { .. }, Ok(Some(Message::Ready(ready)))) => self.greet(now, &ready),
-            (State::Live { .. }, Ok(Some(message))) => {
+            (State::Hello { resume, .. }, Ok(Some(Message::Ready(ready)))) => {
+                let resume = resume.clone();
+                self.greet(now, &ready, &resume);
+            }
+            (State::Live(_), Ok(Some(message))) => {
                 if let Err(refusal) = self.take(now, message) {
                     self.refuse(now, refusal);
                 }
             }
             // A type of a newer server that is no event, or something before `ready`, or nothing of ours any more.
-            (State::Hello { .. } | State::Live { .. }, Ok(_))
-            | (State::Backoff { .. } | State::Connecting { .. } | State::Ended, _) => {}
+            (State::Hello { .. } | State::Live(_), Ok(_))
+            | (
+                State::Backoff { .. }
+                | State::Key { .. }
+                | State::Refused { .. }
+                | State::Connecting { .. }
+                | State::Ended,
+                _,
+            ) => {}
         }
     }
 
     /// The connection is gone, or could not be made.
     pub fn handle_lost(&mut self, now: Duration, lost: Lost) {
-        if matches!(self.state, State::Backoff { .. } | State::Ended) {
+        let has_sent_key = matches!(self.state, State::Hello { .. } | State::Live(_));
+        if !has_sent_key && !matches!(self.state, State::Connecting { .. }) {
             return;
         }
         match lost.verdict(self.failure.take()) {
             Verdict::Retry { why, not_before } => self.wait(now, not_before, why),
+            Verdict::Stop(error) if has_sent_key && error.is_about_the_key() => {
+                self.stop_using_lanes();
+                self.state = State::Refused { deadline: now.saturating_add(KEY_TIMEOUT), error };
+                self.outputs.push_back(Output::Key);
+            }
             Verdict::Stop(error) => self.end(error),
         }
     }
 
-    fn greet(&mut self, now: Duration, ready: &Ready) {
+    /// The application's own position in a lane that [`Output::Start`] asked about; `None` when it has none.
+    pub fn handle_position(&mut self, now: Duration, lane: u32, position: Option<String>) {
+        let subscription = &self.subscription;
+        let Some(found) = self.lanes.get_mut(&lane) else { return };
+        if found.answer(position, |resume| subscription.expecting(resume)) {
+            let ack = found.first_ack(now);
+            self.say(ack);
+            self.tell_status();
+        } else {
+            self.proceed(now, lane);
+        }
+    }
+
+    /// The application's own position could not be read. The connection is given up, so that others may have the lane.
+    pub fn handle_position_failed(&mut self, now: Duration, lane: u32, why: &str) {
+        let is_needed = self.lanes.get_mut(&lane).is_some_and(Lane::has_no_answer);
+        if is_needed {
+            self.leave(now, NORMAL_CLOSURE, "position", &format!("the position could not be read: {why}"));
+        } else {
+            self.proceed(now, lane);
+        }
+    }
+
+    /// The application has handled an item, or has not. Outcomes of what is no longer in hand are ignored.
+    ///
+    /// A failed item is not acknowledged. It ends the connection, so that it comes again, after a delay that grows while
+    /// items keep failing.
+    pub fn handle_settled(&mut self, now: Duration, token: Token, is_handled: bool) {
+        let was_full = self.is_full();
+        let capacity = self.done_events;
+        let Some(lane) = self.lanes.get_mut(&token.lane) else { return };
+        if !lane.settle(now, token, is_handled, capacity) {
+            return;
+        }
+        let is_concerned = if self.subscription.is_worker() {
+            lane.is_started()
+        } else {
+            matches!(self.state, State::Hello { .. } | State::Live(_))
+        };
+        if !is_handled && is_concerned {
+            self.leave(now, NORMAL_CLOSURE, "failed", "an item was not handled, it will come again");
+            return;
+        }
+        self.may_read_again(now, was_full);
+        self.proceed(now, token.lane);
+    }
+
+    /// Nobody wants the stream any more: acknowledges what is settled and says goodbye.
+    pub fn handle_stopped(&mut self, now: Duration) {
+        if matches!(self.state, State::Ended) {
+            return;
+        }
+        self.flush(now);
+        if matches!(self.state, State::Connecting { .. } | State::Hello { .. } | State::Live(_)) {
+            self.outputs.push_back(Output::Close { code: NORMAL_CLOSURE, reason: "" });
+        }
+        self.drop_connection(now);
+        self.state = State::Ended;
+        self.outputs.push_back(Output::Status(Status::Closed));
+    }
+
+    fn greet(&mut self, now: Duration, ready: &Ready, resume: &Resume) {
         if ready.protocol != PROTOCOL {
             let code = Code::UnsupportedProtocol;
             self.outputs.push_back(Output::Close { code: code.close_code(), reason: code.as_str() });
@@ -219,44 +453,221 @@ impl Machine {
         }
         // A server that promises a beat every millisecond or every year is not taken at its word.
         let beat = Duration::from_millis(ready.idle_ms).clamp(SHORTEST_BEAT, LONGEST_BEAT);
-        self.state =
-            State::Live { since: now, heard: now, patience: beat.saturating_add(GRACE), leave_at: None };
-        self.outputs.push_back(Output::Status(Status::Live));
+        let is_worker = self.subscription.is_worker();
+        self.state = State::Live(Live {
+            since: now,
+            heard: now,
+            patience: beat.saturating_add(GRACE),
+            window: ready.window,
+            leave: None,
+            is_leaving: false,
+            is_standby: is_worker,
+        });
+        if is_worker {
+            self.done_events = usize::try_from(ready.window.saturating_mul(2)).unwrap_or(usize::MAX);
+        } else if let Some(lane) = self.lanes.get_mut(&VIEW) {
+            lane.subscribe(resume, self.subscription.expecting(resume));
+        }
+        self.outputs.push_back(Output::Status(if is_worker { Status::Standby } else { Status::Live }));
     }
 
     fn take(&mut self, now: Duration, message: Message) -> Result<(), Refusal> {
-        let item = match message {
-            Message::Event(raw) => {
-                // The position first: what an event says that does not belong here is of no interest.
-                self.cursor.advance(&raw.prev, &raw.id)?;
-                Item::Event(Event::try_from(raw)?)
-            }
-            Message::Snapshot(page) => {
-                self.cursor.take_page(&page)?;
-                Item::Snapshot(page)
-            }
-            Message::Bookmark(bookmark) => {
-                self.cursor.advance(&bookmark.prev, &bookmark.id)?;
-                Item::Bookmark(Bookmark::from(bookmark))
-            }
-            Message::Gap(gap) => {
-                self.cursor.skip(gap.next);
-                Item::Gap(gap)
-            }
+        let lane = match &message {
+            Message::Event(event) => event.lane,
+            Message::Snapshot(page) => page.lane,
+            Message::Bookmark(bookmark) => bookmark.lane,
+            Message::Gap(gap) => gap.lane,
             Message::Drain(drain) => {
-                let turn = self.backoff.drain_delay(Duration::from_millis(drain.within_ms));
-                if let State::Live { leave_at, .. } = &mut self.state {
-                    *leave_at = Some(now.saturating_add(turn));
+                self.drain(now, drain);
+                return Ok(());
+            }
+            Message::Assigned(assigned) => {
+                let (lease, id) = (assigned.lease, assigned.id.clone());
+                return self.offer(now, assigned.lane, Offer { lease, id });
+            }
+            Message::Revoked(revoked) => {
+                let ack = self.lanes.get_mut(&revoked.lane).and_then(Lane::revoke);
+                if let Some(ack) = ack {
+                    self.say(ack);
                 }
+                self.proceed(now, revoked.lane);
                 return Ok(());
             }
-            // A second `ready` changes nothing; an `error` is remembered by the caller; a view has no lanes.
-            Message::Ready(_) | Message::Error(_) | Message::Assigned(_) | Message::Revoked(_) => {
-                return Ok(());
-            }
+            // A second `ready` changes nothing; an `error` is remembered by the caller.
+            Message::Ready(_) | Message::Error(_) => return Ok(()),
         };
-        self.outputs.push_back(Output::Deliver(item));
+        let Some(found) = self.lanes.get_mut(&lane) else { return Err(Refusal::Mismatch) };
+        if !found.is_started() {
+            // On its way when the lane was given back, or when it was offered anew. It comes again.
+            return Ok(());
+        }
+        found.receive(|cursor| {
+            Ok::<_, Refusal>(match message {
+                Message::Event(raw) => {
+                    // The position first: what an event says that does not belong here is of no interest.
+                    cursor.advance(&raw.prev, &raw.id)?;
+                    Item::Event(Event::try_from(raw)?)
+                }
+                Message::Snapshot(page) => {
+                    cursor.take_page(&page)?;
+                    Item::Snapshot(page)
+                }
+                Message::Bookmark(bookmark) => {
+                    cursor.advance(&bookmark.prev, &bookmark.id)?;
+                    Item::Bookmark(Bookmark::from(bookmark))
+                }
+                Message::Gap(gap) => {
+                    cursor.skip(gap.next);
+                    Item::Gap(gap)
+                }
+                Message::Ready(_)
+                | Message::Drain(_)
+                | Message::Assigned(_)
+                | Message::Revoked(_)
+                | Message::Error(_) => return Err(Refusal::Mismatch),
+            })
+        })?;
+        found.pass_done(now);
+        self.gather(now);
         Ok(())
+    }
+
+    fn drain(&mut self, now: Duration, drain: &Drain) {
+        let within = Duration::from_millis(drain.within_ms);
+        let turn = self.backoff.drain_delay(within);
+        self.elsewhere.clone_from(&drain.url);
+        if let State::Live(live) = &mut self.state {
+            live.leave = Some((now.saturating_add(turn), now.saturating_add(within)));
+        }
+    }
+
+    fn offer(&mut self, now: Duration, lane: u32, offer: Offer) -> Result<(), Refusal> {
+        // A view has no lanes to be offered; a newer server may think otherwise.
+        if !self.subscription.is_worker() {
+            return Ok(());
+        }
+        if lane >= MAX_LANES {
+            return Err(Refusal::Mismatch);
+        }
+        self.lanes.entry(lane).or_insert_with(|| Lane::new(lane, Resume::Beginning)).offer(offer);
+        self.proceed(now, lane);
+        Ok(())
+    }
+
+    /// Whatever follows from something being settled, offered or wanted back.
+    fn proceed(&mut self, now: Duration, lane: u32) {
+        if !matches!(self.state, State::Live(_)) {
+            return;
+        }
+        let Some(found) = self.lanes.get_mut(&lane) else { return };
+        found.pass_done(now);
+        if let Some(lease) = found.try_ask() {
+            self.outputs.push_back(Output::Start { lane, lease });
+        } else if let Some(ack) = found.try_release(now) {
+            self.say(ack);
+        }
+        self.gather(now);
+        self.tell_status();
+        self.try_to_leave(now);
+    }
+
+    /// Acknowledges once half the window is settled: the server should not have to wait for it.
+    fn gather(&mut self, now: Duration) {
+        let State::Live(live) = &self.state else { return };
+        let unsent: u32 = self.lanes.values().map(|lane| lane.acks().unsent()).sum();
+        if live.window > 0 && unsent >= (live.window / 2).max(1) {
+            self.flush(now);
+        }
+    }
+
+    fn flush(&mut self, now: Duration) {
+        if !matches!(&self.state, State::Live(live) if live.window > 0) {
+            return;
+        }
+        let acks: Vec<_> = self.lanes.values_mut().filter_map(|lane| lane.flush(now)).collect();
+        for ack in acks {
+            self.say(ack);
+        }
+    }
+
+    fn say(&mut self, ack: Ack) {
+        self.outputs.push_back(Output::Send(Reply::Ack(ack).encode()));
+    }
+
+    fn tick_live(&mut self, now: Duration) {
+        let is_full = self.is_full();
+        let State::Live(live) = &mut self.state else { return };
+        if !is_full && now >= live.heard.saturating_add(live.patience) {
+            self.leave(now, Code::Idle.close_code(), "idle", "the server fell silent");
+            return;
+        }
+        if let Some((turn, at_latest)) = live.leave
+            && now >= turn
+        {
+            live.is_leaving = true;
+            if now >= at_latest {
+                self.leave(now, NORMAL_CLOSURE, "drain", GOING_DOWN);
+                return;
+            }
+            self.try_to_leave(now);
+        }
+        let State::Live(live) = &self.state else { return };
+        if live.window == 0 {
+            return;
+        }
+        let ack_timeout_ms = self.subscription.ack_timeout_ms();
+        let is_worker = self.subscription.is_worker();
+        let mut due = Vec::new();
+        for lane in self.lanes.values_mut() {
+            if lane.acks().due_at().is_some_and(|due_at| now >= due_at) {
+                due.extend(lane.flush(now));
+            } else if is_worker && lane.is_working() && now >= lane.acks().still_working_at(ack_timeout_ms) {
+                due.push(lane.still_working(now));
+            }
+        }
+        for ack in due {
+            self.say(ack);
+        }
+    }
+
+    fn live_deadlines(&self, live: &Live) -> impl Iterator<Item = Duration> {
+        let silence = (!self.is_full()).then(|| live.heard.saturating_add(live.patience));
+        let leave = live.leave.map(|(turn, at_latest)| if live.is_leaving { at_latest } else { turn });
+        let ack_timeout_ms = self.subscription.ack_timeout_ms();
+        let is_worker = self.subscription.is_worker();
+        let acks = self.lanes.values().filter(|_| live.window > 0).flat_map(move |lane| {
+            let working = is_worker && lane.is_working();
+            [lane.acks().due_at(), working.then(|| lane.acks().still_working_at(ack_timeout_ms))]
+        });
+        // While nothing is read and nothing is due, there still is a time to look again.
+        let at_the_latest = live.heard.saturating_add(LONGEST_BEAT);
+        let fallback = silence.is_none().then_some(at_the_latest);
+        [silence, leave, fallback].into_iter().chain(acks).flatten()
+    }
+
+    /// A worker that is to leave does so when nothing is in hand; a view at once, because it resumes behind it.
+    fn try_to_leave(&mut self, now: Duration) {
+        let may_leave = !self.subscription.is_worker() || self.lanes.values().all(Lane::has_nothing_in_hand);
+        if may_leave && matches!(&self.state, State::Live(live) if live.is_leaving) {
+            self.leave(now, NORMAL_CLOSURE, "drain", GOING_DOWN);
+        }
+    }
+
+    fn tell_status(&mut self) {
+        let has_lane = !self.subscription.is_worker() || self.lanes.values().any(Lane::is_ours);
+        if let State::Live(live) = &mut self.state
+            && live.is_standby == has_lane
+        {
+            live.is_standby = !has_lane;
+            self.outputs.push_back(Output::Status(if has_lane { Status::Live } else { Status::Standby }));
+        }
+    }
+
+    /// The socket was not read for a while, by our own choice: the silence starts now.
+    fn may_read_again(&mut self, now: Duration, was_full: bool) {
+        if was_full && !self.is_full() {
+            self.handle_heard(now);
+        }
     }
 
     fn refuse(&mut self, now: Duration, refusal: Refusal) {
@@ -269,6 +680,7 @@ impl Machine {
             // A message of a known type that cannot be read will be the same next time. Anything else may not.
             Refusal::Unreadable(error @ DecodeError::BadData { .. }) => {
                 let code = Code::BadMessage;
+                self.flush(now);
                 self.outputs.push_back(Output::Close { code: code.close_code(), reason: code.as_str() });
                 self.end(StreamError::unreadable(&error));
             }
@@ -286,21 +698,35 @@ impl Machine {
 
     /// Ends the connection from this side and comes back.
     fn leave(&mut self, now: Duration, code: u16, reason: &'static str, why: &str) {
+        self.flush(now);
         self.outputs.push_back(Output::Close { code, reason });
         self.wait(now, None, why.to_owned());
     }
 
     fn wait(&mut self, now: Duration, not_before: Option<Duration>, why: String) {
-        if let State::Live { since, .. } = self.state {
-            self.backoff.was_live_for(now.saturating_sub(since));
-        }
-        self.failure = None;
+        self.drop_connection(now);
         let retry_in = self.backoff.next_delay(not_before);
         self.state = State::Backoff { until: now.saturating_add(retry_in) };
         self.outputs.push_back(Output::Status(Status::Waiting { retry_in, why }));
     }
 
+    fn drop_connection(&mut self, now: Duration) {
+        if let State::Live(live) = &self.state {
+            self.backoff.was_live_for(now.saturating_sub(live.since));
+        }
+        self.failure = None;
+        self.lanes.values_mut().for_each(Lane::lose);
+    }
+
+    /// What a view has received is still handed out; a worker's lanes may be another's by now.
+    fn stop_using_lanes(&mut self) {
+        if self.subscription.is_worker() {
+            self.lanes.values_mut().for_each(Lane::lose);
+        }
+    }
+
     fn end(&mut self, error: StreamError) {
+        self.stop_using_lanes();
         self.state = State::Ended;
         self.outputs.push_back(Output::Status(Status::Closed));
         self.outputs.push_back(Output::End(error));
@@ -326,14 +752,17 @@ impl From<DecodeError> for Refusal {
     }
 }
 
-impl fmt::Debug for Subscription {
+impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subscription")
-            .field("types", &self.types)
-            .field("after", &self.after)
-            .finish_non_exhaustive()
+        f.write_str("Key")
     }
 }
+
+/// The lane of a view.
+const VIEW: u32 = 0;
+
+/// For whoever keeps the key.
+const KEY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// For connect, TLS and upgrade together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -349,3 +778,8 @@ const LONGEST_BEAT: Duration = Duration::from_secs(120);
 
 /// RFC 6455 section 7.4.1.
 const NORMAL_CLOSURE: u16 = 1000;
+
+/// Items that wait for the application where nothing is acknowledged. While there are so many, the socket is not read.
+const UNWINDOWED_ITEMS: usize = 256;
+
+const GOING_DOWN: &str = "the server is going down";

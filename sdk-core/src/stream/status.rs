@@ -9,6 +9,8 @@ pub enum Status {
     Connecting,
     /// The server has accepted the key and sends what happens.
     Live,
+    /// A worker that is connected and has no lane: others have them all, and it steps in when one of them leaves.
+    Standby,
     /// The connection was lost; the stream resumes where it was.
     Waiting {
         /// How long until the next try, counted from the moment of this status.

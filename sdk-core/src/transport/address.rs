@@ -41,6 +41,21 @@ impl Address {
         Ok(Self { port: uri.port_u16().unwrap_or(port), host, uri })
     }
 
+    /// Another address of the same operator, as far as that can be told: `wss`, the same port, the same host or one
+    /// below it. A server's wish to be come back to elsewhere is heard within these bounds only, because the next thing
+    /// sent there is the API key.
+    pub(crate) fn elsewhere(&self, url: &str) -> Option<Self> {
+        let other = Self::parse(url, false).ok()?;
+        let (here, there) = (self.host.to_ascii_lowercase(), other.host.to_ascii_lowercase());
+        let is_below = || {
+            here.parse::<IpAddr>().is_err()
+                && there.strip_suffix(&here).is_some_and(|labels| labels.len() > 1 && labels.ends_with('.'))
+        };
+        let is_theirs =
+            other.uri.scheme_str() == Some("wss") && other.port == self.port && (here == there || is_below());
+        is_theirs.then_some(other)
+    }
+
     pub(crate) const fn uri(&self) -> &Uri {
         &self.uri
     }
@@ -82,6 +97,33 @@ mod tests {
             let error = Address::parse(url, true).unwrap_err();
             assert!(error.reason().split(' ').count() > 4, "{url}: {error}");
         }
+    }
+
+    #[test]
+    fn the_key_follows_the_server_only_to_its_own_port_and_host_or_below() {
+        let here = Address::parse("wss://auth.example/v1/events", false).unwrap();
+        for url in
+            ["wss://auth.example/v1/events", "wss://AUTH.example:443/", "wss://eu.auth.example/v1/events"]
+        {
+            assert!(here.elsewhere(url).is_some(), "{url}");
+        }
+        for url in [
+            "ws://auth.example/",
+            "ws://localhost/",
+            "https://auth.example/",
+            "wss://auth.example:8443/",
+            "wss://example/",
+            "wss://other.example/",
+            "wss://evilauth.example/",
+            "wss://.auth.example/",
+            "wss://auth.example.evil/",
+            "wss://auth.example@evil.example/",
+            "nonsense",
+        ] {
+            assert!(here.elsewhere(url).is_none(), "{url}");
+        }
+        let by_number = Address::parse("wss://192.0.2.1/", false).unwrap();
+        assert!(by_number.elsewhere("wss://7.192.0.2.1/").is_none());
     }
 
     #[test]

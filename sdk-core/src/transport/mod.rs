@@ -10,4 +10,4 @@ pub mod web;
 #[cfg(feature = "native")]
 pub(crate) use address::Address;
 #[cfg(feature = "native")]
-pub(crate) use native::{Connector, drive};
+pub(crate) use native::{Answer, Application, Connector, Shared, drive};

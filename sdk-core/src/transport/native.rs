@@ -1,96 +1,113 @@
-//! The driver on tokio: carries out what the stream machine asks for, tells it what happens, and holds little memory.
+//! The driver on tokio: carries out what the stream machine asks for and tells it what happens.
 
+mod link;
+mod shared;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::VecDeque, future::Future, io, pin::Pin, sync::Arc, time::Duration};
+use std::{collections::VecDeque, error::Error, sync::Arc, time::Duration};
 
-use futures_util::{SinkExt, StreamExt};
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::{
-    net::TcpStream,
-    sync::{mpsc, watch},
-    time::{Instant, sleep_until, timeout},
+    sync::watch,
+    time::{sleep_until, timeout},
 };
-use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, client_async_tls_with_config,
-    tungstenite::{
-        Error, Message,
-        client::IntoClientRequest,
-        handshake::client::Response,
-        protocol::{CloseFrame, WebSocketConfig},
-    },
-};
+use tokio_tungstenite::tungstenite::Message;
 
-use super::Address;
-use crate::{
-    protocol::stream::{MAX_CLIENT_MESSAGE_BYTES, MAX_SERVER_MESSAGE_BYTES},
-    stream::{Item, Lost, Machine, Output, Status, StreamError, Subscription},
-};
+use self::link::{Happened, Link};
+pub(crate) use self::{link::Connector, shared::Shared};
+use crate::stream::{Output, Status};
 
-/// Runs one stream until it ends or nobody holds the receiving end any more.
-///
-/// `items` bounds what waits for the application: while it is full, the socket is not read, and TCP holds the server.
+/// An answer of the application's own code.
+pub(crate) type Answer<T> = BoxFuture<'static, Result<T, Box<dyn Error + Send + Sync>>>;
+
+/// What the application is asked while a stream runs.
+pub(crate) struct Application {
+    /// For the API key.
+    pub(crate) key: Box<dyn Fn() -> Answer<String> + Send + Sync>,
+    /// For its own position in a lane that begins under a lease.
+    pub(crate) position: Box<dyn Fn(u32, u64) -> Answer<Option<String>> + Send + Sync>,
+}
+
+/// Runs one stream until it ends or nobody wants it any more.
 pub(crate) async fn drive(
+    shared: Arc<Shared>,
     connector: Connector,
-    subscription: Subscription,
-    seed: u64,
-    items: mpsc::Sender<Result<Item, StreamError>>,
+    application: Application,
     status: watch::Sender<Status>,
 ) {
-    let clock = Clock::start();
-    let mut machine = Machine::new(subscription, seed, clock.now());
-    machine.handle_tick(clock.now());
+    let _whatever_happens = AbandonOnDrop(Arc::clone(&shared));
     let mut link = Link::None;
     let mut outbox = VecDeque::new();
+    let mut key: Option<Answer<String>> = None;
+    let mut positions = FuturesUnordered::new();
     loop {
-        while let Some(output) = machine.poll_output() {
+        while let Some(output) = shared.poll_output() {
             match output {
-                Output::Connect => link = Link::Connecting(Box::pin(connector.clone().connect())),
+                Output::Key => key = Some(in_time((application.key)())),
+                Output::Connect { url } => link = connector.connect(url.as_deref()),
                 Output::Send(text) => outbox.push_back(Message::text(text)),
                 Output::Close { code, reason } => {
-                    outbox.clear();
-                    std::mem::replace(&mut link, Link::None).close(code, reason).await;
+                    let outbox = std::mem::take(&mut outbox);
+                    std::mem::replace(&mut link, Link::None).close(outbox, code, reason).await;
                 }
-                // There is room, see below. An error means that nobody listens any more, see `closed` below.
-                Output::Deliver(item) => drop(items.send(Ok(item)).await),
+                Output::Start { lane, lease } => {
+                    let asked = in_time((application.position)(lane, lease));
+                    positions.push(async move { (lane, asked.await) });
+                }
                 Output::Status(now) => report(&status, now),
                 Output::End(error) => {
-                    drop(items.send(Err(error)).await);
+                    shared.end(error);
                     return;
                 }
             }
         }
-        // The application is slow: leave the rest to TCP. The silence meanwhile is ours, not the server's.
-        if machine.is_live() && items.capacity() == 0 {
-            if items.reserve().await.is_err() {
-                break;
-            }
-            machine.handle_heard(clock.now());
+        if *status.borrow() == Status::Closed {
+            return;
         }
-        let deadline = clock.at(machine.poll_timeout().unwrap_or(Duration::ZERO));
-        let happened = tokio::select! {
-            () = items.closed() => break,
-            () = sleep_until(deadline) => Happened::Nothing,
-            happened = link.next(&mut outbox) => happened,
-        };
-        match happened {
-            Happened::Nothing => machine.handle_tick(clock.now()),
-            Happened::Opened(socket) => {
-                link = Link::Open(socket);
-                machine.handle_opened(clock.now());
+        if shared.is_stopped() {
+            shared.step(|machine, now| machine.handle_stopped(now));
+            continue;
+        }
+        let plan = shared.plan();
+        let deadline = shared.instant(plan.deadline.unwrap_or_default());
+        tokio::select! {
+            () = shared.is_wanted() => {}
+            () = sleep_until(deadline) => shared.step(|machine, now| machine.handle_tick(now)),
+            answer = async { key.as_mut().expect("looked at beforehand").await }, if key.is_some() => {
+                key = None;
+                shared.step(|machine, now| match answer {
+                    Ok(key) => machine.handle_key(now, key),
+                    Err(error) => machine.handle_key_failed(now, &error.to_string()),
+                });
             }
-            Happened::Message(text) => machine.handle_message(clock.now(), &text),
-            Happened::SignOfLife => machine.handle_heard(clock.now()),
-            Happened::Lost(lost) => {
-                outbox.clear();
-                std::mem::replace(&mut link, Link::None).release().await;
-                machine.handle_lost(clock.now(), lost);
+            Some((lane, answer)) = positions.next(), if !positions.is_empty() => {
+                shared.step(|machine, now| match answer {
+                    Ok(position) => machine.handle_position(now, lane, position),
+                    Err(error) => machine.handle_position_failed(now, lane, &error.to_string()),
+                });
             }
+            happened = link.next(&mut outbox, plan.is_reading) => match happened {
+                Happened::Opened(socket) => {
+                    link = Link::Open(socket);
+                    shared.step(|machine, now| machine.handle_opened(now));
+                }
+                Happened::Message(text) => shared.step(|machine, now| machine.handle_message(now, &text)),
+                Happened::SignOfLife => shared.step(|machine, now| machine.handle_heard(now)),
+                Happened::Lost(lost) => {
+                    outbox.clear();
+                    std::mem::replace(&mut link, Link::None).release().await;
+                    shared.step(|machine, now| machine.handle_lost(now, lost));
+                }
+            },
         }
     }
-    link.close(1000, "").await;
-    report(&status, Status::Closed);
+}
+
+/// The application's code on a task of its own, so that it can neither hold up heartbeats nor take the stream down.
+fn in_time<T: Send + 'static>(asked: Answer<T>) -> Answer<T> {
+    let task = tokio::spawn(timeout(ANSWER_TIMEOUT, asked));
+    Box::pin(async move { task.await?? })
 }
 
 fn report(to: &watch::Sender<Status>, status: Status) {
@@ -104,170 +121,20 @@ fn report(to: &watch::Sender<Status>, status: Status) {
             );
         }
         Status::Live => tracing::info!("the event stream is live"),
+        Status::Standby => tracing::info!("the event stream is connected, other workers have all lanes"),
         Status::Connecting | Status::Closed => {}
     }
     to.send_replace(status);
 }
 
-/// Makes connections to one address.
-#[derive(Clone)]
-pub(crate) struct Connector {
-    address: Arc<Address>,
-    tls: Arc<ClientConfig>,
-}
+/// Whoever waits for an item is told that none comes, also when the runtime takes the driver away.
+struct AbandonOnDrop(Arc<Shared>);
 
-impl Connector {
-    /// A connector that trusts Mozilla's roots.
-    pub(crate) fn new(address: Address) -> Self {
-        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        Self::trusting(address, roots)
-    }
-
-    /// A connector that trusts these roots. The provider is named here, so that no other crate's default decides.
-    fn trusting(address: Address, roots: RootCertStore) -> Self {
-        let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("aws-lc-rs speaks TLS 1.2 and 1.3")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Self { address: Arc::new(address), tls: Arc::new(tls) }
-    }
-
-    async fn connect(self) -> Result<Box<Socket>, Lost> {
-        let stream =
-            TcpStream::connect(self.address.host_and_port()).await.map_err(Error::Io).map_err(broken)?;
-        stream.set_nodelay(true).map_err(Error::Io).map_err(broken)?;
-        let request = self.address.uri().into_client_request().map_err(broken)?;
-        let tls = tokio_tungstenite::Connector::Rustls(self.tls);
-        let connecting = client_async_tls_with_config(request, stream, Some(limits()), Some(tls));
-        let (socket, _response) = connecting.await.map_err(broken)?;
-        Ok(Box::new(socket))
+impl Drop for AbandonOnDrop {
+    fn drop(&mut self) {
+        self.0.abandon();
     }
 }
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
-
-/// The library's defaults are 128 KiB of read buffer, messages of 64 MiB and an unlimited write buffer.
-fn limits() -> WebSocketConfig {
-    WebSocketConfig::default()
-        .read_buffer_size(4 * 1024)
-        .write_buffer_size(0)
-        .max_write_buffer_size(4 * MAX_CLIENT_MESSAGE_BYTES)
-        .max_message_size(Some(MAX_SERVER_MESSAGE_BYTES))
-        .max_frame_size(Some(MAX_SERVER_MESSAGE_BYTES))
-}
-
-/// The connection, in whatever state.
-enum Link {
-    None,
-    Connecting(Pin<Box<dyn Future<Output = Result<Box<Socket>, Lost>> + Send>>),
-    Open(Box<Socket>),
-}
-
-enum Happened {
-    Nothing,
-    Opened(Box<Socket>),
-    Message(tokio_tungstenite::tungstenite::Utf8Bytes),
-    SignOfLife,
-    Lost(Lost),
-}
-
-impl Link {
-    /// Writes what waits, then the next thing that comes of this connection. Cancel safe: a message is taken from
-    /// `outbox` in the same step that hands it to the socket.
-    async fn next(&mut self, outbox: &mut VecDeque<Message>) -> Happened {
-        match self {
-            Self::None => std::future::pending().await,
-            Self::Connecting(connecting) => match connecting.await {
-                Ok(socket) => Happened::Opened(socket),
-                Err(lost) => Happened::Lost(lost),
-            },
-            Self::Open(socket) => match exchange(socket, outbox).await {
-                Ok(happened) => happened,
-                Err(error) => Happened::Lost(broken(error)),
-            },
-        }
-    }
-
-    /// Says goodbye and waits a moment for the answer, without which a reset could overtake the close code.
-    async fn close(self, code: u16, reason: &'static str) {
-        if let Self::Open(mut socket) = self {
-            let frame = CloseFrame { code: code.into(), reason: reason.into() };
-            let goodbye = async {
-                if socket.send(Message::Close(Some(frame))).await.is_ok() {
-                    while let Some(Ok(_)) = socket.next().await {}
-                }
-            };
-            // Too late is as good as never: the connection is dropped either way.
-            drop(timeout(GOODBYE_TIMEOUT, goodbye).await);
-        }
-    }
-
-    /// Lets the answer to the server's close frame leave.
-    async fn release(self) {
-        if let Self::Open(mut socket) = self {
-            drop(timeout(GOODBYE_TIMEOUT, socket.flush()).await);
-        }
-    }
-}
-
-async fn exchange(socket: &mut Socket, outbox: &mut VecDeque<Message>) -> Result<Happened, Error> {
-    while let Some(message) = outbox.front() {
-        socket.feed(message.clone()).await?;
-        outbox.pop_front();
-    }
-    socket.flush().await?;
-    Ok(match socket.next().await {
-        Some(Ok(Message::Text(text))) => Happened::Message(text),
-        Some(Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
-            Happened::SignOfLife
-        }
-        Some(Ok(Message::Close(Some(frame)))) => {
-            Happened::Lost(Lost::Closed { code: frame.code.into(), reason: frame.reason.to_string() })
-        }
-        Some(Ok(Message::Close(None))) => Happened::Lost(Lost::Closed { code: 1005, reason: String::new() }),
-        Some(Err(error)) => return Err(error),
-        None => Happened::Lost(Lost::Broken { why: "the connection ended".to_owned() }),
-    })
-}
-
-fn broken(error: Error) -> Lost {
-    match error {
-        Error::Http(response) => {
-            Lost::Refused { status: response.status().as_u16(), retry_after: retry_after(&response) }
-        }
-        Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            Lost::Broken { why: "the connection ended".to_owned() }
-        }
-        other => Lost::Broken { why: other.to_string() },
-    }
-}
-
-/// `Retry-After` in seconds. The other form, a date, would need the two clocks to agree.
-fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response.headers().get("retry-after")?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
-}
-
-/// Time since the driver began.
-struct Clock(Instant);
-
-impl Clock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the driver is the rim; the machine takes the time as an argument"
-    )]
-    fn start() -> Self {
-        Self(Instant::now())
-    }
-
-    fn now(&self) -> Duration {
-        self.0.elapsed()
-    }
-
-    fn at(&self, time: Duration) -> Instant {
-        self.0.checked_add(time).unwrap_or(self.0)
-    }
-}
-
-const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
+/// For a key or a position.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);

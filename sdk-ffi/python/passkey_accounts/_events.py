@@ -13,6 +13,7 @@ from ._items import Item
 from ._native import passkey_accounts_ffi as native
 
 _BATCH = 256
+_ACKNOWLEDGE_AFTER = 16
 
 
 class Events:
@@ -20,6 +21,8 @@ class Events:
 
     It starts with the sessions that are open now, then follows the log. Lost connections are made again and resumed
     where they were. Iterate over it in one task; leaving the `async with` block ends it. Cancelling a wait loses nothing.
+
+    Asking for the next item says that the last one is handled: it is acknowledged then, or a few items later.
 
     url: `wss://HOST/v1/events`. `ws://` only reaches this machine, unless `allow_plaintext` is given.
     types: event types to get; default `loggedIn` and `loggedOut`; `["*"]` for all, also those of later versions.
@@ -47,6 +50,8 @@ class Events:
         )
         self._stream: native.EventStream | None = None
         self._taken: deque[native.Item] = deque()
+        self._in_hand = False
+        self._handled = 0
         self._closed = False
 
     async def __aenter__(self) -> Events:
@@ -68,6 +73,12 @@ class Events:
         if self._closed:
             raise StopAsyncIteration
         stream = self._open()
+        self._handled += self._in_hand
+        self._in_hand = False
+        # Each call costs more than an item, so a batch is not acknowledged one by one.
+        if self._handled and (not self._taken or self._handled >= _ACKNOWLEDGE_AFTER):
+            stream.acknowledge(self._handled)
+            self._handled = 0
         while not self._taken:
             # Carries nothing: a cancellation here leaves everything where it is.
             await stream.ready()
@@ -78,6 +89,7 @@ class Events:
             if batch is None:
                 raise StopAsyncIteration
             self._taken.extend(batch)
+        self._in_hand = True
         return _convert.item(self._taken.popleft())
 
     def close(self) -> None:

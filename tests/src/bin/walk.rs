@@ -22,7 +22,9 @@ async fn main() -> anyhow::Result<()> {
 
     let mut events = Events::builder(text("eventsURL")?, text("apiKey")?).types(["*"]).open();
     loop {
-        match events.next().await.context("the stream ended")?? {
+        let (item, receipt) = events.next().await.context("the stream ended")??.into_parts();
+        receipt.ack();
+        match item {
             Item::Snapshot(page) if page.last => break,
             _ => {}
         }
@@ -45,7 +47,9 @@ async fn main() -> anyhow::Result<()> {
 
     println!("{:>5}  {:<13} {:<34} chain (48 bits of SHA-256)", "seq", "event", "account");
     for expected in EXPECTED {
-        let Item::Event(event) = events.next().await.context("the stream ended")?? else { continue };
+        let (item, receipt) = events.next().await.context("the stream ended")??.into_parts();
+        receipt.ack();
+        let Item::Event(event) = item else { continue };
         ensure!(event.name == expected, "expected {expected}, got {}", event.name);
         let account = event.kind.map(|kind| kind.account_id().to_string()).unwrap_or_default();
         let chain = event.id.splitn(3, '-').nth(2).unwrap_or_default();

@@ -1,13 +1,13 @@
 //! The driver over real sockets, against a server that does what the test says.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::poll_fn, sync::Arc, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
 use rustls::{RootCertStore, ServerConfig, crypto::aws_lc_rs, pki_types::PrivateKeyDer};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::{mpsc, watch},
+    sync::watch,
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::{
@@ -15,10 +15,11 @@ use tokio_tungstenite::{
     tungstenite::{Message, protocol::CloseFrame},
 };
 
-use super::{Address, Connector, drive};
+use super::{Application, Connector, Shared, drive};
 use crate::{
     protocol::Code,
-    stream::{Item, Status, StreamError, Subscription},
+    stream::{InHand, Status, StreamError, Subscription},
+    transport::Address,
 };
 
 /// Waits for connections of the client under test.
@@ -82,28 +83,48 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
 
 /// The application's end of a driver.
 struct Client {
-    items: mpsc::Receiver<Result<Item, StreamError>>,
+    shared: Arc<Shared>,
     status: watch::Receiver<Status>,
 }
 
 impl Client {
     fn start(connector: Connector, after: Option<&str>) -> Self {
-        let subscription =
-            Subscription { api_key: "pa_dev_x".into(), types: None, after: after.map(str::to_owned) };
-        let (items_sender, items) = mpsc::channel(4);
-        let (status_sender, status) = watch::channel(Status::Connecting);
-        tokio::spawn(drive(connector, subscription, 7, items_sender, status_sender));
-        Self { items, status }
+        Self::with(
+            connector,
+            Subscription { after: after.map(str::to_owned), ..Subscription::default() },
+            None,
+        )
     }
 
+    fn with(connector: Connector, subscription: Subscription, position: Option<&'static str>) -> Self {
+        let shared = Arc::new(Shared::new(subscription, 7));
+        let (status_sender, status) = watch::channel(Status::Connecting);
+        let application = Application {
+            key: Box::new(|| Box::pin(async { Ok("pa_dev_x".to_owned()) })),
+            position: Box::new(move |_, _| Box::pin(async move { Ok(position.map(str::to_owned)) })),
+        };
+        tokio::spawn(drive(Arc::clone(&shared), connector, application, status_sender));
+        Self { shared, status }
+    }
+
+    async fn next(&mut self) -> Option<Result<InHand, StreamError>> {
+        poll_fn(|context| self.shared.poll_item(context)).await
+    }
+
+    async fn item(&mut self) -> InHand {
+        self.next().await.expect("it goes on").expect("no error")
+    }
+
+    /// The position of the next item, which is handled with that.
     async fn position(&mut self) -> String {
-        let item = self.items.recv().await.expect("it goes on").expect("no error");
+        let InHand { token, item, .. } = self.item().await;
+        self.shared.settle(token, true);
         item.position().expect("a position").to_owned()
     }
 
     async fn error(&mut self) -> StreamError {
-        let error = self.items.recv().await.expect("an ending").expect_err("an error");
-        assert!(self.items.recv().await.is_none(), "something after the end");
+        let error = self.next().await.expect("an ending").expect_err("an error");
+        assert!(self.next().await.is_none(), "something after the end");
         error
     }
 
@@ -248,7 +269,6 @@ async fn a_slow_application_stops_the_reading_and_loses_nothing() {
         halted_at = *sending.borrow_and_update();
     }
     assert!(halted_at < count, "everything was taken in");
-    assert!(client.items.len() <= 4);
     for number in 1..=count {
         assert_eq!(client.position().await, format!("e-{number}"));
     }
@@ -260,18 +280,20 @@ async fn a_slow_application_is_not_mistaken_for_a_silent_server() {
     let server = Server::start().await;
     let mut client = Client::start(Connector::new(server.address()), Some("e-0"));
     let (mut peer, _) = server.accept().await;
-    for number in 1..=6 {
+    for number in 1..=300 {
         peer.send(event(number)).await;
     }
-    while client.items.len() < 4 {
+    let busy = client.item().await;
+    while client.shared.plan().is_reading {
         tokio::task::yield_now().await;
     }
     tokio::time::advance(Duration::from_secs(3_600)).await;
-    for number in 1..=6 {
+    client.shared.settle(busy.token, true);
+    for number in 2..=300 {
         assert_eq!(client.position().await, format!("e-{number}"));
     }
-    peer.send(event(7)).await;
-    assert_eq!(client.position().await, "e-7");
+    peer.send(event(301)).await;
+    assert_eq!(client.position().await, "e-301");
     assert_eq!(*client.status.borrow(), Status::Live);
 }
 
@@ -282,7 +304,7 @@ async fn dropping_the_stream_says_goodbye() {
     let (peer, _) = server.accept().await;
     client.is_live().await;
     let mut status = client.status.clone();
-    drop(client);
+    client.shared.stop();
     assert_eq!(peer.closed_with().await, 1000);
     assert!(status.wait_for(|status| *status == Status::Closed).await.is_ok());
 }

@@ -1,0 +1,101 @@
+//! One server as a back end sees it: its address and a key for it.
+
+use std::sync::Arc;
+
+use tokio_tungstenite::tungstenite::http::Uri;
+
+use super::{EventsBuilder, KeyProvider, Keys};
+use crate::stream::StreamError;
+
+/// A Passkey Accounts server and the key to it. Cheap to clone; everything else is opened from here.
+///
+/// ```no_run
+/// use passkey_accounts::Accounts;
+///
+/// # async fn example() -> Result<(), passkey_accounts::StreamError> {
+/// let accounts = Accounts::connect("https://auth.example", "pa_live_...")?;
+/// let mut events = accounts.events().open();
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Accounts {
+    /// `SCHEME://HOST[:PORT]` with `http` or `https`.
+    origin: Arc<str>,
+    keys: Keys,
+}
+
+impl Accounts {
+    /// A handle of the server at `https://HOST[:PORT]`, or at the `wss://` address of its event stream. Nothing is sent
+    /// before something is opened or asked.
+    ///
+    /// # Errors
+    /// An address that can never work (`badAddress`).
+    pub fn connect(url: impl AsRef<str>, api_key: impl KeyProvider) -> Result<Self, StreamError> {
+        let origin = read_origin(url.as_ref())
+            .ok_or_else(|| StreamError::bad_address("that is no address; it looks like https://HOST"))?;
+        Ok(Self { origin: origin.into(), keys: Keys::new(api_key) })
+    }
+
+    /// The event stream, to be configured and opened.
+    pub fn events(&self) -> EventsBuilder {
+        let socket = self.origin.replacen("http", "ws", 1);
+        EventsBuilder::new(format!("{socket}/v1/events"), self.keys.clone())
+    }
+
+    /// `SCHEME://HOST[:PORT]` with `http` or `https`.
+    #[expect(dead_code, reason = "the HTTP API is added in its own file")]
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Where the API key comes from.
+    #[expect(dead_code, reason = "the HTTP API is added in its own file")]
+    pub(crate) const fn keys(&self) -> &Keys {
+        &self.keys
+    }
+}
+
+/// The origin of the server, whichever of its addresses was given. No user or password: they would be sent nowhere.
+fn read_origin(url: &str) -> Option<String> {
+    let uri: Uri = url.parse().ok()?;
+    let scheme = match uri.scheme_str()? {
+        "https" | "wss" => "https",
+        "http" | "ws" => "http",
+        _ => return None,
+    };
+    let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'))?;
+    Some(format!("{scheme}://{authority}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Accounts, read_origin};
+
+    #[test]
+    fn any_address_of_the_server_leads_to_its_origin() {
+        for (url, origin) in [
+            ("https://auth.example", "https://auth.example"),
+            ("https://auth.example/", "https://auth.example"),
+            ("wss://auth.example:8443/v1/events", "https://auth.example:8443"),
+            ("ws://localhost:8080/", "http://localhost:8080"),
+            ("http://[::1]:8080", "http://[::1]:8080"),
+        ] {
+            assert_eq!(read_origin(url).as_deref(), Some(origin));
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_at_once() {
+        for url in ["", "auth.example", "https://", "ftp://auth.example", "https://a:b@auth.example"] {
+            let error = Accounts::connect(url, "pa_live_x").unwrap_err();
+            assert_eq!(error.code().as_str(), "badAddress", "{url}");
+        }
+    }
+
+    #[test]
+    fn the_key_is_not_in_debug_output() {
+        let accounts = Accounts::connect("https://auth.example", "pa_live_secret").unwrap();
+        assert!(!format!("{accounts:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,156 @@
+//! What to ask the event stream for, and with what to answer it.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::watch;
+
+use super::{Events, KeyProvider, Keys, PositionStore, positions::Positions};
+use crate::{
+    protocol::stream::Start,
+    stream::{Status, Subscription},
+    transport::{Address, Application, Connector, Shared, drive},
+};
+
+/// What to ask the stream for, before it is opened.
+///
+/// A *view* begins with the sessions that are open and then follows the log. With a [`consumer`](Self::consumer) name
+/// it is a *worker*: the server keeps its position, and several processes of one name share the work.
+///
+/// ```no_run
+/// # async fn example(stored: Option<String>) -> Result<(), passkey_accounts::StreamError> {
+/// let accounts = passkey_accounts::Accounts::connect("https://auth.example", "pa_live_...")?;
+/// let mut builder = accounts.events().types(["*"]);
+/// if let Some(position) = stored {
+///     builder = builder.after(position);
+/// }
+/// let view = builder.open();
+/// let worker = accounts.events().consumer("billing").lanes(4).window(64).open();
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "nothing happens before `open`"]
+pub struct EventsBuilder {
+    url: String,
+    keys: Keys,
+    positions: Positions,
+    plaintext_is_allowed: bool,
+    subscription: Subscription,
+}
+
+impl EventsBuilder {
+    pub(crate) fn new(url: String, keys: Keys) -> Self {
+        let (positions, subscription) = (Positions::none(), Subscription::default());
+        Self { url, keys, positions, plaintext_is_allowed: false, subscription }
+    }
+
+    /// Event types to get, at most 64; `["*"]` for all, also those of later versions. Default: `loggedIn`, `loggedOut`.
+    pub fn types<T: Into<String>>(mut self, types: impl IntoIterator<Item = T>) -> Self {
+        self.subscription.types = Some(types.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Resume strictly after this [position](crate::Item::position) instead of starting with the open sessions. For
+    /// views; a worker's position is the server's, or that of its [`positions`](Self::positions).
+    pub fn after(mut self, position: impl Into<String>) -> Self {
+        self.subscription.after = Some(position.into());
+        self
+    }
+
+    /// Where to begin without a position. Default: with the open sessions.
+    pub fn start(mut self, start: Start) -> Self {
+        self.subscription.start = Some(start);
+        self
+    }
+
+    /// `false`: never get the open sessions; a gap goes on at the oldest event that is kept. For log shippers.
+    pub fn snapshot(mut self, wanted: bool) -> Self {
+        self.subscription.snapshot = Some(wanted);
+        self
+    }
+
+    /// Be a worker of this name: 1 to 64 of `[A-Za-z0-9._-]`. The server keeps one position for each lane of it.
+    pub fn consumer(mut self, name: impl Into<String>) -> Self {
+        self.subscription.consumer = Some(name.into());
+        self
+    }
+
+    /// How many lanes the consumer is made with, 1 to 64; later wishes are not heard. Default 1. Each account belongs to
+    /// one lane, and a lane to one worker at a time.
+    pub fn lanes(mut self, lanes: u32) -> Self {
+        self.subscription.lanes = Some(lanes);
+        self
+    }
+
+    /// Items that may be on their way or unhandled here, 1 to 4,096: the bound of this stream's memory. Default 256. 0:
+    /// nothing is acknowledged, and a slow application holds the server back by not reading.
+    pub fn window(mut self, items: u32) -> Self {
+        self.subscription.window = Some(items);
+        self
+    }
+
+    /// How many items of one lane may be in your hands at once; they are acknowledged in their order. Default 1: the
+    /// next item of a lane comes when the last one is settled.
+    pub fn in_hand(mut self, items: u32) -> Self {
+        self.subscription.in_hand = items;
+        self
+    }
+
+    /// Workers: how long an item may wait in the queue of a process that does not get to it, while other workers wait
+    /// for its lane; up to 15 minutes, in milliseconds on the wire. Default 60 s. While an item is in your hands, the
+    /// server is told by itself that work goes on.
+    pub fn ack_timeout(mut self, timeout: Duration) -> Self {
+        self.subscription.ack_timeout_ms = Some(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
+        self
+    }
+
+    /// Ask this for the position of each lane that begins, so that what was done counts, not what was acknowledged: see
+    /// [`PositionStore`]. For workers.
+    pub fn positions(mut self, store: impl PositionStore) -> Self {
+        self.positions = Positions::new(store);
+        self
+    }
+
+    /// Get the API key from here instead.
+    pub fn key(mut self, provider: impl KeyProvider) -> Self {
+        self.keys = Keys::new(provider);
+        self
+    }
+
+    /// Send the API key unencrypted if the address says `ws://`. Not needed for this machine itself; elsewhere, whoever
+    /// carries the bytes can read the key and the events.
+    pub fn allow_plaintext(mut self) -> Self {
+        self.plaintext_is_allowed = true;
+        self
+    }
+
+    /// Starts the stream in the background. An address or key that cannot work is its first and last item.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with time and I/O enabled.
+    pub fn open(self) -> Events {
+        let Self { url, keys, positions, plaintext_is_allowed, subscription } = self;
+        let consumer: Arc<str> = subscription.consumer.as_deref().unwrap_or_default().into();
+        let address = match Address::parse(&url, plaintext_is_allowed) {
+            Ok(address) => address,
+            Err(error) => {
+                let status = watch::channel(Status::Closed).1;
+                return Events::new(Arc::new(Shared::failed(error)), consumer, status);
+            }
+        };
+        let (status_sender, status) = watch::channel(Status::Connecting);
+        let shared = Arc::new(Shared::new(subscription, make_seed()));
+        let name = Arc::clone(&consumer);
+        let application = Application {
+            key: Box::new(move || keys.ask()),
+            position: Box::new(move |lane, lease| positions.ask(Arc::clone(&name), lane, lease)),
+        };
+        tokio::spawn(drive(Arc::clone(&shared), Connector::new(address), application, status_sender));
+        Events::new(shared, consumer, status)
+    }
+}
+
+/// For the jitter of delays only. Without entropy the delays of several processes may coincide, no more.
+fn make_seed() -> u64 {
+    getrandom::u64().unwrap_or(0)
+}

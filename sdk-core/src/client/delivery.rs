@@ -1,0 +1,128 @@
+//! An item in the application's hands, and the word about what became of it.
+
+use std::sync::Arc;
+
+use super::Position;
+use crate::{
+    stream::{Item, Token},
+    transport::Shared,
+};
+
+/// One item to handle. [`ack`](Self::ack) it when that is done; dropped without, it counts as not handled.
+///
+/// What was not handled comes again: the connection is made anew, after a delay that grows while items keep failing,
+/// and resumes before it.
+///
+/// ```no_run
+/// use passkey_accounts::{Delivery, Item};
+///
+/// async fn handle(delivery: Delivery) -> std::io::Result<()> {
+///     if let Item::Event(event) = &delivery.item {
+///         std::fs::write(format!("events/{}", event.seq), &event.data)?; // on error: dropped, delivered again
+///     }
+///     delivery.ack();
+///     Ok(())
+/// }
+/// ```
+#[derive(Debug)]
+#[must_use = "an item that is dropped without `ack` counts as not handled and comes again"]
+pub struct Delivery {
+    /// What to handle.
+    pub item: Item,
+    receipt: Receipt,
+}
+
+impl Delivery {
+    pub(super) const fn new(item: Item, receipt: Receipt) -> Self {
+        Self { item, receipt }
+    }
+
+    /// What to handle.
+    pub const fn item(&self) -> &Item {
+        &self.item
+    }
+
+    /// What to store together with the item's effect: see [`PositionStore`](super::PositionStore). `None` for what is no
+    /// position: a gap, and every snapshot page but the last.
+    pub fn position(&self) -> Option<Position> {
+        self.item.position().map(|id| self.receipt.position(id))
+    }
+
+    /// It is handled.
+    pub fn ack(self) {
+        self.receipt.ack();
+    }
+
+    /// It is not handled and is to come again; the same as dropping it.
+    pub fn fail(self) {
+        self.receipt.fail();
+    }
+
+    /// The item, and apart from it the word that is owed about it.
+    pub fn into_parts(self) -> (Item, Receipt) {
+        (self.item, self.receipt)
+    }
+}
+
+/// The word that is owed about one [`Delivery`]. Dropped without [`ack`](Self::ack), the item counts as not handled.
+///
+/// ```no_run
+/// # fn example(delivery: passkey_accounts::Delivery, queue: &mut Vec<passkey_accounts::Item>) {
+/// let (item, receipt) = delivery.into_parts();
+/// queue.push(item);
+/// receipt.ack();
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "an item whose receipt is dropped without `ack` counts as not handled and comes again"]
+pub struct Receipt {
+    shared: Arc<Shared>,
+    consumer: Arc<str>,
+    token: Token,
+    lane: u32,
+    lease: u64,
+    is_settled: bool,
+}
+
+impl Receipt {
+    pub(super) const fn new(
+        shared: Arc<Shared>,
+        consumer: Arc<str>,
+        token: Token,
+        lane: u32,
+        lease: u64,
+    ) -> Self {
+        Self { shared, consumer, token, lane, lease, is_settled: false }
+    }
+
+    /// The item is handled.
+    pub fn ack(mut self) {
+        self.settle(true);
+    }
+
+    /// The item is not handled and is to come again.
+    pub fn fail(mut self) {
+        self.settle(false);
+    }
+
+    fn position(&self, id: &str) -> Position {
+        Position {
+            consumer: self.consumer.to_string(),
+            lane: self.lane,
+            id: id.to_owned(),
+            lease: self.lease,
+        }
+    }
+
+    fn settle(&mut self, is_handled: bool) {
+        if !std::mem::replace(&mut self.is_settled, true) {
+            self.shared.settle(self.token, is_handled);
+        }
+    }
+}
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        self.settle(false);
+    }
+}

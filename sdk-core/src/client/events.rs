@@ -1,0 +1,164 @@
+//! The event stream, opened: items to handle, one after the other or lane by lane.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures_util::{Stream, StreamExt, stream::FuturesUnordered};
+use tokio::sync::watch;
+
+use super::{Delivery, EventsBuilder, KeyProvider, Keys, Position, Receipt};
+use crate::{
+    stream::{InHand, Item, Status, StreamError},
+    transport::Shared,
+};
+
+/// A live, gapless stream of an app's auth events. Dropping it ends the connection.
+///
+/// Lost connections are made again and resumed where they were; an `Err` is final and comes last. The connection is
+/// kept by a task of its own: a slow handler does not stop heartbeats.
+///
+/// The next item of a lane comes when the last one is settled: acknowledged, failed or dropped. A view has one lane.
+///
+/// ```no_run
+/// use passkey_accounts::{Events, Item, protocol::event::EventKind};
+///
+/// # async fn example() -> Result<(), passkey_accounts::StreamError> {
+/// let mut events = Events::builder("wss://auth.example/v1/events", "pa_live_...").open();
+/// while let Some(delivery) = events.next().await {
+///     let delivery = delivery?;
+///     if let Item::Event(event) = &delivery.item
+///         && let Some(EventKind::LoggedIn(login)) = &event.kind
+///     {
+///         println!("signed in: {}", login.account_id);
+///     }
+///     delivery.ack();
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Events {
+    shared: Arc<Shared>,
+    consumer: Arc<str>,
+    status: watch::Receiver<Status>,
+}
+
+impl Events {
+    /// A stream from this address (`wss://HOST/v1/events`) with this API key.
+    pub fn builder(url: impl Into<String>, api_key: impl KeyProvider) -> EventsBuilder {
+        EventsBuilder::new(url.into(), Keys::new(api_key))
+    }
+
+    pub(super) const fn new(
+        shared: Arc<Shared>,
+        consumer: Arc<str>,
+        status: watch::Receiver<Status>,
+    ) -> Self {
+        Self { shared, consumer, status }
+    }
+
+    /// The next item; `None` after the stream has ended with an error.
+    ///
+    /// # Errors
+    /// Only what trying again cannot mend, such as a wrong key. It is the last thing.
+    ///
+    /// # Cancel safety
+    /// Safe: an item is either returned or still there.
+    pub async fn next(&mut self) -> Option<Result<Delivery, StreamError>> {
+        StreamExt::next(self).await
+    }
+
+    /// Handles items until the stream ends: up to `concurrency` lanes at a time (at least 1), the items of a lane one
+    /// after the other. An item is acknowledged after `Ok`; after an `Err`, which is logged, it comes again.
+    ///
+    /// The handlers run within this call, taking turns where they await.
+    ///
+    /// # Errors
+    /// How the stream ended, once the handlers under way are through.
+    ///
+    /// # Cancel safety
+    /// Handlers under way are dropped with this; their items are not acknowledged and come again.
+    ///
+    /// ```no_run
+    /// # async fn example(accounts: passkey_accounts::Accounts) -> Result<(), passkey_accounts::StreamError> {
+    /// let mut events = accounts.events().consumer("billing").lanes(4).open();
+    /// events.run(4, async |item, position| {
+    ///     println!("{item:?} at {position:?}");
+    ///     Ok::<(), std::io::Error>(())
+    /// }).await
+    /// # }
+    /// ```
+    pub async fn run<H, E>(&mut self, concurrency: usize, handler: H) -> Result<(), StreamError>
+    where
+        H: AsyncFn(Item, Option<Position>) -> Result<(), E>,
+        E: fmt::Display,
+    {
+        let handle = async |delivery: Delivery| {
+            let position = delivery.position();
+            let (item, receipt) = delivery.into_parts();
+            match handler(item, position).await {
+                Ok(()) => receipt.ack(),
+                Err(error) => {
+                    tracing::warn!(%error, "an event was not handled, it will come again");
+                    receipt.fail();
+                }
+            }
+        };
+        let mut handling = FuturesUnordered::new();
+        let ended = loop {
+            tokio::select! {
+                Some(()) = handling.next(), if !handling.is_empty() => {}
+                next = self.next(), if handling.len() < concurrency.max(1) => match next {
+                    Some(Ok(delivery)) => handling.push(handle(delivery)),
+                    Some(Err(error)) => break Err(error),
+                    None => break Ok(()),
+                },
+            }
+        };
+        while handling.next().await.is_some() {}
+        ended
+    }
+
+    /// How the connection is doing, now and whenever it changes.
+    ///
+    /// ```no_run
+    /// # async fn example(events: passkey_accounts::Events) {
+    /// use passkey_accounts::Status;
+    ///
+    /// let mut status = events.status();
+    /// while status.changed().await.is_ok() {
+    ///     if let Status::Waiting { retry_in, why } = &*status.borrow_and_update() {
+    ///         eprintln!("{why}; next try in {retry_in:?}");
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+}
+
+impl Stream for Events {
+    type Item = Result<Delivery, StreamError>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.shared.poll_item(context).map(|next| {
+            next.map(|next| {
+                next.map(|InHand { token, lane, lease, item }| {
+                    let (shared, consumer) = (Arc::clone(&self.shared), Arc::clone(&self.consumer));
+                    Delivery::new(item, Receipt::new(shared, consumer, token, lane, lease))
+                })
+            })
+        })
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.shared.stop();
+    }
+}

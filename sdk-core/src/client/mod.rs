@@ -1,0 +1,20 @@
+//! What a Rust back end holds: one handle of a server, and what is opened from it.
+
+mod accounts;
+mod builder;
+mod delivery;
+mod events;
+mod key;
+mod positions;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+pub use accounts::Accounts;
+pub use builder::EventsBuilder;
+pub use delivery::{Delivery, Receipt};
+pub use events::Events;
+pub(crate) use key::Keys;
+pub use key::{BoxError, KeyProvider};
+pub use positions::{Position, PositionStore};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{SaveError, SqlitePositions};
