@@ -9,6 +9,7 @@
 mod browser;
 mod ceremony;
 mod connection;
+mod docs;
 mod examples;
 mod log;
 mod python;
