@@ -8,8 +8,8 @@ mod native;
 pub mod web;
 
 #[cfg(feature = "native")]
-pub use address::elsewhere;
-#[cfg(feature = "native")]
 pub(crate) use address::Address;
+#[cfg(feature = "native")]
+pub use address::elsewhere;
 #[cfg(feature = "native")]
 pub(crate) use native::{Answer, Application, Connector, Shared, drive};

@@ -39,7 +39,7 @@ pub fn replay(transcript: &Transcript, seed: u64) -> Result<(), Difference> {
         let fail = |what: String| line.difference(&transcript.file, what);
         if !is_expected_of_the_client(line) {
             client.advance(moment(line.t, ahead), |_| false);
-            if let Some((at, said)) = client.unseen() {
+            if let Some((at, said)) = client.unseen().filter(|(at, _)| *at < moment(line.t, ahead)) {
                 return Err(fail(format!("before it, after {at:?}, the client said {said}")));
             }
             client.feed(line).map_err(fail)?;
@@ -135,7 +135,7 @@ impl Client {
 
     /// The first thing that was said and that nobody has looked at.
     pub fn unseen(&self) -> Option<(Duration, Said)> {
-        self.wire.front().or_else(|| self.seen.front()).cloned()
+        self.wire.front().into_iter().chain(self.seen.front()).min_by_key(|(at, _)| *at).cloned()
     }
 
     /// Takes what was said out, the wire's part first.
@@ -203,7 +203,8 @@ impl Client {
             let seen = match output {
                 Output::Key if self.keys_by_hand => json!("asksForKey"),
                 Output::Key => {
-                    let key = if self.keys.len() > 1 { self.keys.pop_front() } else { self.keys.front().cloned() };
+                    let key =
+                        if self.keys.len() > 1 { self.keys.pop_front() } else { self.keys.front().cloned() };
                     self.machine.handle_key(self.now, key.unwrap_or_default());
                     continue;
                 }
@@ -253,7 +254,7 @@ fn status(status: &Status) -> Value {
         Status::Live => "live",
         Status::Standby => "standby",
         Status::Waiting { retry_in, why: _ } => {
-            return json!({"waiting": {"ms": u64::try_from(retry_in.as_millis()).unwrap_or(u64::MAX)}});
+            return json!({"waiting": u64::try_from(retry_in.as_millis()).unwrap_or(u64::MAX)});
         }
         Status::Closed => "closed",
     };

@@ -27,7 +27,11 @@ pub struct Log {
 impl Log {
     pub fn new() -> Self {
         let epoch = "0001".parse().expect("an epoch");
-        Self { states: vec![LogState::empty(AppID::from_bytes([1; 16]), epoch)], entries: Vec::new(), start: 0 }
+        Self {
+            states: vec![LogState::empty(AppID::from_bytes([1; 16]), epoch)],
+            entries: Vec::new(),
+            start: 0,
+        }
     }
 
     pub fn state(&self) -> &LogState {
@@ -46,7 +50,8 @@ impl Log {
 
     /// `None` when they are no longer kept.
     pub fn entries_after(&self, seq: u64, limit: usize) -> Option<Vec<Arc<Entry>>> {
-        (seq >= self.start).then(|| self.kept().filter(|entry| entry.seq > seq).take(limit).cloned().collect())
+        (seq >= self.start)
+            .then(|| self.kept().filter(|entry| entry.seq > seq).take(limit).cloned().collect())
     }
 
     fn kept(&self) -> impl Iterator<Item = &Arc<Entry>> {

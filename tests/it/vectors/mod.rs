@@ -16,7 +16,9 @@ const SEEDS: u64 = 20;
 
 fn replay_client(transcripts: &[Transcript]) -> Vec<Difference> {
     let clients = transcripts.iter().filter(|transcript| transcript.header.role != Role::Server);
-    clients.filter_map(|transcript| (0..SEEDS).find_map(|seed| client::replay(transcript, seed).err())).collect()
+    clients
+        .filter_map(|transcript| (0..SEEDS).find_map(|seed| client::replay(transcript, seed).err()))
+        .collect()
 }
 
 fn replay_server(transcripts: &[Transcript]) -> Vec<Difference> {

@@ -42,8 +42,8 @@ struct Recorder {
     ahead: i128,
     t: u64,
     lines: Vec<String>,
-    /// The line of the status whose wait is not over.
-    waiting: Option<usize>,
+    /// The status whose wait is not over: its line, and when it began.
+    waiting: Option<(usize, u64)>,
 }
 
 impl Recorder {
@@ -65,7 +65,8 @@ impl Recorder {
                 let to = self.t + step["dt"].as_u64().unwrap_or(0);
                 self.run(to);
             }
-            let (sign, value) = [">", "<", "!"].iter().find_map(|sign| Some((*sign, step.get(sign)?))).unwrap();
+            let (sign, value) =
+                [">", "<", "!"].iter().find_map(|sign| Some((*sign, step.get(sign)?))).unwrap();
             let on = step["on"].as_str().unwrap_or("a").to_owned();
             let text = self.with_ids(value.to_string());
             let line = self.write(sign, &text, &on, "");
@@ -107,7 +108,8 @@ impl Recorder {
         loop {
             self.exchange(None);
             let client = self.client.as_ref().and_then(Client::deadline).map(|at| {
-                u64::try_from((i128::try_from(at.as_nanos()).unwrap() - self.ahead + 999_999) / 1_000_000).unwrap()
+                u64::try_from((i128::try_from(at.as_nanos()).unwrap() - self.ahead + 999_999) / 1_000_000)
+                    .unwrap()
             });
             let server = self.server.as_ref().and_then(Server::deadline);
             let next = client.into_iter().chain(server).min().unwrap_or(u64::MAX).max(self.t).min(to);
@@ -129,24 +131,29 @@ impl Recorder {
     /// Something random is due between `from` and `to` milliseconds from now.
     fn wait_for_something(&mut self, from: u64, to: u64) {
         self.exchange(None);
-        let latest = self.moment(self.t + to);
+        let began = self.waiting.map_or(self.t, |(_, began)| began);
+        let latest = self.moment(began + to);
         let client = self.client.as_mut().unwrap();
         client.advance(latest, |client| client.unseen().is_some());
         let (at, _) = client.unseen().expect("something happens");
-        if let Some(line) = self.waiting.take() {
+        if let Some((line, _)) = self.waiting.take() {
             self.lines[line] = self.lines[line].replace("WAITS", &format!("[{from},{to}]"));
         }
-        let within = format!(r#","within":[{},{}]"#, self.t + from, self.t + to);
-        self.t += to;
+        let within = format!(r#","within":[{},{}]"#, began + from, began + to);
+        self.t = began + to;
         self.ahead = i128::try_from(at.as_nanos()).unwrap() - i128::from(self.t) * 1_000_000;
+        if let Some(server) = &mut self.server {
+            server.advance(self.t);
+        }
         self.exchange(Some(within));
     }
 
     /// Writes what was said down and lets the other end hear it, until nobody says anything more.
     fn exchange(&mut self, mut within: Option<String>) {
+        let mut heard = VecDeque::new();
         loop {
             let said = self.client.as_mut().map(Client::take_said).unwrap_or_default();
-            let heard = self.server.as_mut().map(Server::take_said).unwrap_or_default();
+            heard.extend(self.server.as_mut().map(Server::take_said).unwrap_or_default());
             if said.is_empty() && heard.is_empty() {
                 return;
             }
@@ -165,7 +172,7 @@ impl Recorder {
                         let sign = if word.get("clientCloses").is_some() { "!" } else { "=" };
                         let line = self.write(sign, &shortened(word), "a", &more);
                         if word.get("waiting").is_some() {
-                            self.waiting = Some(self.lines.len() - 1);
+                            self.waiting = Some((self.lines.len() - 1, self.t));
                         }
                         if is_both && sign == "!" {
                             self.server.as_mut().unwrap().feed(&line).unwrap();
@@ -178,12 +185,14 @@ impl Recorder {
                     }
                 }
             }
-            for (at, on, said) in heard {
+            // One at a time: what the client makes of it comes before the next.
+            if let Some((at, on, said)) = heard.pop_front() {
                 self.t = at;
                 let line = match &said {
                     Said::Frame(frame) => {
                         let value: Value = serde_json::from_str(frame).unwrap();
-                        let is_shortest = value.get("id").is_none() && value["type"].as_str().is_some_and(|name| name.starts_with("logged"));
+                        let is_shortest = value.get("id").is_none()
+                            && value["type"].as_str().is_some_and(|name| name.starts_with("logged"));
                         let more = if is_shortest { r#","exact":true"# } else { "" };
                         let is_page = value["data"]["sessions"].as_array().is_some_and(|page| page.len() > 8);
                         let frame = if is_page && !is_both {

@@ -57,7 +57,7 @@ pub fn replay(transcript: &Transcript) -> Result<(), Difference> {
         let fail = |what: String| line.difference(&transcript.file, what);
         server.advance(line.t);
         if !is_expected_of_the_server(line) {
-            if let Some((at, said)) = server.unseen() {
+            if let Some((at, said)) = server.unseen().filter(|(at, _)| *at < line.t) {
                 return Err(fail(format!("before it, at {at} ms, the server said {said}")));
             }
             server.feed(line).map_err(fail)?;
@@ -85,7 +85,10 @@ pub fn is_about_the_server(line: &Line) -> bool {
     let word = line.word().0;
     match line.kind {
         Kind::ClientSends | Kind::ServerSends => true,
-        Kind::World => !matches!(word, "heard" | "key" | "keyFailed" | "position" | "positionFailed" | "handled" | "failed" | "stop"),
+        Kind::World => !matches!(
+            word,
+            "heard" | "key" | "keyFailed" | "position" | "positionFailed" | "handled" | "failed" | "stop"
+        ),
         Kind::Application => matches!(word, "settled" | "released"),
     }
 }
@@ -116,7 +119,7 @@ impl Server {
 
     /// The first thing that was said and that nobody has looked at.
     pub fn unseen(&self) -> Option<(u64, Said)> {
-        self.said.values().find_map(|said| said.front()).cloned()
+        self.said.values().filter_map(|said| said.front()).min_by_key(|(at, _)| *at).cloned()
     }
 
     /// The id of the entry with this number.
@@ -329,7 +332,8 @@ impl Server {
     fn follow_changes(&mut self, on: &str) {
         let (now, epoch) = (self.now, self.log.state().epoch());
         let Some(connection) = self.connections.get_mut(on) else { return };
-        let (Reader::Full(machine), Some((consumer, member))) = (&mut connection.reader, &connection.member) else {
+        let (Reader::Full(machine), Some((consumer, member))) = (&mut connection.reader, &connection.member)
+        else {
             return;
         };
         let Some(group) = self.groups.get_mut(consumer) else { return };

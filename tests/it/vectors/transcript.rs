@@ -130,15 +130,17 @@ pub fn parse(file: &str, text: &str) -> Vec<Transcript> {
     let mut transcripts: Vec<Transcript> = Vec::new();
     for (number, text) in (1..).zip(text.lines()).filter(|(_, text)| !text.trim().is_empty()) {
         let place = || format!("tests/vectors/stream/{file}:{number}");
-        let value: Value =
-            serde_json::from_str(text).unwrap_or_else(|error| panic!("{}: {error}", place()));
+        let value: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{}: {error}", place()));
         if value.get("name").is_some() {
             let header = serde_json::from_value(value).unwrap_or_else(|error| panic!("{}: {error}", place()));
             transcripts.push(Transcript { file: file.into(), header, lines: Vec::new() });
         } else {
-            let line =
-                Line::read(number, text).unwrap_or_else(|error| panic!("{}: {error}", place()));
-            transcripts.last_mut().unwrap_or_else(|| panic!("{}: no name before it", place())).lines.push(line);
+            let line = Line::read(number, text).unwrap_or_else(|error| panic!("{}: {error}", place()));
+            transcripts
+                .last_mut()
+                .unwrap_or_else(|| panic!("{}: no name before it", place()))
+                .lines
+                .push(line);
         }
     }
     transcripts
@@ -234,7 +236,9 @@ fn compare(expected: &Value, actual: &Value, path: &str) -> Option<String> {
         }),
         (Value::Array(expected), Value::Array(actual)) if expected.len() == actual.len() => {
             let mut pairs = (0..).zip(expected.iter().zip(actual));
-            pairs.find_map(|(index, (expected, actual))| compare(expected, actual, &format!("{path}[{index}]")))
+            pairs.find_map(|(index, (expected, actual))| {
+                compare(expected, actual, &format!("{path}[{index}]"))
+            })
         }
         _ if expected == actual => None,
         _ => Some(format!("{path}: expected {expected}, was {actual}").trim_start_matches(": ").into()),
