@@ -1,5 +1,6 @@
 //! The transcripts in tests/vectors/stream/, replayed by the client's machine and by the server's code.
 
+mod chain;
 mod client;
 mod log;
 mod mutations;

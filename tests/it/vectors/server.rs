@@ -388,4 +388,4 @@ pub const START: UnixMillis = UnixMillis(1_795_370_400_000);
 pub const KEY: &str = "pa_dev_040g2081040g2081_040g2081040g2081040g2081040g2081040g2081040g2081040g_8a296a36";
 
 /// Of the Ed25519 key that signs heads.
-const SIGNER_SEED: [u8; 32] = [7; 32];
+pub const SIGNER_SEED: [u8; 32] = [7; 32];
