@@ -23,6 +23,7 @@ mod serve;
 mod sessions;
 mod stream;
 mod threats;
+mod vectors;
 mod verification;
 mod view;
 mod witness;

@@ -83,6 +83,14 @@ impl EventsBuilder {
         self
     }
 
+    /// With `false`, and [`snapshot(false)`](Self::snapshot): a gap ends the stream with
+    /// [`Code::Gone`](crate::protocol::Code::Gone) instead of going on behind it. For those who may not miss anything
+    /// and would rather look into it.
+    pub fn skip(mut self, allowed: bool) -> Self {
+        self.subscription.skip = Some(allowed);
+        self
+    }
+
     /// Be a worker of this name: 1 to 64 of `[A-Za-z0-9._-]`. The server keeps one position for each lane of it.
     pub fn consumer(mut self, name: impl Into<String>) -> Self {
         self.subscription.consumer = Some(name.into());

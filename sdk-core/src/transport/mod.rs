@@ -12,4 +12,6 @@ pub(crate) use address::Address;
 #[cfg(all(test, feature = "native"))]
 pub(crate) use native::peer;
 #[cfg(feature = "native")]
+pub use address::elsewhere;
+#[cfg(feature = "native")]
 pub(crate) use native::{Answer, Application, Connector, Shared, drive};
