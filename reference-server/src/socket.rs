@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use futures_util::{SinkExt, StreamExt, stream};
-use passkey_accounts::protocol::Code;
+use passkey_accounts::protocol::{Code, gateway::EndReason};
 use tokio_tungstenite::tungstenite;
 
 use crate::limits::{MAX_WRITE_BUFFER_BYTES, READ_BUFFER_BYTES, WRITE_BUFFER_BYTES, WRITE_MS};
@@ -21,6 +21,9 @@ pub fn tune(upgrade: WebSocketUpgrade, max_frame_bytes: usize) -> WebSocketUpgra
         .max_message_size(max_frame_bytes)
         .max_frame_size(max_frame_bytes)
 }
+
+/// Close code of a conversation that has come to its end (RFC 6455 section 7.4.1).
+const NORMAL: u16 = 1000;
 
 /// A connected peer.
 #[derive(Debug)]
@@ -122,6 +125,12 @@ impl Socket {
         let retry = retry_after_ms.map_or_else(String::new, |ms| format!(r#","retryAfterMs":{ms}"#));
         let reason = format!(r#"{{"error":"{code}"{retry}}}"#);
         self.close_with(code.close_code(), reason.into()).await;
+    }
+
+    /// Closes because the session on it was ended from elsewhere: the page may come back at once and sign in anew.
+    pub async fn close_after_end(self, reason: EndReason) {
+        let text = format!(r#"{{"ended":"{}"}}"#, reason.as_str());
+        self.close_with(NORMAL, text.into()).await;
     }
 
     /// Closes because the server restarts.

@@ -4,9 +4,11 @@
 //! | --- | --- |
 //! | `native` (default) | the client of a back end on tokio: [`Accounts`], the event stream |
 //! | `sqlite` | [`SqlitePositions`]: positions in the transaction of the effect (sqlx) |
+//! | `http` (default) | the HTTP API's client on reqwest |
 //! | `verify` | checking assertions and evidence (aws-lc-rs) |
 //! | `json` | the wire types in JSON, and the event stream's machine |
 //! | `web` | the browser socket |
+//! | `openapi` | OpenAPI schemas of the HTTP API's types, for servers |
 //!
 //! With none of them the crate is pure: state machines and hashes, with time and randomness as arguments.
 //!
@@ -24,6 +26,8 @@
 //! # }
 //! ```
 
+#[cfg(feature = "http")]
+pub mod api;
 pub mod ceremony;
 #[cfg(feature = "native")]
 mod client;
@@ -31,11 +35,15 @@ mod client;
 pub mod evidence;
 pub mod log;
 pub mod protocol;
+#[cfg(feature = "native")]
+pub mod session;
 #[cfg(feature = "json")]
 pub mod stream;
 #[cfg(any(feature = "native", feature = "web"))]
 pub mod transport;
 
+#[cfg(feature = "http")]
+pub use api::{Api, ApiError};
 #[cfg(feature = "native")]
 pub use client::{
     Accounts, BoxError, Delivery, Events, EventsBuilder, KeyProvider, Position, PositionStore, Receipt,

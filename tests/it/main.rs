@@ -6,13 +6,17 @@
     reason = "a test stops where something is off"
 )]
 
+mod api;
+mod asyncapi;
 mod browser;
 mod ceremony;
+mod cli;
 mod connection;
 mod docs;
 mod examples;
 mod log;
 mod python;
+mod revocation;
 mod serve;
 mod sessions;
 mod stream;

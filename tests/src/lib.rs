@@ -12,6 +12,7 @@ pub mod build;
 pub mod chromium;
 mod draft;
 mod example;
+mod http;
 mod page;
 mod server;
 
@@ -22,5 +23,6 @@ pub use draft::{
     text as cbor_text,
 };
 pub use example::Example;
+pub use http::{Answer, Http};
 pub use page::{Closed, Page, PageKey};
 pub use server::{START, TestServer};

@@ -118,6 +118,11 @@ impl LogState {
         &self.sessions
     }
 
+    /// How many sessions of an account are open.
+    pub fn account_sessions(&self, account_id: AccountID) -> u64 {
+        self.accounts.get(&account_id).copied().unwrap_or(0)
+    }
+
     /// Adds a session and says how many the account has now.
     pub fn open_session(&mut self, session: Arc<Session>) -> u64 {
         let count = self.accounts.entry(session.account_id).or_insert(0);

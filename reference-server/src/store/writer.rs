@@ -96,6 +96,11 @@ impl Write {
         Ok(Some(left))
     }
 
+    /// An app's log as of this action: what earlier actions of the same commit did is in it.
+    pub fn state(&self, app_id: AppID) -> Option<&LogState> {
+        self.logs.get(&app_id)
+    }
+
     /// Notes that entries up to `seq` are no longer kept. The caller deletes their rows.
     pub(super) fn cut_log(&mut self, app_id: AppID, seq: u64, hash: ChainHash) -> Result<(), StoreError> {
         let log = self.log(app_id)?;

@@ -85,9 +85,9 @@ pub struct Bookmark {
     pub id: String,
     /// The server's clock.
     pub time: UnixMillis,
-    /// The hash chain up to the position, 32 bytes.
+    /// The hash chain up to the position, 32 bytes; absent from servers that do not say it.
     pub hash: Option<Base64Url>,
-    /// The newest head that the server has signed, where one is due.
+    /// The newest head of the log that the server has signed, where one is due.
     pub head: Option<SignedHead>,
 }
 
