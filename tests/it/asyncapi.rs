@@ -362,8 +362,7 @@ fn what_a_back_end_is_told_is_in_the_document() {
         epoch: None,
         time: TIME,
     };
-    let full_ready =
-        Ready { app_id: Some(AppID::from_bytes([6; 16])), epoch: Some("k3f9".into()), ..ready };
+    let full_ready = Ready { app_id: Some(AppID::from_bytes([6; 16])), epoch: Some("k3f9".into()), ..ready };
     let open = OpenSession {
         account_id: ACCOUNT,
         session_id: SESSION,
