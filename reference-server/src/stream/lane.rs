@@ -14,7 +14,6 @@ use passkey_accounts::{
 
 use super::first::Begin;
 use crate::{
-    limits::SNAPSHOT_PAGE_SESSIONS,
     log::{Entry, LogState, Place, share_of},
     sessions::Session,
 };
@@ -165,7 +164,7 @@ impl Lane {
     }
 
     /// The next page of state. `receipt` names it, unless it is the last: then the position does.
-    pub(super) fn next_page(&mut self, receipt: &str, now: UnixMillis) -> Option<Utf8Bytes> {
+    pub(super) fn next_page(&mut self, receipt: &str, sessions: usize, now: UnixMillis) -> Option<Utf8Bytes> {
         let Phase::Snapshot { state, from } = std::mem::replace(&mut self.phase, Phase::Tail) else {
             return None;
         };
@@ -173,10 +172,10 @@ impl Lane {
         let (lanes, number) = (self.lanes, self.number);
         let is_ours =
             |session: &&Arc<Session>| lanes <= 1 || u32::from(share_of(session.account_id)) % lanes == number;
-        let sessions = state.sessions().range((after, Bound::Unbounded)).map(|(_, session)| session);
-        let page: Vec<&Arc<Session>> = sessions.filter(is_ours).take(SNAPSHOT_PAGE_SESSIONS).collect();
+        let rest = state.sessions().range((after, Bound::Unbounded)).map(|(_, session)| session);
+        let page: Vec<&Arc<Session>> = rest.filter(is_ours).take(sessions).collect();
         let end = page.last().map(|session| session.session_id);
-        let is_last = page.len() < SNAPSHOT_PAGE_SESSIONS;
+        let is_last = page.len() < sessions;
         let place = state.head();
         let data = SnapshotPage {
             sessions: page.iter().map(|session| session.for_snapshot()).collect(),

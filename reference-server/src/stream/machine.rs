@@ -40,6 +40,8 @@ pub struct Greeting {
     pub lanes: u32,
     /// When the key that it came with expires.
     pub key_expires_at: Option<UnixMillis>,
+    /// Sessions in one page of a snapshot, 1 or more.
+    pub page_sessions: usize,
 }
 
 /// What the driver is to do, in this order.
@@ -381,7 +383,7 @@ impl Machine {
             Phase::Snapshot { .. } if credit > 0 => {
                 self.receipts += 1;
                 let receipt = format!("{RECEIPT_PREFIX}{}-{}", self.greeting.connection_id, self.receipts);
-                lane.next_page(&receipt, now).map(Output::Send)
+                lane.next_page(&receipt, self.greeting.page_sessions, now).map(Output::Send)
             }
             Phase::Tail if credit > 0 && scanned < head => {
                 Some(Output::Read { lane: number, after: scanned })
