@@ -14,6 +14,7 @@ mod log;
 mod python;
 mod serve;
 mod sessions;
+mod simulation;
 mod stream;
 mod threats;
 mod verification;

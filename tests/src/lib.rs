@@ -14,6 +14,7 @@ mod draft;
 mod example;
 mod page;
 mod server;
+pub mod simulation;
 
 pub use authenticator::{Passkey, Refused, SoftwareAuthenticator};
 pub use back_end::BackEnd;
