@@ -38,6 +38,12 @@ pub(super) struct Lane {
     is_acknowledged: bool,
     /// Everything up to it is handled, by the back end's own word.
     settled: Option<EventID>,
+    /// A gap that goes on at the oldest entry awaits acknowledgement, by the position that it goes on after. It does not
+    /// count against the window. Until it is acknowledged, or something after it is, the settled position stays before
+    /// it: a back end that dies before it has heard of the gap would never learn that events are missing.
+    gap: Option<EventID>,
+    /// The last id that was taken in an acknowledgement. To repeat it says that work goes on, whatever it is worth by now.
+    heard: Option<String>,
     /// When the oldest unsettled item was sent, or an ack last said that work goes on.
     pub(super) working_since: UnixMillis,
     /// Reads in a row that found nothing although the log should go on there.
@@ -97,6 +103,8 @@ impl Lane {
             told: None,
             sent: VecDeque::new(),
             settled: None,
+            gap: None,
+            heard: None,
             working_since: now,
             losses: 0,
             revoked_until: None,
@@ -124,12 +132,13 @@ impl Lane {
     pub(super) fn begin_tail(&mut self, place: Place) {
         self.sent.clear();
         self.follow(place);
+        self.gap = self.is_acknowledged.then_some(place.id);
     }
 
     /// State comes first. What was sent before is of no interest any more, and its acks must not count.
     pub(super) fn begin_snapshot(&mut self, state: LogState) {
         self.sent.clear();
-        self.told = None;
+        (self.told, self.gap) = (None, None);
         self.phase = Phase::Snapshot { state: Box::new(state), from: None };
     }
 
@@ -219,9 +228,20 @@ impl Lane {
         frame.into()
     }
 
+    /// The worker's word for where to start.
+    pub(super) fn start(&mut self, begin: Begin) {
+        if let Begin::After(id) = &begin {
+            self.heard = Some(id.clone());
+        }
+        (self.begin, self.phase) = (begin, Phase::Locating { asked: false });
+    }
+
     /// Everything up to `id` is handled. Says whether the settled position moved.
     pub(super) fn settle(&mut self, id: &str, now: UnixMillis) -> Result<bool, NeverSent> {
         self.working_since = now;
+        if self.heard.as_deref() == Some(id) {
+            return Ok(false);
+        }
         let Ok(position) = id.parse::<EventID>() else { return self.settle_receipt(id).map(|()| false) };
         if self.sent.iter().any(|sent| {
             sent.seq == position.seq && matches!(sent.key, Key::Position(sent) if sent != position)
@@ -234,7 +254,11 @@ impl Lane {
             Some(told) if position.seq > told.seq || position.epoch != told.epoch => return Err(NeverSent),
             Some(_) => {}
         }
+        self.heard = Some(id.to_owned());
         let mut has_moved = false;
+        if let Some(gap) = self.gap.take_if(|gap| gap.seq <= position.seq) {
+            (self.settled, has_moved) = (Some(gap), true);
+        }
         while let Some(Sent { key, .. }) = self.sent.pop_front_if(|sent| sent.seq <= position.seq) {
             if let Key::Position(id) = key {
                 (self.settled, has_moved) = (Some(id), true);
@@ -256,7 +280,7 @@ impl Lane {
 
     /// With nothing outstanding everything that was looked at is settled. Says whether the settled position moved.
     pub(super) fn settle_scanned(&mut self) -> bool {
-        let is_quiet = self.sent.is_empty() && matches!(self.phase, Phase::Tail);
+        let is_quiet = self.sent.is_empty() && self.gap.is_none() && matches!(self.phase, Phase::Tail);
         is_quiet && self.settled.replace(self.scanned.id) != Some(self.scanned.id)
     }
 }

@@ -413,8 +413,7 @@ impl Machine {
         if matches!(lane.phase, Phase::Offered) {
             lane.working_since = now;
             if !ack.release {
-                lane.begin = ack.id.clone().map_or_else(|| self.wish.begin.clone(), Begin::After);
-                lane.phase = Phase::Locating { asked: false };
+                lane.start(ack.id.clone().map_or_else(|| self.wish.begin.clone(), Begin::After));
                 return;
             }
         } else if let Some(id) = &ack.id {

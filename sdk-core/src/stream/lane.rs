@@ -97,13 +97,13 @@ struct Held {
 /// What completing an item changes.
 #[derive(Debug)]
 enum Step {
-    /// An event, the end of a snapshot, or a bookmark.
+    /// An event, the end of a snapshot, a bookmark, or a gap that says where it goes on.
     To { id: String, seq: Option<u64>, counts: bool },
     /// A page before the last: the snapshot would have to start again. Its id is good for an acknowledgement.
     Page { receipt: String },
     /// A gap that announces the state.
     State,
-    /// A gap that goes on with events.
+    /// A gap that goes on with events, wherever that is.
     Stay,
 }
 
@@ -377,9 +377,11 @@ impl Step {
             Item::Snapshot(page) if page.last => Self::To { id: page.id.clone(), seq: None, counts: true },
             Item::Snapshot(page) => Self::Page { receipt: page.id.clone() },
             Item::Bookmark(bookmark) => Self::To { id: bookmark.id.clone(), seq: None, counts: false },
-            Item::Gap(gap) => match gap.next {
-                GapNext::Snapshot => Self::State,
-                GapNext::Oldest | GapNext::Other => Self::Stay,
+            Item::Gap(gap) => match (gap.next, &gap.oldest) {
+                (GapNext::Snapshot, _) => Self::State,
+                // Acknowledged, so that the server knows that the application has heard of it.
+                (GapNext::Oldest, Some(oldest)) => Self::To { id: oldest.clone(), seq: None, counts: true },
+                (GapNext::Oldest | GapNext::Other, _) => Self::Stay,
             },
         }
     }

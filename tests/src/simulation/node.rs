@@ -80,7 +80,7 @@ struct Job {
 /// Why a connection ends.
 enum End {
     Gone,
-    Code(Code),
+    Code(Code, String),
     Restart,
     Broken(Violation),
 }
@@ -172,17 +172,17 @@ impl World {
             conn.wakes_at = None;
         }
         if conn.stalled_since.is_some_and(|since| since + WRITE_MS <= now) {
-            return Err(End::Code(Code::SlowConsumer));
+            return Err(End::Code(Code::SlowConsumer, String::new()));
         }
         if matches!(conn.kind, Kind::Hello { until } if until <= now) {
-            return Err(End::Code(Code::HelloTimeout));
+            return Err(End::Code(Code::HelloTimeout, String::new()));
         }
         if matches!(conn.kind, Kind::Hello { .. }) {
             return Ok(());
         }
         if conn.heard + DEAD_PEER_MS <= now {
             self.seen.found_dead += 1;
-            return Err(End::Code(Code::Idle));
+            return Err(End::Code(Code::Idle, String::new()));
         }
         if conn.heard.max(conn.pinged) + IDLE_MS <= now {
             conn.pinged = now;
@@ -256,7 +256,7 @@ impl World {
             Kind::Shortest { edges, expires_at } => {
                 if *expires_at <= self.now {
                     self.seen.keys_expired += 1;
-                    return Err(End::Code(Code::KeyExpired));
+                    return Err(End::Code(Code::KeyExpired, String::new()));
                 }
                 if matches!(wake, Wake::Stopping) {
                     return Err(End::Restart);
@@ -271,7 +271,7 @@ impl World {
                         Ok(frames) => frames,
                         Err(code) => {
                             self.seen.fell_behind += 1;
-                            return Err(End::Code(code));
+                            return Err(End::Code(code, String::new()));
                         }
                     };
                     for frame in frames {
@@ -358,7 +358,7 @@ impl World {
                                 conn.wakes_at = Some(self.now);
                             }
                         }
-                        Output::End(Ending::Refused(refusal)) => return Err(End::Code(refusal.code)),
+                        Output::End(Ending::Refused(refusal)) => return Err(End::Code(refusal.code, refusal.message)),
                         Output::End(Ending::Restart) => return Err(End::Restart),
                     }
                 }
@@ -449,7 +449,7 @@ impl World {
                 is_owner = false;
             }
         }
-        if is_owner { Ok(()) } else { Err(End::Code(Code::LeaseLost)) }
+        if is_owner { Ok(()) } else { Err(End::Code(Code::LeaseLost, String::new())) }
     }
 
     /// Everything that is checked of what the server says.
@@ -509,10 +509,10 @@ impl World {
         let frame = match end {
             End::Gone | End::Broken(_) => None,
             End::Restart => Some(Frame::Close(1012, r#"{"error":"restart"}"#.into())),
-            End::Code(code) => {
+            End::Code(code, why) => {
                 match code {
                     Code::BadMessage | Code::RateLimited | Code::Internal | Code::Gone => {
-                        return broken(Promise::Courteous, format!("{link} is closed with {code}"));
+                        return broken(Promise::Courteous, format!("{link} is closed with {code}: {why}"));
                     }
                     Code::AckTimeout => self.seen.ack_timeouts += 1,
                     Code::KeyExpired => self.seen.keys_expired += 1,
