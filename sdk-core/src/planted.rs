@@ -44,7 +44,7 @@ mod switch {
     }
 
     bugs! {
-        /// Server: the pages of a snapshot are read at different moments.
+        /// Driver: the sessions and the position of a snapshot are read at different moments.
         FuzzySnapshot
         /// Server: the hash of a position is not compared.
         HashNotChecked
@@ -66,27 +66,27 @@ mod switch {
         ScannedBeyondCredit
         /// Server: a worker's position moves on while items are outstanding.
         ScannedSettledTooEarly
-        /// Server: items that were sent before a gap still await acknowledgement after it.
-        SentKeptAtGap
         /// Server: a snapshot is filtered by the wrong lane.
         WrongLaneInSnapshot
         /// Server: the event at a snapshot's position comes once more.
         RepeatedAtSeam
         /// Server: a bookmark is ahead of events that are not sent yet.
         BookmarkAhead
-        /// Server: a lane that is taken back goes to the next owner unread: its own word for the position is ignored.
+        /// Server: the worker's own word for its position is ignored.
         OwnWordIgnored
         /// Server: the shortest client is moved on silently when it is behind.
         ShortestSkips
+        /// Server: a worker's position passes a gap that it has not heard of.
+        GapUnheard
+        /// Server: to repeat an acknowledgement from before a gap is an error.
+        RepeatRefused
         /// Driver: a lane is free before its position is kept.
         ReleasedBeforeKept
         /// Driver: positions that are not kept yet are forgotten at the end of a connection.
         SettledForgottenAtEnd
         /// Store: leases are a plain counter.
         PlainLeaseCounter
-        /// Store: a position is kept whoever owns the lane.
-        LeaseNotChecked
-        /// Client: `prev` is not compared.
+        /// Client: `prev` is not compared, and something on the way loses a message now and then.
         PrevNotChecked
         /// Client: what was received and not handed over is kept over a reconnect.
         QueueKept
@@ -96,8 +96,6 @@ mod switch {
         FailedAcked
         /// Application: it commits under the lane's present lease.
         PresentLease
-        /// Application: its own position was read when the lane was offered.
-        PositionReadEarly
         /// Client: a lane is taken while its handler is at work.
         TakenWhileBusy
         /// Client: it resumes after what it received.

@@ -5,6 +5,7 @@ use std::{collections::VecDeque, fmt::Write, ops::Bound, sync::Arc};
 use axum::extract::ws::Utf8Bytes;
 use passkey_accounts::{
     log::{ChainHash, Epoch, EventID},
+    planted,
     protocol::{
         SessionID, UnixMillis,
         base64url::Base64Url,
@@ -128,11 +129,17 @@ impl Lane {
         (self.scanned, self.told, self.phase) = (place, Some(place.id), Phase::Tail);
     }
 
+    /// The tail begins here, as if what is missing before it had been told.
+    pub(super) fn skip_silently(&mut self, place: Place, told: EventID) {
+        self.follow(place);
+        self.told = Some(told);
+    }
+
     /// The tail begins here, after a gap. What was sent before is of no interest any more, and its acks must not count.
     pub(super) fn begin_tail(&mut self, place: Place) {
         self.sent.clear();
         self.follow(place);
-        self.gap = self.is_acknowledged.then_some(place.id);
+        self.gap = (self.is_acknowledged && !planted!(GapUnheard)).then_some(place.id);
     }
 
     /// State comes first. What was sent before is of no interest any more, and its acks must not count.
@@ -158,6 +165,9 @@ impl Lane {
             return None;
         }
         let told = self.told.replace(entry.id)?;
+        if planted!(SettledWhenSent) {
+            self.settled = Some(entry.id);
+        }
         self.remember(Key::Position(entry.id), entry.seq, now);
         Some(entry.frame(told, self.lane_member()))
     }
@@ -172,13 +182,17 @@ impl Lane {
         }
     }
 
+    pub(super) const fn is_at_first_page(&self) -> bool {
+        matches!(self.phase, Phase::Snapshot { from: None, .. })
+    }
+
     /// The next page of state. `receipt` names it, unless it is the last: then the position does.
     pub(super) fn next_page(&mut self, receipt: &str, sessions: usize, now: UnixMillis) -> Option<Utf8Bytes> {
         let Phase::Snapshot { state, from } = std::mem::replace(&mut self.phase, Phase::Tail) else {
             return None;
         };
         let after = from.map_or(Bound::Unbounded, Bound::Excluded);
-        let (lanes, number) = (self.lanes, self.number);
+        let (lanes, number) = (self.lanes, (self.number + u32::from(planted!(WrongLaneInSnapshot))) % self.lanes.max(1));
         let is_ours =
             |session: &&Arc<Session>| lanes <= 1 || u32::from(share_of(session.account_id)) % lanes == number;
         let rest = state.sessions().range((after, Bound::Unbounded)).map(|(_, session)| session);
@@ -194,11 +208,16 @@ impl Lane {
         };
         if is_last {
             self.follow(place);
+            if planted!(RepeatedAtSeam) {
+                self.scanned.id.seq = self.scanned.id.seq.saturating_sub(1);
+            }
             self.remember(Key::Position(place.id), place.id.seq, now);
             return Some(self.message("snapshot", &data, &format!(r#","id":"{}""#, place.id)));
         }
         self.phase = Phase::Snapshot { state, from: end };
-        self.remember(Key::Receipt(receipt.to_owned()), place.id.seq, now);
+        if !planted!(PagesNotCounted) {
+            self.remember(Key::Receipt(receipt.to_owned()), place.id.seq, now);
+        }
         Some(self.message("snapshot", &data, &format!(r#","id":"{receipt}""#)))
     }
 
@@ -208,7 +227,10 @@ impl Lane {
 
     /// Tells the position although nothing happened that is wanted.
     pub(super) fn bookmark(&mut self, now: UnixMillis, head: Option<SignedHead>) -> Utf8Bytes {
-        let Place { id, hash } = self.scanned;
+        let Place { mut id, hash } = self.scanned;
+        if let (Some(head), true) = (&head, planted!(BookmarkAhead)) {
+            id = head.hash.0.as_slice().try_into().map_or(id, |hash| EventID::new(id.epoch, head.seq, &ChainHash(hash)));
+        }
         let prev = self.told.replace(id).unwrap_or(id);
         let data = BookmarkData { time: now, hash: Some(Base64Url(hash.0.to_vec())), head };
         self.message("bookmark", &data, &format!(r#","id":"{id}","prev":"{prev}""#))
@@ -239,7 +261,7 @@ impl Lane {
     /// Everything up to `id` is handled. Says whether the settled position moved.
     pub(super) fn settle(&mut self, id: &str, now: UnixMillis) -> Result<bool, NeverSent> {
         self.working_since = now;
-        if self.heard.as_deref() == Some(id) {
+        if self.heard.as_deref() == Some(id) && !planted!(RepeatRefused) {
             return Ok(false);
         }
         let Ok(position) = id.parse::<EventID>() else { return self.settle_receipt(id).map(|()| false) };
@@ -280,7 +302,7 @@ impl Lane {
 
     /// With nothing outstanding everything that was looked at is settled. Says whether the settled position moved.
     pub(super) fn settle_scanned(&mut self) -> bool {
-        let is_quiet = self.sent.is_empty() && self.gap.is_none() && matches!(self.phase, Phase::Tail);
+        let is_quiet = (self.sent.is_empty() || planted!(ScannedSettledTooEarly)) && self.gap.is_none() && matches!(self.phase, Phase::Tail);
         is_quiet && self.settled.replace(self.scanned.id) != Some(self.scanned.id)
     }
 }

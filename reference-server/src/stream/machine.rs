@@ -8,6 +8,7 @@ use std::{
 use axum::extract::ws::Utf8Bytes;
 use passkey_accounts::{
     log::{ChainHash, EventID},
+    planted,
     protocol::{
         AppID, Code, ConnectionID, DecodeError, UnixMillis,
         gateway::ServerMessage,
@@ -256,6 +257,9 @@ impl Machine {
     ) {
         let mut lane = Lane::new((number, self.greeting.lanes), epoch, self.wish.begin.clone(), true, now);
         (lane.phase, lane.lease) = (Phase::Offered, lease);
+        if let (Some(stored), true) = (stored, planted!(OwnWordIgnored)) {
+            lane.begin = Begin::After(stored.to_string());
+        }
         self.lanes.insert(number, lane);
         let id = stored.map_or_else(|| "null".to_owned(), |id| format!("\"{id}\""));
         self.say("assigned", &Lease { lease }, &format!(r#","lane":{number},"id":{id}"#));
@@ -321,6 +325,9 @@ impl Machine {
                     self.settle(number);
                 }
             }
+            Err(GapReason::Truncated) if planted!(TruncatedInSilence) => {
+                lane.skip_silently(state.start(), position);
+            }
             Err(reason) => self.say_gap(number, reason, after, state),
         }
     }
@@ -336,6 +343,10 @@ impl Machine {
             return;
         };
         for entry in entries {
+            if credit == 0 && planted!(ScannedBeyondCredit) {
+                lane.pass(entry, false, now);
+                continue;
+            }
             if credit == 0 {
                 break;
             }
@@ -345,7 +356,7 @@ impl Machine {
                 self.outputs.push_back(Output::Send(frame));
             }
         }
-        if self.wish.worker.is_some() && lane.settle_scanned() {
+        if self.wish.worker.is_some() && (lane.settle_scanned() || planted!(SettledWhenSent)) {
             self.settle(number);
         }
     }
@@ -381,6 +392,9 @@ impl Machine {
                 Some(Output::Locate { lane: number, seq })
             }
             Phase::Snapshot { .. } if credit > 0 => {
+                if planted!(ReceiptsReused) && lane.is_at_first_page() {
+                    self.receipts = 0;
+                }
                 self.receipts += 1;
                 let receipt = format!("{RECEIPT_PREFIX}{}-{}", self.greeting.connection_id, self.receipts);
                 lane.next_page(&receipt, self.greeting.page_sessions, now).map(Output::Send)
@@ -413,6 +427,10 @@ impl Machine {
         if matches!(lane.phase, Phase::Offered) {
             lane.working_since = now;
             if !ack.release {
+                if planted!(OwnWordIgnored) {
+                    lane.phase = Phase::Locating { asked: false };
+                    return;
+                }
                 lane.start(ack.id.clone().map_or_else(|| self.wish.begin.clone(), Begin::After));
                 return;
             }

@@ -121,10 +121,6 @@ impl Client {
             .max(process.paused_until)
     }
 
-    pub(super) fn is_paused(&self, now: u64) -> bool {
-        self.process.as_ref().is_some_and(|process| process.paused_until > now)
-    }
-
     /// Whether the socket is read.
     pub(super) fn is_reading(&self) -> bool {
         self.process.as_ref().is_none_or(|process| !process.machine.is_full())
@@ -202,9 +198,6 @@ impl World {
                             let what = format!("client {client} is asked for its position in lane {lane} while it works there");
                             return broken(Promise::UniquePerProcess, what);
                         }
-                    }
-                    if planted!(PositionReadEarly) {
-                        self.claim(client, lane, lease);
                     }
                 }
                 Output::Status(_) => {}

@@ -3,7 +3,10 @@
 use std::{collections::HashMap, sync::Arc};
 
 use passkey_accounts::{log::EventID, protocol::SessionID};
-use passkey_accounts_server::log::{Entry, LogState, share_of};
+use passkey_accounts_server::{
+    log::{Entry, LogState, share_of},
+    sessions::Session,
+};
 
 /// What a subscription asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,6 +117,12 @@ impl History {
 
     pub(super) fn is_in(&self, id: EventID, head: EventID) -> bool {
         self.back_from(head).any(|(at, _)| at == id)
+    }
+
+    /// The sessions as of the position before that one.
+    pub(super) fn sessions_before(&self, id: EventID) -> Vec<Arc<Session>> {
+        let before = self.back_from(id).nth(1);
+        before.map(|(_, node)| node.state.sessions().values().cloned().collect()).unwrap_or_default()
     }
 
     /// The sessions as of a position that a lane is about.

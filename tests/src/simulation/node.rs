@@ -317,7 +317,8 @@ impl World {
                             {
                                 self.consumers.lane((job.consumer, lane)).cover(shown.start().id);
                             }
-                            machine.handle_located(lane, &shown, stored, now);
+                            let state = if planted!(FuzzySnapshot) { self.fuzzy(&shown) } else { shown.clone() };
+                            machine.handle_located(lane, &state, stored, now);
                         }
                         Output::Read { lane, after } => {
                             let limit = self.plan.read_entries;
@@ -345,6 +346,7 @@ impl World {
                             if let Some(job) = job {
                                 self.seen.releases += 1;
                                 let name = (job.consumer, lane);
+                                self.check_release(link, name)?;
                                 outstanding.retain(|(of, _)| *of != lane);
                                 self.consumers.lane(name).release(job.acknowledged.remove(&lane));
                                 if !planted!(ReleasedBeforeKept) {
@@ -364,6 +366,15 @@ impl World {
                 }
             }
         }
+    }
+
+    /// The position of now with the sessions of a moment ago.
+    fn fuzzy(&self, shown: &LogState) -> LogState {
+        let mut state = LogState::new(shown.app_id(), shown.start(), shown.head());
+        for session in self.history.sessions_before(shown.head().id) {
+            state.open_session(session);
+        }
+        state
     }
 
     /// Whether the peer reads too little for anything to be written now.
@@ -479,6 +490,9 @@ impl World {
                 let after_id = frame.rsplit_once(r#","id":""#).map_or("", |(_, rest)| rest);
                 let id = after_id.split('"').next().unwrap_or_default();
                 let lane = after_id.rsplit_once(r#""lane":"#).map_or(0, |(_, lane)| lane.trim_end_matches('}').parse().unwrap_or(0));
+                if kind == "snapshot" && outstanding.contains(&(lane, id.to_owned())) {
+                    return broken(Promise::Exact, format!("the receipt {id} was used before"));
+                }
                 outstanding.push_back((lane, id.to_owned()));
                 if wish.window > 0 && outstanding.len() > wish.window as usize {
                     let what = format!("{} items are unsettled, the window is {}", outstanding.len(), wish.window);
@@ -554,6 +568,18 @@ impl World {
                 let at = now + self.random.u64(..2);
                 conn.wakes_at = Some(conn.wakes_at.map_or(at, |before| before.min(at)));
             }
+        }
+    }
+
+    /// Whoever lets go of a lane is through with it.
+    fn check_release(&self, link: LinkID, (consumer, lane): LaneName) -> Result<(), Violation> {
+        let lease = self.disk.lanes.get(&(consumer, lane)).map_or(0, |row| row.lease);
+        let client = self.wires.get(&link).and_then(|wire| self.clients.get(wire.client));
+        match client.and_then(|client| client.process.as_ref()?.flows.get(&lane)) {
+            Some(flow) if flow.lease == lease && !flow.has_nothing_in_hand() => {
+                broken(Promise::SingleOwner, format!("{link} gave lane {lane} back while it worked there"))
+            }
+            _ => Ok(()),
         }
     }
 

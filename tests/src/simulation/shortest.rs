@@ -86,21 +86,22 @@ impl World {
         let Some(at) = self.clients[client].shortest.at else {
             return broken(Promise::Edges, format!("{text} came before the key was taken"));
         };
-        // The next edge of the history that the connection began in: the server does not outlive a restore.
-        let next = self.edges_after(at);
-        let Some((id, frame)) = next.into_iter().next() else {
-            return broken(Promise::Edges, format!("{text} came, and there is no edge after {at}"));
+        // A restored backup makes two histories of one: what was under way then is of the older.
+        let heads = std::iter::once(self.disk.log.head().id).chain(self.undone.iter().rev().copied());
+        let next = heads.filter_map(|head| self.edges_between(at, head).into_iter().next());
+        let Some((id, _)) = next.into_iter().find(|(_, frame)| frame == text) else {
+            return broken(Promise::Edges, format!("{text} came, which is not the edge after {at}"));
         };
-        if frame != text {
-            return broken(Promise::Edges, format!("{text} came, and the edge after {at} is {frame}"));
-        }
         self.clients[client].shortest.at = Some(id);
         Ok(())
     }
 
-    fn edges_after(&self, at: EventID) -> Vec<(EventID, String)> {
-        let newest = self.newest_of(at);
-        let after = self.history.back_from(newest).take_while(|(id, _)| *id != at);
+    /// The edges after a position, if it is in the history of that head.
+    fn edges_between(&self, at: EventID, head: EventID) -> Vec<(EventID, String)> {
+        if !self.history.is_in(at, head) {
+            return Vec::new();
+        }
+        let after = self.history.back_from(head).take_while(|(id, _)| *id != at);
         let mut edges: Vec<_> = after
             .filter_map(|(id, node)| Some((id, node.entry.as_ref()?.shortest_frame()?.to_string())))
             .collect();
@@ -108,16 +109,10 @@ impl World {
         edges
     }
 
-    /// The last position of the history that `at` is in: the present head, or the head that a restore undid.
-    fn newest_of(&self, at: EventID) -> EventID {
-        let head = self.disk.log.head().id;
-        let undone = self.undone.iter().rev().copied();
-        std::iter::once(head).chain(undone).find(|head| self.history.is_in(at, *head)).unwrap_or(head)
-    }
-
     pub(super) fn has_every_edge(&self, client: usize) -> bool {
         let Shortest { link: Some(_), at: Some(at), .. } = &self.clients[client].shortest else { return false };
-        self.history.is_in(*at, self.disk.log.head().id) && self.edges_after(*at).is_empty()
+        let head = self.disk.log.head().id;
+        self.history.is_in(*at, head) && self.edges_between(*at, head).is_empty()
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
 
 use passkey_accounts::{
     log::{Epoch, EventID},
+    planted,
     protocol::UnixMillis,
 };
 use passkey_accounts_server::keys::{ApiKey, KeyEnvironment};
@@ -268,6 +269,10 @@ impl World {
         if let (Frame::Text(text), Some(trace)) = (&frame, &mut self.trace) {
             let text: String = text.chars().take(260).collect();
             trace.push(format!("{now:>8} {link} is told {text}"));
+        }
+        let is_event = matches!(&frame, Frame::Text(text) if text.starts_with(r#"{"type":"log"#));
+        if planted!(PrevNotChecked) && is_event && self.random.u32(..50) == 0 {
+            return;
         }
         wire.down.send(at, frame);
     }
