@@ -80,6 +80,8 @@ mod switch {
         GapUnheard
         /// Server: to repeat an acknowledgement from before a gap is an error.
         RepeatRefused
+        /// Server: acknowledgements of items count as messages out of turn.
+        AcksRationed
         /// Driver: a lane is free before its position is kept.
         ReleasedBeforeKept
         /// Driver: positions that are not kept yet are forgotten at the end of a connection.

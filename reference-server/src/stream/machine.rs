@@ -152,7 +152,7 @@ impl Machine {
             receipts: 0,
             said: now,
             signing: Signing { is_asked: false, is_told: false, since: now, entries: 0 },
-            messages: Bucket { left: f64::from(MESSAGE_BURST), at: now },
+            messages: Bucket { left: f64::from(MESSAGE_BURST), at: now, items: 0 },
             drain: None,
             is_over: false,
             outputs: VecDeque::new(),
@@ -352,6 +352,7 @@ impl Machine {
             }
             if let Some(frame) = lane.pass(entry, self.wish.types.contains(&entry.name), now) {
                 credit -= 1;
+                self.messages.earn(self.wish.window);
                 self.signing.entries += 1;
                 self.outputs.push_back(Output::Send(frame));
             }
@@ -397,6 +398,7 @@ impl Machine {
                 }
                 self.receipts += 1;
                 let receipt = format!("{RECEIPT_PREFIX}{}-{}", self.greeting.connection_id, self.receipts);
+                self.messages.earn(self.wish.window);
                 lane.next_page(&receipt, self.greeting.page_sessions, now).map(Output::Send)
             }
             Phase::Tail if credit > 0 && scanned < head => {
@@ -542,15 +544,27 @@ pub(super) fn error_message(refusal: &Refusal) -> Utf8Bytes {
     ServerMessage::Error(refusal.failure()).encode(None).into()
 }
 
-/// How many messages may come: nobody needs more, and each is heard before anything else is done.
+/// How many messages may come, since each is heard before anything else is done: one for every item that was sent, and
+/// beside them as many as anybody needs.
 #[derive(Debug)]
 struct Bucket {
     left: f64,
     at: UnixMillis,
+    /// Items that were sent and may each be acknowledged: with a small window that is done at the pace of the network.
+    items: u32,
 }
 
 impl Bucket {
+    /// An item was sent that awaits acknowledgement, as up to `window` do.
+    fn earn(&mut self, window: u32) {
+        self.items = self.items.saturating_add(1).min(window);
+    }
+
     fn take(&mut self, now: UnixMillis) -> bool {
+        if self.items > 0 && !planted!(AcksRationed) {
+            self.items -= 1;
+            return true;
+        }
         #[expect(clippy::cast_precision_loss, reason = "a few seconds in milliseconds")]
         let earned = now.since(self.at) as f64 / 1_000.0 * f64::from(MESSAGES_PER_SECOND);
         (self.left, self.at) = ((self.left + earned).min(f64::from(MESSAGE_BURST)), now);

@@ -1,7 +1,7 @@
 //! The server's process: the shipped machines, driven as stream/full.rs and stream/shortest.rs drive them.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, HashSet, VecDeque},
     sync::Arc,
 };
 
@@ -62,7 +62,15 @@ pub(super) struct Conn {
 enum Kind {
     Hello { until: u64 },
     Shortest { edges: Edges, expires_at: u64 },
-    Full { machine: Box<Machine>, job: Option<Job>, wish: Box<Wish>, outstanding: VecDeque<(u32, String)> },
+    Full { machine: Box<Machine>, job: Option<Job>, wish: Box<Wish>, outstanding: Outstanding },
+}
+
+/// Items that were sent and not acknowledged.
+#[derive(Debug, Default)]
+struct Outstanding {
+    items: VecDeque<(u32, String)>,
+    /// Every receipt of the connection so far.
+    receipts: HashSet<String>,
 }
 
 /// What a worker has besides the socket.
@@ -241,7 +249,7 @@ impl World {
                 };
                 let machine = Machine::new(wish.clone(), greeting, &self.shown(), self.unix());
                 let (machine, wish) = (Box::new(machine), Box::new(wish));
-                conn.kind = Kind::Full { machine, job, wish, outstanding: VecDeque::new() };
+                conn.kind = Kind::Full { machine, job, wish, outstanding: Outstanding::default() };
             }
         }
         self.seen.connections += 1;
@@ -347,7 +355,7 @@ impl World {
                                 self.seen.releases += 1;
                                 let name = (job.consumer, lane);
                                 self.check_release(link, name)?;
-                                outstanding.retain(|(of, _)| *of != lane);
+                                outstanding.items.retain(|(of, _)| *of != lane);
                                 self.consumers.lane(name).release(job.acknowledged.remove(&lane));
                                 if !planted!(ReleasedBeforeKept) {
                                     self.flush(job)?;
@@ -468,7 +476,7 @@ impl World {
         &mut self,
         frame: &str,
         wish: &Wish,
-        outstanding: &mut VecDeque<(u32, String)>,
+        outstanding: &mut Outstanding,
     ) -> Result<(), Violation> {
         let kind = frame.strip_prefix(r#"{"type":""#).and_then(|rest| rest.split('"').next()).unwrap_or_default();
         match kind {
@@ -476,11 +484,11 @@ impl World {
             "gap" => {
                 let value: serde_json::Value = serde_json::from_str(frame).expect("the server writes JSON");
                 let lane = value["lane"].as_u64().unwrap_or(0);
-                outstanding.retain(|(of, _)| u64::from(*of) != lane);
+                outstanding.items.retain(|(of, _)| u64::from(*of) != lane);
                 let data: GapData = serde_json::from_value(value["data"].clone()).expect("a gap has its data");
                 let shown = self.shown();
                 if let Ok(after) = data.after.parse::<EventID>()
-                    && after.seq >= shown.start().id.seq
+                    && after.seq >= shown.start().id.seq.max(self.disk.log.start().id.seq)
                     && self.history.is_in(after, shown.head().id)
                 {
                     return broken(Promise::Honest, format!("a gap at {after}, where the log goes on"));
@@ -490,16 +498,16 @@ impl World {
                 let after_id = frame.rsplit_once(r#","id":""#).map_or("", |(_, rest)| rest);
                 let id = after_id.split('"').next().unwrap_or_default();
                 let lane = after_id.rsplit_once(r#""lane":"#).map_or(0, |(_, lane)| lane.trim_end_matches('}').parse().unwrap_or(0));
-                if kind == "snapshot" && outstanding.contains(&(lane, id.to_owned())) {
+                if id.starts_with("receipt-") && !outstanding.receipts.insert(id.to_owned()) {
                     return broken(Promise::Exact, format!("the receipt {id} was used before"));
                 }
-                outstanding.push_back((lane, id.to_owned()));
-                if wish.window > 0 && outstanding.len() > wish.window as usize {
-                    let what = format!("{} items are unsettled, the window is {}", outstanding.len(), wish.window);
+                outstanding.items.push_back((lane, id.to_owned()));
+                if wish.window > 0 && outstanding.items.len() > wish.window as usize {
+                    let what = format!("{} items are unsettled, the window is {}", outstanding.items.len(), wish.window);
                     return broken(Promise::Bounded, what);
                 }
                 if wish.window == 0 {
-                    outstanding.clear();
+                    outstanding.items.clear();
                 }
             }
         }
@@ -626,7 +634,7 @@ impl World {
 }
 
 /// Takes what an acknowledgement is good for out of what is outstanding.
-fn acknowledge(outstanding: &mut VecDeque<(u32, String)>, text: &str) {
+fn acknowledge(Outstanding { items: outstanding, .. }: &mut Outstanding, text: &str) {
     let Ok(Reply::Ack(ack)) = Reply::decode(text) else { return };
     let Some(id) = ack.id else { return };
     if let Some(index) = outstanding.iter().position(|(lane, sent)| *lane == ack.lane && *sent == id) {

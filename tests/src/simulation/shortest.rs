@@ -1,5 +1,6 @@
 //! The shortest client: sends its key, reads edges, comes back when it is cut off.
 
+use axum::extract::ws::Utf8Bytes;
 use passkey_accounts::log::EventID;
 
 use super::{
@@ -16,8 +17,9 @@ pub(super) struct Shortest {
     /// It does not read until then.
     pub(super) busy_until: u64,
     heard: u64,
-    /// The last edge's position, once the server has begun to serve.
-    at: Option<EventID>,
+    /// The last edge's position, once the server has begun to serve. Where a restored backup has made two histories of
+    /// one, it may be in either.
+    at: Vec<EventID>,
 }
 
 impl Shortest {
@@ -30,7 +32,7 @@ impl super::client::Client {
     /// The server has taken the key: edges after this position are due.
     pub(super) fn expect_edges(&mut self, link: LinkID, from: EventID) {
         if self.shortest.link == Some(link) {
-            self.shortest.at = Some(from);
+            self.shortest.at = vec![from];
         }
     }
 }
@@ -50,7 +52,7 @@ impl World {
         let back_at = now + self.random.u64(100..2_000);
         let shortest = &mut self.clients[client].shortest;
         (shortest.link, shortest.heard, shortest.comes_back_at) = (link, now, back_at);
-        shortest.at = None;
+        shortest.at.clear();
         if let Some(link) = link {
             let key = self.keys[0].clone();
             self.send_up(link, Frame::Text(format!(r#"{{"apiKey":"{key}"}}"#).into()));
@@ -83,36 +85,35 @@ impl World {
 
     fn take_edge(&mut self, client: usize, text: &str) -> Result<(), Violation> {
         self.seen.edges += 1;
-        let Some(at) = self.clients[client].shortest.at else {
-            return broken(Promise::Edges, format!("{text} came before the key was taken"));
-        };
-        // A restored backup makes two histories of one: what was under way then is of the older.
-        let heads = std::iter::once(self.disk.log.head().id).chain(self.undone.iter().rev().copied());
-        let next = heads.filter_map(|head| self.edges_between(at, head).into_iter().next());
-        let Some((id, _)) = next.into_iter().find(|(_, frame)| frame == text) else {
-            return broken(Promise::Edges, format!("{text} came, which is not the edge after {at}"));
-        };
-        self.clients[client].shortest.at = Some(id);
+        let places = std::mem::take(&mut self.clients[client].shortest.at);
+        let heads = || std::iter::once(self.disk.log.head().id).chain(self.undone.iter().copied());
+        let next = places.iter().flat_map(|at| heads().filter_map(|head| self.next_edge(*at, head)));
+        let mut next: Vec<EventID> = next.filter(|(_, frame)| frame == text).map(|(id, _)| id).collect();
+        next.dedup();
+        if next.is_empty() {
+            return broken(Promise::Edges, format!("{text} came, which is not the edge after {places:?}"));
+        }
+        self.clients[client].shortest.at = next;
         Ok(())
     }
 
-    /// The edges after a position, if it is in the history of that head.
-    fn edges_between(&self, at: EventID, head: EventID) -> Vec<(EventID, String)> {
-        if !self.history.is_in(at, head) {
-            return Vec::new();
+    /// The edge after a position, in the history of that head.
+    fn next_edge(&self, at: EventID, head: EventID) -> Option<(EventID, Utf8Bytes)> {
+        let mut next = None;
+        for (id, node) in self.history.back_from(head) {
+            if id == at {
+                return next;
+            }
+            let frame = node.entry.as_ref().and_then(|entry| entry.shortest_frame());
+            next = frame.map(|frame| (id, frame)).or(next);
         }
-        let after = self.history.back_from(head).take_while(|(id, _)| *id != at);
-        let mut edges: Vec<_> = after
-            .filter_map(|(id, node)| Some((id, node.entry.as_ref()?.shortest_frame()?.to_string())))
-            .collect();
-        edges.reverse();
-        edges
+        None
     }
 
     pub(super) fn has_every_edge(&self, client: usize) -> bool {
-        let Shortest { link: Some(_), at: Some(at), .. } = &self.clients[client].shortest else { return false };
+        let Shortest { link: Some(_), at, .. } = &self.clients[client].shortest else { return false };
         let head = self.disk.log.head().id;
-        self.history.is_in(*at, head) && self.edges_between(*at, head).is_empty()
+        at.iter().any(|at| self.history.is_in(*at, head) && self.next_edge(*at, head).is_none())
     }
 }
 
