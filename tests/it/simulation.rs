@@ -50,7 +50,7 @@ fn whatever_goes_wrong_no_promise_is_broken() {
         ("ack timeouts", all.ack_timeouts, 50),
         ("edges", all.edges, 5_000),
         ("fell behind", all.fell_behind, 20),
-        ("keys expired", all.keys_expired, 50),
+        ("keys expiring", all.keys_expiring, 50),
     ] {
         assert!(count >= least, "{what}: {count}, and {least} are the least that proves something\n{all:#?}");
     }

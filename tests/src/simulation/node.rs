@@ -263,7 +263,6 @@ impl World {
             Kind::Hello { .. } => Ok(()),
             Kind::Shortest { edges, expires_at } => {
                 if *expires_at <= self.now {
-                    self.seen.keys_expired += 1;
                     return Err(End::Code(Code::KeyExpired, String::new()));
                 }
                 if matches!(wake, Wake::Stopping) {
@@ -480,7 +479,8 @@ impl World {
     ) -> Result<(), Violation> {
         let kind = frame.strip_prefix(r#"{"type":""#).and_then(|rest| rest.split('"').next()).unwrap_or_default();
         match kind {
-            "ready" | "drain" | "assigned" | "revoked" | "error" | "bookmark" => {}
+            "drain" => self.seen.keys_expiring += u64::from(frame.contains("keyExpiring")),
+            "ready" | "assigned" | "revoked" | "error" | "bookmark" => {}
             "gap" => {
                 let value: serde_json::Value = serde_json::from_str(frame).expect("the server writes JSON");
                 let lane = value["lane"].as_u64().unwrap_or(0);
@@ -537,7 +537,6 @@ impl World {
                         return broken(Promise::Courteous, format!("{link} is closed with {code}: {why}"));
                     }
                     Code::AckTimeout => self.seen.ack_timeouts += 1,
-                    Code::KeyExpired => self.seen.keys_expired += 1,
                     _ => {}
                 }
                 Some(Frame::Close(code.close_code(), format!(r#"{{"error":"{code}"}}"#)))

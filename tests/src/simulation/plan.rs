@@ -52,6 +52,8 @@ pub(super) struct Plan {
     /// The mean time between two things that happen, in milliseconds.
     pub(super) pause_ms: u64,
     pub(super) keep: usize,
+    /// In the end there is a rush, for fast applications on a fast network.
+    pub(super) has_rush: bool,
 }
 
 impl Plan {
@@ -84,15 +86,20 @@ impl Plan {
         if random.bool() {
             clients.push(ClientPlan::draw(Role::Shortest, random));
         }
+        let has_rush = random.u32(..12) == 0;
+        if has_rush {
+            clients.iter_mut().for_each(|client| client.pace = 1);
+        }
         Self {
             clients,
+            has_rush,
             consumers,
             accounts: 3 + random.u8(..5),
             page_sessions: random.usize(1..5),
             read_entries: random.usize(1..9),
             ring: random.choice([4, 12, 1_000]).unwrap_or(12),
-            busy_ms: random.u64(20_000..150_000),
-            pause_ms: random.choice([60, 300, 1_000]).unwrap_or(300),
+            busy_ms: random.u64(8_000..80_000),
+            pause_ms: random.choice([100, 300, 1_000]).unwrap_or(300),
             keep: random.usize(3..40),
         }
     }

@@ -81,14 +81,12 @@ seen! {
     effects
     /// Events that another process of the consumer had completed already.
     redeliveries
-    /// Events that a process came back to and passed by itself.
-    passed
     /// Workers that took too long.
     ack_timeouts
     /// Edges for shortest clients.
     edges
     /// Shortest clients that fell behind.
     fell_behind
-    /// Keys that ran out.
-    keys_expired
+    /// Connections that were told to leave because their key runs out.
+    keys_expiring
 }
