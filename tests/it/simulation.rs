@@ -69,7 +69,8 @@ fn every_planted_bug_is_found() {
             Some((seed, violation, steps)) => {
                 let promise = format!("{:?}", violation.promise);
                 let name = format!("{bug:?}");
-                writeln!(table, "{name:<24} {promise:<18} seed {seed:<4} {steps:>6} steps").expect("it is a String");
+                writeln!(table, "{name:<24} {promise:<18} seed {seed:<4} {steps:>6} steps")
+                    .expect("it is a String");
             }
             None => missed.push(*bug),
         }

@@ -14,7 +14,11 @@ use super::{
     link::{End, Link, Wake},
     machine::{Ending, Greeting, Machine, Output},
 };
-use crate::{limits::{SETTLE_MS, SNAPSHOT_PAGE_SESSIONS}, socket::Socket, store::StoreError};
+use crate::{
+    limits::{SETTLE_MS, SNAPSHOT_PAGE_SESSIONS},
+    socket::Socket,
+    store::StoreError,
+};
 
 pub(super) async fn serve(
     mut link: Link<'_>,

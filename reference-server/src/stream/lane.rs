@@ -192,7 +192,8 @@ impl Lane {
             return None;
         };
         let after = from.map_or(Bound::Unbounded, Bound::Excluded);
-        let (lanes, number) = (self.lanes, (self.number + u32::from(planted!(WrongLaneInSnapshot))) % self.lanes.max(1));
+        let (lanes, number) =
+            (self.lanes, (self.number + u32::from(planted!(WrongLaneInSnapshot))) % self.lanes.max(1));
         let is_ours =
             |session: &&Arc<Session>| lanes <= 1 || u32::from(share_of(session.account_id)) % lanes == number;
         let rest = state.sessions().range((after, Bound::Unbounded)).map(|(_, session)| session);
@@ -229,7 +230,12 @@ impl Lane {
     pub(super) fn bookmark(&mut self, now: UnixMillis, head: Option<SignedHead>) -> Utf8Bytes {
         let Place { mut id, hash } = self.scanned;
         if let (Some(head), true) = (&head, planted!(BookmarkAhead)) {
-            id = head.hash.0.as_slice().try_into().map_or(id, |hash| EventID::new(id.epoch, head.seq, &ChainHash(hash)));
+            id = head
+                .hash
+                .0
+                .as_slice()
+                .try_into()
+                .map_or(id, |hash| EventID::new(id.epoch, head.seq, &ChainHash(hash)));
         }
         let prev = self.told.replace(id).unwrap_or(id);
         let data = BookmarkData { time: now, hash: Some(Base64Url(hash.0.to_vec())), head };
@@ -302,7 +308,9 @@ impl Lane {
 
     /// With nothing outstanding everything that was looked at is settled. Says whether the settled position moved.
     pub(super) fn settle_scanned(&mut self) -> bool {
-        let is_quiet = (self.sent.is_empty() || planted!(ScannedSettledTooEarly)) && self.gap.is_none() && matches!(self.phase, Phase::Tail);
+        let is_quiet = (self.sent.is_empty() || planted!(ScannedSettledTooEarly))
+            && self.gap.is_none()
+            && matches!(self.phase, Phase::Tail);
         is_quiet && self.settled.replace(self.scanned.id) != Some(self.scanned.id)
     }
 }

@@ -192,7 +192,8 @@ impl Lane {
     /// The lease to ask the application about, if it is to be asked for its own position now: not before its handler is
     /// idle, because that may be about to move it.
     pub(super) fn try_ask(&mut self) -> Option<u64> {
-        let (Stage::Offered(offer), true, false) = (&self.stage, self.in_hand.is_empty() || planted!(TakenWhileBusy), self.is_asked)
+        let (Stage::Offered(offer), true, false) =
+            (&self.stage, self.in_hand.is_empty() || planted!(TakenWhileBusy), self.is_asked)
         else {
             return None;
         };
@@ -394,7 +395,9 @@ impl Step {
     fn of(item: &Item) -> Self {
         match item {
             Item::Event(event) => Self::To { id: event.id.clone(), seq: Some(event.seq), counts: true },
-            Item::Snapshot(page) if page.last || planted!(PageIsPosition) => Self::To { id: page.id.clone(), seq: None, counts: true },
+            Item::Snapshot(page) if page.last || planted!(PageIsPosition) => {
+                Self::To { id: page.id.clone(), seq: None, counts: true }
+            }
             Item::Snapshot(page) => Self::Page { receipt: page.id.clone() },
             Item::Bookmark(bookmark) => Self::To { id: bookmark.id.clone(), seq: None, counts: false },
             Item::Gap(gap) => match (gap.next, &gap.oldest) {

@@ -43,7 +43,10 @@ fn main() -> anyhow::Result<ExitCode> {
             println!("{line}");
         }
         if let Some(violation) = violation {
-            println!("seed {seed}, {} steps, {fingerprint:016x}: {:?} is broken: {}", seen.steps, violation.promise, violation.what);
+            println!(
+                "seed {seed}, {} steps, {fingerprint:016x}: {:?} is broken: {}",
+                seen.steps, violation.promise, violation.what
+            );
             println!("{}", replay(seed, bug));
             return Ok(ExitCode::FAILURE);
         }

@@ -109,8 +109,12 @@ impl Client {
         let timeout = process.machine.poll_timeout().map(|at| process.born + millis(at));
         let fetch = (process.machine.has_item() && process.handling.len() < self.plan.concurrency)
             .then_some(process.fetches_at);
-        let starts = process.starts.iter().map(|ask| if ask.answer.is_some() { ask.answers_at } else { ask.claims_at });
-        let handling = process.handling.iter().map(|one| if one.is_done { one.settles_at } else { one.effect_at });
+        let starts = process
+            .starts
+            .iter()
+            .map(|ask| if ask.answer.is_some() { ask.answers_at } else { ask.claims_at });
+        let handling =
+            process.handling.iter().map(|one| if one.is_done { one.settles_at } else { one.effect_at });
         [timeout, fetch, process.connects_at, process.key_at]
             .into_iter()
             .flatten()
@@ -142,11 +146,7 @@ impl World {
     }
 
     /// One step of a client's machine, and what follows from it.
-    fn step(
-        &mut self,
-        client: usize,
-        step: impl FnOnce(&mut Machine, Duration),
-    ) -> Result<(), Violation> {
+    fn step(&mut self, client: usize, step: impl FnOnce(&mut Machine, Duration)) -> Result<(), Violation> {
         let now = self.now;
         let Some(process) = self.process(client) else { return Ok(()) };
         let since = Duration::from_millis(now - process.born);
@@ -179,7 +179,10 @@ impl World {
                 Output::Close { code, reason } => {
                     self.note(|| format!("client {client} closes with {code} {reason}"));
                     if !matches!(code, 1000 | 4003) {
-                        return broken(Promise::Courteous, format!("client {client} closes with {code} {reason}"));
+                        return broken(
+                            Promise::Courteous,
+                            format!("client {client} closes with {code} {reason}"),
+                        );
                     }
                     self.seen.found_dead += u64::from(code == 4003);
                     let Some(process) = self.process(client) else { return Ok(()) };
@@ -195,7 +198,9 @@ impl World {
                     if let Some(process) = self.process(client) {
                         process.starts.push(Ask { lane, lease, claims_at, answers_at, answer: None });
                         if process.flows.get(&lane).is_some_and(|flow| !flow.has_nothing_in_hand()) {
-                            let what = format!("client {client} is asked for its position in lane {lane} while it works there");
+                            let what = format!(
+                                "client {client} is asked for its position in lane {lane} while it works there"
+                            );
                             return broken(Promise::UniquePerProcess, what);
                         }
                     }
@@ -214,7 +219,10 @@ impl World {
         let window = plan.window.unwrap_or(256) as usize;
         let queued = process.machine.queued_items();
         if window > 0 && queued > 2 * window + 16 {
-            return broken(Promise::Bounded, format!("{queued} items wait at client {client}, the window is {window}"));
+            return broken(
+                Promise::Bounded,
+                format!("{queued} items wait at client {client}, the window is {window}"),
+            );
         }
         Ok(())
     }
@@ -354,7 +362,9 @@ impl World {
                 self.claim(client, lane, lease);
                 continue;
             }
-            let Some(index) = process.starts.iter().position(|ask| ask.answers_at <= now) else { return Ok(()) };
+            let Some(index) = process.starts.iter().position(|ask| ask.answers_at <= now) else {
+                return Ok(());
+            };
             let Ask { lane, lease, answer, .. } = process.starts.remove(index);
             match answer.unwrap_or(Ok(None)) {
                 Ok(own) => {
@@ -382,7 +392,9 @@ impl World {
     fn fetch(&mut self, client: usize) -> Result<(), Violation> {
         let now = self.now;
         loop {
-            let Client { plan, process: Some(process), .. } = &mut self.clients[client] else { return Ok(()) };
+            let Client { plan, process: Some(process), .. } = &mut self.clients[client] else {
+                return Ok(());
+            };
             if process.fetches_at > now || process.handling.len() >= plan.concurrency {
                 return Ok(());
             }
@@ -390,7 +402,8 @@ impl World {
             let Some(in_hand) = process.machine.poll_item(since) else { return self.carry_out(client) };
             self.hand_over(client, &in_hand)?;
             let pace = self.clients[client].plan.pace;
-            let (mut takes, mut waits, mut fails) = (self.random.u64(..=pace), self.random.u64(..=pace / 4), false);
+            let (mut takes, mut waits, mut fails) =
+                (self.random.u64(..=pace), self.random.u64(..=pace / 4), false);
             if !self.is_calm {
                 match self.random.u32(..100) {
                     0..3 => takes += self.random.u64(1_000..15_000),
@@ -404,7 +417,13 @@ impl World {
             let Some(process) = self.process(client) else { return Ok(()) };
             process.fetches_at = now + pause;
             let effect_at = now + takes;
-            process.handling.push(Handling { in_hand, effect_at, settles_at: effect_at + waits, fails, is_done: false });
+            process.handling.push(Handling {
+                in_hand,
+                effect_at,
+                settles_at: effect_at + waits,
+                fails,
+                is_done: false,
+            });
         }
     }
 
@@ -422,7 +441,9 @@ impl World {
                 && completed.contains(&id)
         };
         let Some(flow) = process.flows.get_mut(lane).filter(|flow| flow.lease == *lease) else {
-            let what = format!("client {client} got an item of lane {lane} under lease {lease}, which it does not have");
+            let what = format!(
+                "client {client} got an item of lane {lane} under lease {lease}, which it does not have"
+            );
             return broken(Promise::SingleOwner, what);
         };
         let at = flow.at().advance(item, &self.history, &wanted, is_passed)?;
@@ -434,8 +455,12 @@ impl World {
             let window = plan.window.unwrap_or(256) as usize;
             let order = process.order.entry(*lane).or_default();
             let recent = order.iter().rev().take(2 * window);
-            let consumer = match plan.role { Role::Worker { consumer } => consumer, _ => 0 };
-            let is_ours = !self.plan.consumers[consumer].is_transactional && !self.plan.consumers[consumer].ships;
+            let consumer = match plan.role {
+                Role::Worker { consumer } => consumer,
+                _ => 0,
+            };
+            let is_ours =
+                !self.plan.consumers[consumer].is_transactional && !self.plan.consumers[consumer].ships;
             if is_ours && recent.clone().any(|done| *done == id) {
                 return broken(Promise::UniquePerProcess, format!("client {client} got {id} again"));
             }
@@ -449,7 +474,8 @@ impl World {
         let now = self.now;
         loop {
             let Some(process) = self.process(client) else { return Ok(()) };
-            if let Some(index) = process.handling.iter().position(|one| !one.is_done && one.effect_at <= now) {
+            if let Some(index) = process.handling.iter().position(|one| !one.is_done && one.effect_at <= now)
+            {
                 process.handling[index].is_done = true;
                 let fails = process.handling[index].fails;
                 let in_hand = process.handling[index].in_hand.clone();
@@ -461,7 +487,8 @@ impl World {
                 }
                 continue;
             }
-            let Some(index) = process.handling.iter().position(|one| one.is_done && one.settles_at <= now) else {
+            let Some(index) = process.handling.iter().position(|one| one.is_done && one.settles_at <= now)
+            else {
                 return Ok(());
             };
             let Handling { in_hand, fails, .. } = process.handling.remove(index);
@@ -473,8 +500,14 @@ impl World {
         self.note(|| format!("client {client} has handled {}: {is_handled}", brief(&in_hand.item)));
         self.seen.failures += u64::from(!is_handled);
         let lane = in_hand.lane;
-        let Client { plan, process: Some(process), remembered, .. } = &mut self.clients[client] else { return Ok(()) };
-        let completed = process.flows.get_mut(&lane).map(|flow| flow.settle(in_hand.token, is_handled)).unwrap_or_default();
+        let Client { plan, process: Some(process), remembered, .. } = &mut self.clients[client] else {
+            return Ok(());
+        };
+        let completed = process
+            .flows
+            .get_mut(&lane)
+            .map(|flow| flow.settle(in_hand.token, is_handled))
+            .unwrap_or_default();
         for item in completed {
             if let Some(id) = item.position() {
                 *remembered = Some(id.to_owned());
@@ -604,7 +637,9 @@ fn brief(item: &Item) -> String {
     match item {
         Item::Event(event) => format!("{} {}", event.name, event.id),
         Item::Snapshot(page) => format!("page {} {} {}", page.id, page.first, page.last),
-        Item::Gap(gap) => format!("gap {:?} after {} next {:?} {:?}", gap.reason, gap.after, gap.next, gap.oldest),
+        Item::Gap(gap) => {
+            format!("gap {:?} after {} next {:?} {:?}", gap.reason, gap.after, gap.next, gap.oldest)
+        }
         Item::Bookmark(bookmark) => format!("bookmark {}", bookmark.id),
     }
 }

@@ -69,10 +69,7 @@ impl History {
         let old = |id: EventID| EventID { epoch: before.epoch(), ..id };
         let start = log.start().id;
         let state = self.nodes.get(&old(start)).map_or_else(|| before.clone(), |node| node.state.clone());
-        self.nodes.insert(
-            start,
-            Node { parent: None, entry: None, share: 0, is_default: false, state },
-        );
+        self.nodes.insert(start, Node { parent: None, entry: None, share: 0, is_default: false, state });
         let mut parent = start;
         for entry in entries {
             let state = self.nodes[&old(entry.id)].state.clone();

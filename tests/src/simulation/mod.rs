@@ -26,11 +26,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use passkey_accounts::planted::{Bug, plant};
 
+use self::world::World;
 pub use self::{
     oracle::{Promise, Violation},
     seen::Seen,
 };
-use self::world::World;
 
 /// What came of one run.
 #[derive(Debug, Clone)]

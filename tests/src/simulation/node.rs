@@ -208,7 +208,11 @@ impl World {
                 return Err(End::Broken(violation(Promise::Courteous, format!("refused: {refusal:?}"))));
             }
         };
-        let lifetime = if self.random.u32(..6) == 0 && !self.is_calm { self.random.u64(5_000..150_000) } else { 10_000_000 };
+        let lifetime = if self.random.u32(..6) == 0 && !self.is_calm {
+            self.random.u64(5_000..150_000)
+        } else {
+            10_000_000
+        };
         let expires_at = self.now + lifetime;
         conn.seen_head = self.shown().seq();
         conn.pinged = self.now;
@@ -324,7 +328,8 @@ impl World {
                             {
                                 self.consumers.lane((job.consumer, lane)).cover(shown.start().id);
                             }
-                            let state = if planted!(FuzzySnapshot) { self.fuzzy(&shown) } else { shown.clone() };
+                            let state =
+                                if planted!(FuzzySnapshot) { self.fuzzy(&shown) } else { shown.clone() };
                             machine.handle_located(lane, &state, stored, now);
                         }
                         Output::Read { lane, after } => {
@@ -367,7 +372,9 @@ impl World {
                                 conn.wakes_at = Some(self.now);
                             }
                         }
-                        Output::End(Ending::Refused(refusal)) => return Err(End::Code(refusal.code, refusal.message)),
+                        Output::End(Ending::Refused(refusal)) => {
+                            return Err(End::Code(refusal.code, refusal.message));
+                        }
                         Output::End(Ending::Restart) => return Err(End::Restart),
                     }
                 }
@@ -420,7 +427,12 @@ impl World {
         }
     }
 
-    fn follow_changes(&mut self, job: &mut Job, machine: &mut Machine, link: LinkID) -> Result<(), Violation> {
+    fn follow_changes(
+        &mut self,
+        job: &mut Job,
+        machine: &mut Machine,
+        link: LinkID,
+    ) -> Result<(), Violation> {
         let now = self.unix();
         let Some(group) = self.node.groups.get_mut(&job.consumer) else { return Ok(()) };
         let changes = group.take_changes(job.member);
@@ -471,13 +483,9 @@ impl World {
     }
 
     /// Everything that is checked of what the server says.
-    fn inspect(
-        &mut self,
-        frame: &str,
-        wish: &Wish,
-        outstanding: &mut Outstanding,
-    ) -> Result<(), Violation> {
-        let kind = frame.strip_prefix(r#"{"type":""#).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+    fn inspect(&mut self, frame: &str, wish: &Wish, outstanding: &mut Outstanding) -> Result<(), Violation> {
+        let kind =
+            frame.strip_prefix(r#"{"type":""#).and_then(|rest| rest.split('"').next()).unwrap_or_default();
         match kind {
             "drain" => self.seen.keys_expiring += u64::from(frame.contains("keyExpiring")),
             "ready" | "assigned" | "revoked" | "error" | "bookmark" => {}
@@ -485,7 +493,8 @@ impl World {
                 let value: serde_json::Value = serde_json::from_str(frame).expect("the server writes JSON");
                 let lane = value["lane"].as_u64().unwrap_or(0);
                 outstanding.items.retain(|(of, _)| u64::from(*of) != lane);
-                let data: GapData = serde_json::from_value(value["data"].clone()).expect("a gap has its data");
+                let data: GapData =
+                    serde_json::from_value(value["data"].clone()).expect("a gap has its data");
                 let shown = self.shown();
                 if let Ok(after) = data.after.parse::<EventID>()
                     && after.seq >= shown.start().id.seq.max(self.disk.log.start().id.seq)
@@ -497,13 +506,19 @@ impl World {
             _ => {
                 let after_id = frame.rsplit_once(r#","id":""#).map_or("", |(_, rest)| rest);
                 let id = after_id.split('"').next().unwrap_or_default();
-                let lane = after_id.rsplit_once(r#""lane":"#).map_or(0, |(_, lane)| lane.trim_end_matches('}').parse().unwrap_or(0));
+                let lane = after_id
+                    .rsplit_once(r#""lane":"#)
+                    .map_or(0, |(_, lane)| lane.trim_end_matches('}').parse().unwrap_or(0));
                 if id.starts_with("receipt-") && !outstanding.receipts.insert(id.to_owned()) {
                     return broken(Promise::Exact, format!("the receipt {id} was used before"));
                 }
                 outstanding.items.push_back((lane, id.to_owned()));
                 if wish.window > 0 && outstanding.items.len() > wish.window as usize {
-                    let what = format!("{} items are unsettled, the window is {}", outstanding.items.len(), wish.window);
+                    let what = format!(
+                        "{} items are unsettled, the window is {}",
+                        outstanding.items.len(),
+                        wish.window
+                    );
                     return broken(Promise::Bounded, what);
                 }
                 if wish.window == 0 {

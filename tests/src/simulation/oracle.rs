@@ -120,7 +120,9 @@ impl At {
                 let mut sessions = match self {
                     _ if page.first && !matches!(self, Self::After(_)) => Vec::new(),
                     Self::Pages(sessions) if !page.first => sessions.clone(),
-                    _ => return Err(complete(format!("{} is no page that may come after {self:?}", page.id))),
+                    _ => {
+                        return Err(complete(format!("{} is no page that may come after {self:?}", page.id)));
+                    }
                 };
                 sessions.extend(page.sessions.iter().map(|session| session.session_id));
                 if !page.last {

@@ -127,7 +127,11 @@ impl ClientPlan {
         }
     }
 
-    pub(super) fn subscription(&self, after: Option<String>, consumer: Option<&ConsumerPlan>) -> Subscription {
+    pub(super) fn subscription(
+        &self,
+        after: Option<String>,
+        consumer: Option<&ConsumerPlan>,
+    ) -> Subscription {
         Subscription {
             types: self.all_types.then(|| vec!["*".to_owned()]),
             after,

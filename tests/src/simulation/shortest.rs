@@ -69,7 +69,12 @@ impl World {
         (shortest.link, shortest.comes_back_at) = (None, back_at);
     }
 
-    pub(super) fn receive_shortest(&mut self, link: LinkID, client: usize, frame: Frame) -> Result<(), Violation> {
+    pub(super) fn receive_shortest(
+        &mut self,
+        link: LinkID,
+        client: usize,
+        frame: Frame,
+    ) -> Result<(), Violation> {
         self.clients[client].shortest.heard = self.now;
         match frame {
             Frame::Ping => self.send_up(link, Frame::Pong),
@@ -88,7 +93,8 @@ impl World {
         let places = std::mem::take(&mut self.clients[client].shortest.at);
         let heads = || std::iter::once(self.disk.log.head().id).chain(self.undone.iter().copied());
         let next = places.iter().flat_map(|at| heads().filter_map(|head| self.next_edge(*at, head)));
-        let mut next: Vec<EventID> = next.filter(|(_, frame)| frame.as_str() == text).map(|(id, _)| id).collect();
+        let mut next: Vec<EventID> =
+            next.filter(|(_, frame)| frame.as_str() == text).map(|(id, _)| id).collect();
         next.dedup();
         if next.is_empty() {
             return broken(Promise::Edges, format!("{text} came, which is not the edge after {places:?}"));

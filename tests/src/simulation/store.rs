@@ -142,7 +142,8 @@ impl Disk {
             idle_ms: 1_000_000,
             grace_ms: 30_000,
         };
-        let (session_id, passkey_id, expires_at) = (session.session_id, session.passkey_id, session.expires_at);
+        let (session_id, passkey_id, expires_at) =
+            (session.session_id, session.passkey_id, session.expires_at);
         let account_sessions = self.log.open_session(Arc::new(session));
         EventKind::LoggedIn(Box::new(LoggedIn {
             account_id,

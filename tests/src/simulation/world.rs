@@ -87,7 +87,8 @@ impl World {
         let disk = Disk::new(Epoch::from_random(1));
         let mut history = History::default();
         history.begin(&disk.log);
-        let clients = plan.clients.iter().map(|client| Client::new(client.clone(), random.u64(..3_000))).collect();
+        let clients =
+            plan.clients.iter().map(|client| Client::new(client.clone(), random.u64(..3_000))).collect();
         let mut world = Self {
             plan,
             random,
@@ -141,7 +142,11 @@ impl World {
     }
 
     pub(super) fn consumer_named(&self, name: &str) -> usize {
-        self.plan.consumers.iter().position(|consumer| consumer.name == name).expect("clients name planned ones")
+        self.plan
+            .consumers
+            .iter()
+            .position(|consumer| consumer.name == name)
+            .expect("clients name planned ones")
     }
 
     /// The longest delay of an application's store.
@@ -161,7 +166,10 @@ impl World {
                 return Ok(());
             }
         }
-        broken(Promise::Alive, format!("not everybody got to {}: {}", self.disk.log.head().id, self.stragglers()))
+        broken(
+            Promise::Alive,
+            format!("not everybody got to {}: {}", self.disk.log.head().id, self.stragglers()),
+        )
     }
 
     fn run_until(&mut self, until: u64) -> Result<(), Violation> {
@@ -256,7 +264,8 @@ impl World {
             }
         }
         let is_over = |wire: &Wire| {
-            let nobody_is_there = !wire.has_client && (!wire.has_server || wire.up.is_black && !wire.has_server);
+            let nobody_is_there =
+                !wire.has_client && (!wire.has_server || wire.up.is_black && !wire.has_server);
             nobody_is_there || !wire.has_client && !wire.has_server
         };
         if self.wires.get(&link).is_some_and(is_over) {
@@ -488,8 +497,8 @@ impl World {
             for lane in 0..consumer.lanes {
                 let wanted = self.wanted_by(number, lane);
                 let position = self.disk.lanes.get(&(number, lane)).and_then(|row| row.position);
-                let is_there =
-                    position.is_some_and(|at| self.history.is_in(at, head) && !self.misses(at, head, &wanted));
+                let is_there = position
+                    .is_some_and(|at| self.history.is_in(at, head) && !self.misses(at, head, &wanted));
                 if !is_there {
                     late.push(format!("lane {lane} of {}, which is at {position:?}", consumer.name));
                 }
