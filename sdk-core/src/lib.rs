@@ -34,6 +34,8 @@ mod client;
 #[cfg(feature = "verify")]
 pub mod evidence;
 pub mod log;
+#[doc(hidden)]
+pub mod planted;
 pub mod protocol;
 #[cfg(feature = "native")]
 pub mod session;

@@ -21,6 +21,7 @@ mod python;
 mod revocation;
 mod serve;
 mod sessions;
+mod simulation;
 mod stream;
 mod threats;
 mod vectors;

@@ -20,6 +20,7 @@ mod http;
 pub mod installation;
 mod page;
 mod server;
+pub mod simulation;
 
 pub use authenticator::{Passkey, Refused, SoftwareAuthenticator};
 pub use back_end::BackEnd;

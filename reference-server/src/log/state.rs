@@ -5,6 +5,7 @@ use std::sync::Arc;
 use imbl::{HashMap, OrdMap};
 use passkey_accounts::{
     log::{ChainHash, Entry as ChainEntry, Epoch, EventID},
+    planted,
     protocol::{AccountID, AppID, SessionID, UnixMillis, event::EventKind, stream::GapReason},
 };
 
@@ -96,8 +97,11 @@ impl LogState {
     /// # Errors
     /// Why it cannot.
     pub fn check(&self, position: EventID, stored: Option<ChainHash>) -> Result<Place, GapReason> {
-        if position.epoch != self.epoch {
+        if position.epoch != self.epoch && !planted!(EpochNotChecked) {
             return Err(GapReason::Epoch);
+        }
+        if position.seq > self.head.id.seq && planted!(AheadAccepted) {
+            return Ok(self.head);
         }
         if position.seq > self.head.id.seq {
             return Err(GapReason::Ahead);
@@ -108,7 +112,7 @@ impl LogState {
         let hash = if position.seq == self.start.id.seq { Some(self.start.hash) } else { stored };
         match hash {
             None => Err(GapReason::Truncated),
-            Some(hash) if !position.matches(&hash) => Err(GapReason::Diverged),
+            Some(hash) if !position.matches(&hash) && !planted!(HashNotChecked) => Err(GapReason::Diverged),
             Some(hash) => Ok(Place { id: position, hash }),
         }
     }

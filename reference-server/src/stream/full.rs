@@ -14,7 +14,11 @@ use super::{
     link::{End, Link, Wake},
     machine::{Ending, Greeting, Machine, Output},
 };
-use crate::{limits::SETTLE_MS, socket::Socket, store::StoreError};
+use crate::{
+    limits::{SETTLE_MS, SNAPSHOT_PAGE_SESSIONS},
+    socket::Socket,
+    store::StoreError,
+};
 
 pub(super) async fn serve(
     mut link: Link<'_>,
@@ -31,6 +35,7 @@ pub(super) async fn serve(
         app_id: link.app_id,
         lanes: work.as_ref().map_or(1, |work| work.lanes),
         key_expires_at,
+        page_sessions: SNAPSHOT_PAGE_SESSIONS,
     };
     let mut machine = Machine::new(wish, greeting, &link.tail.state(), link.now());
     let ended = drive(&mut link, &mut machine, &mut work, socket).await;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use passkey_accounts::planted;
+
 /// A worker of a group, in the order in which they came.
 pub type Member = u64;
 
@@ -128,6 +130,12 @@ impl Group {
                 lane.is_revoked = true;
             }
             self.tell(richest, Change::Revoke(u32::try_from(number).unwrap_or(u32::MAX)));
+            if planted!(OfferedWhileOwned)
+                && let Some(lane) = self.lanes.get_mut(number)
+            {
+                *lane = Lane::default();
+                return self.share(Some(richest));
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::{collections::VecDeque, fmt::Write, ops::Bound, sync::Arc};
 use axum::extract::ws::Utf8Bytes;
 use passkey_accounts::{
     log::{ChainHash, Epoch, EventID},
+    planted,
     protocol::{
         SessionID, UnixMillis,
         base64url::Base64Url,
@@ -14,7 +15,6 @@ use passkey_accounts::{
 
 use super::first::Begin;
 use crate::{
-    limits::SNAPSHOT_PAGE_SESSIONS,
     log::{Entry, LogState, Place, share_of},
     sessions::Session,
 };
@@ -39,6 +39,12 @@ pub(super) struct Lane {
     is_acknowledged: bool,
     /// Everything up to it is handled, by the back end's own word.
     settled: Option<EventID>,
+    /// A gap that goes on at the oldest entry awaits acknowledgement, by the position that it goes on after. It does not
+    /// count against the window. Until it is acknowledged, or something after it is, the settled position stays before
+    /// it: a back end that dies before it has heard of the gap would never learn that events are missing.
+    gap: Option<EventID>,
+    /// The last id that was taken in an acknowledgement. To repeat it says that work goes on, whatever it is worth by now.
+    heard: Option<String>,
     /// When the oldest unsettled item was sent, or an ack last said that work goes on.
     pub(super) working_since: UnixMillis,
     /// Reads in a row that found nothing although the log should go on there.
@@ -98,6 +104,8 @@ impl Lane {
             told: None,
             sent: VecDeque::new(),
             settled: None,
+            gap: None,
+            heard: None,
             working_since: now,
             losses: 0,
             revoked_until: None,
@@ -121,16 +129,23 @@ impl Lane {
         (self.scanned, self.told, self.phase) = (place, Some(place.id), Phase::Tail);
     }
 
+    /// The tail begins here, as if what is missing before it had been told.
+    pub(super) fn skip_silently(&mut self, place: Place, told: EventID) {
+        self.follow(place);
+        self.told = Some(told);
+    }
+
     /// The tail begins here, after a gap. What was sent before is of no interest any more, and its acks must not count.
     pub(super) fn begin_tail(&mut self, place: Place) {
         self.sent.clear();
         self.follow(place);
+        self.gap = (self.is_acknowledged && !planted!(GapUnheard)).then_some(place.id);
     }
 
     /// State comes first. What was sent before is of no interest any more, and its acks must not count.
     pub(super) fn begin_snapshot(&mut self, state: LogState) {
         self.sent.clear();
-        self.told = None;
+        (self.told, self.gap) = (None, None);
         self.phase = Phase::Snapshot { state: Box::new(state), from: None };
     }
 
@@ -150,6 +165,9 @@ impl Lane {
             return None;
         }
         let told = self.told.replace(entry.id)?;
+        if planted!(SettledWhenSent) {
+            self.settled = Some(entry.id);
+        }
         self.remember(Key::Position(entry.id), entry.seq, now);
         Some(entry.frame(told, self.lane_member()))
     }
@@ -164,19 +182,24 @@ impl Lane {
         }
     }
 
+    pub(super) const fn is_at_first_page(&self) -> bool {
+        matches!(self.phase, Phase::Snapshot { from: None, .. })
+    }
+
     /// The next page of state. `receipt` names it, unless it is the last: then the position does.
-    pub(super) fn next_page(&mut self, receipt: &str, now: UnixMillis) -> Option<Utf8Bytes> {
+    pub(super) fn next_page(&mut self, receipt: &str, sessions: usize, now: UnixMillis) -> Option<Utf8Bytes> {
         let Phase::Snapshot { state, from } = std::mem::replace(&mut self.phase, Phase::Tail) else {
             return None;
         };
         let after = from.map_or(Bound::Unbounded, Bound::Excluded);
-        let (lanes, number) = (self.lanes, self.number);
+        let (lanes, number) =
+            (self.lanes, (self.number + u32::from(planted!(WrongLaneInSnapshot))) % self.lanes.max(1));
         let is_ours =
             |session: &&Arc<Session>| lanes <= 1 || u32::from(share_of(session.account_id)) % lanes == number;
-        let sessions = state.sessions().range((after, Bound::Unbounded)).map(|(_, session)| session);
-        let page: Vec<&Arc<Session>> = sessions.filter(is_ours).take(SNAPSHOT_PAGE_SESSIONS).collect();
+        let rest = state.sessions().range((after, Bound::Unbounded)).map(|(_, session)| session);
+        let page: Vec<&Arc<Session>> = rest.filter(is_ours).take(sessions).collect();
         let end = page.last().map(|session| session.session_id);
-        let is_last = page.len() < SNAPSHOT_PAGE_SESSIONS;
+        let is_last = page.len() < sessions;
         let place = state.head();
         let data = SnapshotPage {
             sessions: page.iter().map(|session| session.for_snapshot()).collect(),
@@ -186,11 +209,16 @@ impl Lane {
         };
         if is_last {
             self.follow(place);
+            if planted!(RepeatedAtSeam) {
+                self.scanned.id.seq = self.scanned.id.seq.saturating_sub(1);
+            }
             self.remember(Key::Position(place.id), place.id.seq, now);
             return Some(self.message("snapshot", &data, &format!(r#","id":"{}""#, place.id)));
         }
         self.phase = Phase::Snapshot { state, from: end };
-        self.remember(Key::Receipt(receipt.to_owned()), place.id.seq, now);
+        if !planted!(PagesNotCounted) {
+            self.remember(Key::Receipt(receipt.to_owned()), place.id.seq, now);
+        }
         Some(self.message("snapshot", &data, &format!(r#","id":"{receipt}""#)))
     }
 
@@ -200,7 +228,15 @@ impl Lane {
 
     /// Tells the position although nothing happened that is wanted.
     pub(super) fn bookmark(&mut self, now: UnixMillis, head: Option<SignedHead>) -> Utf8Bytes {
-        let Place { id, hash } = self.scanned;
+        let Place { mut id, hash } = self.scanned;
+        if let (Some(head), true) = (&head, planted!(BookmarkAhead)) {
+            id = head
+                .hash
+                .0
+                .as_slice()
+                .try_into()
+                .map_or(id, |hash| EventID::new(id.epoch, head.seq, &ChainHash(hash)));
+        }
         let prev = self.told.replace(id).unwrap_or(id);
         let data = BookmarkData { time: now, hash: Some(Base64Url(hash.0.to_vec())), head };
         self.message("bookmark", &data, &format!(r#","id":"{id}","prev":"{prev}""#))
@@ -220,9 +256,20 @@ impl Lane {
         frame.into()
     }
 
+    /// The worker's word for where to start.
+    pub(super) fn start(&mut self, begin: Begin) {
+        if let Begin::After(id) = &begin {
+            self.heard = Some(id.clone());
+        }
+        (self.begin, self.phase) = (begin, Phase::Locating { asked: false });
+    }
+
     /// Everything up to `id` is handled. Says whether the settled position moved.
     pub(super) fn settle(&mut self, id: &str, now: UnixMillis) -> Result<bool, NeverSent> {
         self.working_since = now;
+        if self.heard.as_deref() == Some(id) && !planted!(RepeatRefused) {
+            return Ok(false);
+        }
         let Ok(position) = id.parse::<EventID>() else { return self.settle_receipt(id).map(|()| false) };
         if self.sent.iter().any(|sent| {
             sent.seq == position.seq && matches!(sent.key, Key::Position(sent) if sent != position)
@@ -235,7 +282,11 @@ impl Lane {
             Some(told) if position.seq > told.seq || position.epoch != told.epoch => return Err(NeverSent),
             Some(_) => {}
         }
+        self.heard = Some(id.to_owned());
         let mut has_moved = false;
+        if let Some(gap) = self.gap.take_if(|gap| gap.seq <= position.seq) {
+            (self.settled, has_moved) = (Some(gap), true);
+        }
         while let Some(Sent { key, .. }) = self.sent.pop_front_if(|sent| sent.seq <= position.seq) {
             if let Key::Position(id) = key {
                 (self.settled, has_moved) = (Some(id), true);
@@ -257,7 +308,9 @@ impl Lane {
 
     /// With nothing outstanding everything that was looked at is settled. Says whether the settled position moved.
     pub(super) fn settle_scanned(&mut self) -> bool {
-        let is_quiet = self.sent.is_empty() && matches!(self.phase, Phase::Tail);
+        let is_quiet = (self.sent.is_empty() || planted!(ScannedSettledTooEarly))
+            && self.gap.is_none()
+            && matches!(self.phase, Phase::Tail);
         is_quiet && self.settled.replace(self.scanned.id) != Some(self.scanned.id)
     }
 }

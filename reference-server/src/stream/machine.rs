@@ -8,6 +8,7 @@ use std::{
 use axum::extract::ws::Utf8Bytes;
 use passkey_accounts::{
     log::{ChainHash, EventID},
+    planted,
     protocol::{
         AppID, Code, ConnectionID, DecodeError, UnixMillis,
         gateway::ServerMessage,
@@ -40,6 +41,8 @@ pub struct Greeting {
     pub lanes: u32,
     /// When the key that it came with expires.
     pub key_expires_at: Option<UnixMillis>,
+    /// Sessions in one page of a snapshot, 1 or more.
+    pub page_sessions: usize,
 }
 
 /// What the driver is to do, in this order.
@@ -149,7 +152,7 @@ impl Machine {
             receipts: 0,
             said: now,
             signing: Signing { is_asked: false, is_told: false, since: now, entries: 0 },
-            messages: Bucket { left: f64::from(MESSAGE_BURST), at: now },
+            messages: Bucket { left: f64::from(MESSAGE_BURST), at: now, items: 0 },
             drain: None,
             is_over: false,
             outputs: VecDeque::new(),
@@ -254,6 +257,9 @@ impl Machine {
     ) {
         let mut lane = Lane::new((number, self.greeting.lanes), epoch, self.wish.begin.clone(), true, now);
         (lane.phase, lane.lease) = (Phase::Offered, lease);
+        if let (Some(stored), true) = (stored, planted!(OwnWordIgnored)) {
+            lane.begin = Begin::After(stored.to_string());
+        }
         self.lanes.insert(number, lane);
         let id = stored.map_or_else(|| "null".to_owned(), |id| format!("\"{id}\""));
         self.say("assigned", &Lease { lease }, &format!(r#","lane":{number},"id":{id}"#));
@@ -319,6 +325,9 @@ impl Machine {
                     self.settle(number);
                 }
             }
+            Err(GapReason::Truncated) if planted!(TruncatedInSilence) => {
+                lane.skip_silently(state.start(), position);
+            }
             Err(reason) => self.say_gap(number, reason, after, state),
         }
     }
@@ -334,16 +343,21 @@ impl Machine {
             return;
         };
         for entry in entries {
+            if credit == 0 && planted!(ScannedBeyondCredit) {
+                lane.pass(entry, false, now);
+                continue;
+            }
             if credit == 0 {
                 break;
             }
             if let Some(frame) = lane.pass(entry, self.wish.types.contains(&entry.name), now) {
                 credit -= 1;
+                self.messages.earn(self.wish.window);
                 self.signing.entries += 1;
                 self.outputs.push_back(Output::Send(frame));
             }
         }
-        if self.wish.worker.is_some() && lane.settle_scanned() {
+        if self.wish.worker.is_some() && (lane.settle_scanned() || planted!(SettledWhenSent)) {
             self.settle(number);
         }
     }
@@ -379,9 +393,13 @@ impl Machine {
                 Some(Output::Locate { lane: number, seq })
             }
             Phase::Snapshot { .. } if credit > 0 => {
+                if planted!(ReceiptsReused) && lane.is_at_first_page() {
+                    self.receipts = 0;
+                }
                 self.receipts += 1;
                 let receipt = format!("{RECEIPT_PREFIX}{}-{}", self.greeting.connection_id, self.receipts);
-                lane.next_page(&receipt, now).map(Output::Send)
+                self.messages.earn(self.wish.window);
+                lane.next_page(&receipt, self.greeting.page_sessions, now).map(Output::Send)
             }
             Phase::Tail if credit > 0 && scanned < head => {
                 Some(Output::Read { lane: number, after: scanned })
@@ -411,8 +429,11 @@ impl Machine {
         if matches!(lane.phase, Phase::Offered) {
             lane.working_since = now;
             if !ack.release {
-                lane.begin = ack.id.clone().map_or_else(|| self.wish.begin.clone(), Begin::After);
-                lane.phase = Phase::Locating { asked: false };
+                if planted!(OwnWordIgnored) {
+                    lane.phase = Phase::Locating { asked: false };
+                    return;
+                }
+                lane.start(ack.id.clone().map_or_else(|| self.wish.begin.clone(), Begin::After));
                 return;
             }
         } else if let Some(id) = &ack.id {
@@ -428,6 +449,9 @@ impl Machine {
                     return self.end(Ending::Refused(Refusal::new(Code::BadMessage, message)));
                 }
             }
+        } else {
+            // "Still working", from who has no id to repeat yet.
+            lane.working_since = now;
         }
         if ack.release && is_worker {
             self.lanes.remove(&ack.lane);
@@ -523,15 +547,27 @@ pub(super) fn error_message(refusal: &Refusal) -> Utf8Bytes {
     ServerMessage::Error(refusal.failure()).encode(None).into()
 }
 
-/// How many messages may come: nobody needs more, and each is heard before anything else is done.
+/// How many messages may come, since each is heard before anything else is done: one for every item that was sent, and
+/// beside them as many as anybody needs.
 #[derive(Debug)]
 struct Bucket {
     left: f64,
     at: UnixMillis,
+    /// Items that were sent and may each be acknowledged: with a small window that is done at the pace of the network.
+    items: u32,
 }
 
 impl Bucket {
+    /// An item was sent that awaits acknowledgement, as up to `window` do.
+    fn earn(&mut self, window: u32) {
+        self.items = self.items.saturating_add(1).min(window);
+    }
+
     fn take(&mut self, now: UnixMillis) -> bool {
+        if self.items > 0 && !planted!(AcksRationed) {
+            self.items -= 1;
+            return true;
+        }
         #[expect(clippy::cast_precision_loss, reason = "a few seconds in milliseconds")]
         let earned = now.since(self.at) as f64 / 1_000.0 * f64::from(MESSAGES_PER_SECOND);
         (self.left, self.at) = ((self.left + earned).min(f64::from(MESSAGE_BURST)), now);

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use axum::extract::ws::Utf8Bytes;
-use passkey_accounts::protocol::{Code, UnixMillis};
+use passkey_accounts::{
+    planted,
+    protocol::{Code, UnixMillis},
+};
 
 use super::link::{End, Link, Wake};
 use crate::{limits::READ_ENTRIES, log::Entry, socket::Socket};
@@ -30,6 +33,10 @@ impl Edges {
     /// # Errors
     /// `slowConsumer` when the next entries are out of reach: skipping them would show two sign-ins in a row.
     pub fn pass(&mut self, entries: Option<&[Arc<Entry>]>) -> Result<Vec<Utf8Bytes>, Code> {
+        if entries.is_none() && planted!(ShortestSkips) {
+            self.scanned += 1;
+            return Ok(Vec::new());
+        }
         let entries = entries.ok_or(Code::SlowConsumer)?;
         if let Some(last) = entries.last() {
             self.scanned = last.seq;

@@ -10,7 +10,10 @@ use super::{
     cursor::{Cursor, Expecting, Resume},
     done::Done,
 };
-use crate::protocol::stream::{Ack, GapNext};
+use crate::{
+    planted,
+    protocol::stream::{Ack, GapNext},
+};
 
 /// Names one handing over of an item, so that its outcome is attributed to nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -97,13 +100,13 @@ struct Held {
 /// What completing an item changes.
 #[derive(Debug)]
 enum Step {
-    /// An event, the end of a snapshot, or a bookmark.
+    /// An event, the end of a snapshot, a bookmark, or a gap that says where it goes on.
     To { id: String, seq: Option<u64>, counts: bool },
     /// A page before the last: the snapshot would have to start again. Its id is good for an acknowledgement.
     Page { receipt: String },
     /// A gap that announces the state.
     State,
-    /// A gap that goes on with events.
+    /// A gap that goes on with events, wherever that is.
     Stay,
 }
 
@@ -151,6 +154,11 @@ impl Lane {
 
     /// Where a view goes on: behind what is in hand, because that is not given twice while it may still succeed.
     pub(super) fn resume(&self) -> Resume {
+        if planted!(ResumedAfterReceived)
+            && let Some(held) = self.cursor.held()
+        {
+            return Resume::After(held.to_owned());
+        }
         let mut resume = self.floor.clone();
         for held in &self.in_hand {
             match &held.step {
@@ -164,6 +172,9 @@ impl Lane {
 
     /// The connection is gone. What is in hand goes on.
     pub(super) fn lose(&mut self) {
+        if planted!(InHandForgotten) {
+            self.in_hand.clear();
+        }
         self.renew(Stage::Idle);
     }
 
@@ -181,7 +192,8 @@ impl Lane {
     /// The lease to ask the application about, if it is to be asked for its own position now: not before its handler is
     /// idle, because that may be about to move it.
     pub(super) fn try_ask(&mut self) -> Option<u64> {
-        let (Stage::Offered(offer), true, false) = (&self.stage, self.in_hand.is_empty(), self.is_asked)
+        let (Stage::Offered(offer), true, false) =
+            (&self.stage, self.in_hand.is_empty() || planted!(TakenWhileBusy), self.is_asked)
         else {
             return None;
         };
@@ -232,7 +244,7 @@ impl Lane {
 
     /// The last acknowledgement of a lane that was wanted back, once nothing of it is in hand.
     pub(super) fn try_release(&mut self, now: Duration) -> Option<Ack> {
-        if self.stage != Stage::Revoked || !self.in_hand.is_empty() {
+        if self.stage != Stage::Revoked || !(self.in_hand.is_empty() || planted!(ReleasedInHand)) {
             return None;
         }
         let id = self.flush(now).and_then(|ack| ack.id);
@@ -247,6 +259,12 @@ impl Lane {
             // Acknowledgements of what came before it would mean something else after it.
             self.generation += 1;
             self.acks.reset();
+            if planted!(GapMovesFloor) {
+                self.floor = Resume::State;
+            }
+            if planted!(GapSwallowed) {
+                return Ok(());
+            }
         }
         self.enqueue(item);
         Ok(())
@@ -329,7 +347,7 @@ impl Lane {
     }
 
     fn complete(&mut self, now: Duration, generation: u64, step: Step, capacity: usize) {
-        let is_current = generation == self.generation && self.is_ours();
+        let is_current = (generation == self.generation || planted!(GenerationIgnored)) && self.is_ours();
         match step {
             Step::To { id, seq, counts } => {
                 if let (Some(seq), true) = (seq, capacity > 0) {
@@ -353,7 +371,8 @@ impl Lane {
 
     /// The acknowledgement of what is settled and not acknowledged.
     pub(super) fn flush(&mut self, now: Duration) -> Option<Ack> {
-        let id = self.acks.take(self.floor.id())?;
+        let reached = if planted!(AckPassesUnsettled) { self.cursor.held() } else { self.floor.id() };
+        let id = self.acks.take(reached)?;
         Some(self.acks.repeat(now, self.number, Some(Some(id))))
     }
 
@@ -365,7 +384,9 @@ impl Lane {
     fn renew(&mut self, stage: Stage) {
         self.stage = stage;
         self.generation += 1;
-        self.queue.clear();
+        if !planted!(QueueKept) {
+            self.queue.clear();
+        }
         self.acks.reset();
     }
 }
@@ -374,12 +395,16 @@ impl Step {
     fn of(item: &Item) -> Self {
         match item {
             Item::Event(event) => Self::To { id: event.id.clone(), seq: Some(event.seq), counts: true },
-            Item::Snapshot(page) if page.last => Self::To { id: page.id.clone(), seq: None, counts: true },
+            Item::Snapshot(page) if page.last || planted!(PageIsPosition) => {
+                Self::To { id: page.id.clone(), seq: None, counts: true }
+            }
             Item::Snapshot(page) => Self::Page { receipt: page.id.clone() },
             Item::Bookmark(bookmark) => Self::To { id: bookmark.id.clone(), seq: None, counts: false },
-            Item::Gap(gap) => match gap.next {
-                GapNext::Snapshot => Self::State,
-                GapNext::Oldest | GapNext::Other => Self::Stay,
+            Item::Gap(gap) => match (gap.next, &gap.oldest) {
+                (GapNext::Snapshot, _) => Self::State,
+                // Acknowledged, so that the server knows that the application has heard of it.
+                (GapNext::Oldest, Some(oldest)) => Self::To { id: oldest.clone(), seq: None, counts: true },
+                (GapNext::Oldest | GapNext::Other, _) => Self::Stay,
             },
         }
     }

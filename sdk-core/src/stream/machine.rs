@@ -30,7 +30,10 @@ use super::{
     ending::Verdict,
     lane::Lane,
 };
-use crate::protocol::{Code, DecodeError, gateway::Failure, stream::Message};
+use crate::{
+    planted,
+    protocol::{Code, DecodeError, gateway::Failure, stream::Message},
+};
 
 /// What the driver is to do, in this order.
 #[derive(Debug, PartialEq, Eq)]
@@ -401,6 +404,7 @@ impl Machine {
     /// A failed item is not acknowledged. It ends the connection, so that it comes again, after a delay that grows while
     /// items keep failing.
     pub fn handle_settled(&mut self, now: Duration, token: Token, is_handled: bool) {
+        let is_handled = is_handled || planted!(FailedAcked);
         let was_full = self.is_full();
         let capacity = self.done_events;
         let Some(lane) = self.lanes.get_mut(&token.lane) else { return };

@@ -17,8 +17,14 @@ export type Code =
   | 'keyRevoked'
   | 'keyExpired'
   | 'unsupportedProtocol'
+  | 'leaseLost'
+  | 'ackTimeout'
   | 'gone'
   | 'positionMismatch'
+  | 'notFound'
+  | 'tooManyKeys'
+  | 'lastPasskey'
+  | 'idempotencyMismatch'
   | 'tooManyConnections'
   | 'unknownApp'
   | 'originNotAllowed'
@@ -38,6 +44,8 @@ export type Code =
   | 'cancelled'
   | 'notSupported'
   | 'badAddress'
+  | 'logRewritten'
+  | 'stale'
   | 'connectionLost';
 
 /** Every call of this package rejects with one of these. */
