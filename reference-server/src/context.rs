@@ -5,9 +5,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use passkey_accounts::protocol::{AppID, ConnectionID};
-use tokio::sync::watch;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use passkey_accounts::protocol::{AppID, Code, ConnectionID};
+use tokio::sync::{Notify, watch};
+use tokio_util::task::TaskTracker;
 
 use crate::{
     apps::Apps,
@@ -15,8 +15,8 @@ use crate::{
     crypto::Keyring,
     limits::MAX_BACK_END_SOCKETS_PER_APP,
     mail::Mailer,
-    routes::Site,
-    sessions::{Detached, SessionLimits},
+    routes::{ApiState, Site},
+    sessions::{Attached, Detached, SessionLimits},
     store::Store,
     stream::Consumers,
 };
@@ -29,17 +29,21 @@ pub struct Context {
     /// The database.
     pub store: Store,
     /// Keys for what is encrypted at rest.
-    pub keyring: Keyring,
+    pub keyring: Arc<Keyring>,
     /// The apps.
     pub apps: Apps,
     /// Where mail goes.
     pub mailer: Mailer,
     /// How long sessions last.
     pub session_limits: SessionLimits,
+    /// Sessions on a socket.
+    pub attached: Attached,
     /// Sessions whose socket dropped.
     pub detached: Detached,
     /// Back-end sockets, counted per app.
     pub back_ends: BackEnds,
+    /// What the HTTP API counts and remembers.
+    pub api: ApiState,
     /// Workers, grouped by consumer.
     pub consumers: Consumers,
     /// How long sockets may take to leave when the server stops, in milliseconds.
@@ -63,12 +67,15 @@ pub async fn stopped(stopping: &mut watch::Receiver<bool>) {
 
 /// The back-end sockets of each app: which key each one came with, and how to end it.
 #[derive(Debug, Default)]
-pub struct BackEnds(Mutex<HashMap<AppID, HashMap<ConnectionID, Connected>>>);
+pub struct BackEnds {
+    sockets: Mutex<HashMap<AppID, HashMap<ConnectionID, Connected>>>,
+    keys_changed: Notify,
+}
 
 #[derive(Debug)]
 struct Connected {
     key_id: String,
-    revoked: CancellationToken,
+    ending: Arc<watch::Sender<Option<Code>>>,
 }
 
 impl BackEnds {
@@ -84,9 +91,25 @@ impl BackEnds {
         if sockets.len() >= MAX_BACK_END_SOCKETS_PER_APP {
             return None;
         }
-        let revoked = CancellationToken::new();
-        sockets.insert(connection_id, Connected { key_id: key_id.to_owned(), revoked: revoked.clone() });
-        Some(BackEnd { context: Arc::clone(context), app_id, connection_id, revoked })
+        let (ending, ended) = watch::channel(None);
+        let ending = Arc::new(ending);
+        sockets.insert(connection_id, Connected { key_id: key_id.to_owned(), ending: Arc::clone(&ending) });
+        drop(apps);
+        context.back_ends.keys_changed();
+        Some(BackEnd { context: Arc::clone(context), app_id, connection_id, ended, _ending: ending })
+    }
+
+    /// Has the end of keys looked at again: a socket came with one, or one expires earlier than before.
+    pub fn keys_changed(&self) {
+        self.keys_changed.notify_one();
+    }
+
+    /// Waits for [`BackEnds::keys_changed`]; a call that came before is not lost.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when it is dropped.
+    pub async fn wait_for_keys(&self) {
+        self.keys_changed.notified().await;
     }
 
     /// How many an app has.
@@ -94,17 +117,26 @@ impl BackEnds {
         self.lock().get(&app_id).map_or(0, HashMap::len)
     }
 
-    /// Ends every socket that came with this key.
+    /// Ends every socket that came with this key, because it was taken back.
     pub fn revoke_key(&self, app_id: AppID, key_id: &str) {
+        self.end_key(app_id, key_id, Code::KeyRevoked);
+    }
+
+    /// Ends every socket that came with this key, because its time is over.
+    pub fn expire_key(&self, app_id: AppID, key_id: &str) {
+        self.end_key(app_id, key_id, Code::KeyExpired);
+    }
+
+    fn end_key(&self, app_id: AppID, key_id: &str, code: Code) {
         for socket in self.lock().get(&app_id).into_iter().flat_map(HashMap::values) {
             if socket.key_id == key_id {
-                socket.revoked.cancel();
+                socket.ending.send_replace(Some(code));
             }
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<AppID, HashMap<ConnectionID, Connected>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -114,16 +146,24 @@ pub struct BackEnd {
     context: Arc<Context>,
     app_id: AppID,
     connection_id: ConnectionID,
-    revoked: CancellationToken,
+    ended: watch::Receiver<Option<Code>>,
+    _ending: Arc<watch::Sender<Option<Code>>>,
 }
 
 impl BackEnd {
-    /// Waits until the socket's key is taken back.
+    /// Waits until the socket's key is taken back or expires, and says which: [`Code::KeyRevoked`] or
+    /// [`Code::KeyExpired`].
     ///
     /// # Cancel safety
     /// Nothing is lost when it is dropped.
-    pub async fn revoked(&self) {
-        self.revoked.cancelled().await;
+    pub async fn revoked(&self) -> Code {
+        let mut ended = self.ended.clone();
+        let code = ended.wait_for(Option::is_some).await.ok().and_then(|code| *code);
+        match code {
+            Some(code) => code,
+            // The sender lives as long as this.
+            None => std::future::pending().await,
+        }
     }
 }
 

@@ -6,6 +6,27 @@ pub const MAX_CONNECTIONS: usize = 20_000;
 /// Back-end sockets of one app at once.
 pub const MAX_BACK_END_SOCKETS_PER_APP: usize = 100;
 
+/// API keys of one app that work at once: one for each purpose, and its successor while it is rotated.
+pub const MAX_LIVE_KEYS_PER_APP: usize = 20;
+
+/// Requests to the HTTP API per second and app, on average.
+pub const API_REQUESTS_PER_SECOND: u32 = 100;
+
+/// Requests to the HTTP API that an app may make at once, before the average counts.
+pub const API_REQUEST_BURST: u32 = 300;
+
+/// Time for the body of a request, in milliseconds.
+pub const REQUEST_BODY_MS: u64 = 10_000;
+
+/// Answers that are kept for repeated `Idempotency-Key`s, per app.
+pub const IDEMPOTENT_ANSWERS_PER_APP: usize = 1_000;
+
+/// How long such an answer is kept, in milliseconds. It may hold a new API key, so not for long.
+pub const IDEMPOTENT_ANSWER_MS: u64 = 10 * 60 * 1_000;
+
+/// Entries that one request to the HTTP API goes through at most, wanted or not.
+pub const MAX_SCANNED_ENTRIES: usize = 10_000;
+
 /// Time for the TLS handshake, in milliseconds.
 pub const TLS_HANDSHAKE_MS: u64 = 10_000;
 

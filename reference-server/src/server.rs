@@ -11,12 +11,13 @@ use crate::{
     clock::Clock,
     context::{BackEnds, Context},
     crypto::Keyring,
+    key_expiry::end_expired_keys,
     limits::DRAIN_MS,
     listen::listen,
     log::Retention,
     mail::Mailer,
-    routes::{Site, router},
-    sessions::{Detached, SessionLimits},
+    routes::{ApiState, Site, router},
+    sessions::{Attached, Detached, SessionLimits},
     store::{OpenError, Store},
     stream::Consumers,
 };
@@ -88,12 +89,14 @@ impl Prepared {
         let back_ends = BackEnds::default();
         let tasks = TaskTracker::new();
         let context = Arc::new(Context {
+            api: ApiState::new(&clock),
             clock,
             store,
-            keyring,
+            keyring: Arc::new(keyring),
             apps,
             mailer,
             session_limits,
+            attached: Attached::default(),
             detached,
             back_ends,
             consumers: Consumers::default(),
@@ -106,6 +109,10 @@ impl Prepared {
             let context = Arc::clone(&context);
             async move { context.detached.sweep(&context.store, &context.clock).await }
         });
+        let expiry = tokio::spawn({
+            let context = Arc::clone(&context);
+            async move { end_expired_keys(&context).await }
+        });
         let cutter = tokio::spawn({
             let context = Arc::clone(&context);
             async move { retention.keep_cutting(&context.store, &context.clock).await }
@@ -117,7 +124,7 @@ impl Prepared {
             context.stopping.clone(),
             tasks.clone(),
         ));
-        Ok(Running { address, context, stop, tasks, accepting, housekeeping: [sweeper, cutter] })
+        Ok(Running { address, context, stop, tasks, accepting, housekeeping: [sweeper, cutter, expiry] })
     }
 }
 
@@ -131,7 +138,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     tasks: TaskTracker,
     accepting: JoinHandle<()>,
-    housekeeping: [JoinHandle<()>; 2],
+    housekeeping: [JoinHandle<()>; 3],
 }
 
 impl Running {

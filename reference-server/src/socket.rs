@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use futures_util::{SinkExt, StreamExt, stream};
-use passkey_accounts::protocol::Code;
+use passkey_accounts::protocol::{Code, gateway::EndReason};
 use tokio_tungstenite::tungstenite;
 
-use crate::limits::{MAX_WRITE_BUFFER_BYTES, READ_BUFFER_BYTES, WRITE_BUFFER_BYTES, WRITE_MS};
+use crate::{
+    clock::Clock,
+    limits::{MAX_WRITE_BUFFER_BYTES, READ_BUFFER_BYTES, WRITE_BUFFER_BYTES, WRITE_MS},
+};
 
 /// Close code of a server that restarts (RFC 6455 registry: Service Restart).
 pub const SERVICE_RESTART: u16 = 1012;
@@ -22,12 +25,16 @@ pub fn tune(upgrade: WebSocketUpgrade, max_frame_bytes: usize) -> WebSocketUpgra
         .max_frame_size(max_frame_bytes)
 }
 
+/// Close code of a conversation that has come to its end (RFC 6455 section 7.4.1).
+const NORMAL: u16 = 1000;
+
 /// A connected peer.
 #[derive(Debug)]
 pub struct Socket {
     sink: stream::SplitSink<WebSocket, Message>,
     stream: stream::SplitStream<WebSocket>,
     unflushed_bytes: usize,
+    clock: Clock,
 }
 
 /// What a peer did.
@@ -56,9 +63,9 @@ pub enum WriteError {
 
 impl Socket {
     /// Takes over an upgraded connection.
-    pub fn new(socket: WebSocket) -> Self {
+    pub fn new(socket: WebSocket, clock: Clock) -> Self {
         let (sink, stream) = socket.split();
-        Self { sink, stream, unflushed_bytes: 0 }
+        Self { sink, stream, unflushed_bytes: 0, clock }
     }
 
     /// Waits for the peer.
@@ -96,7 +103,7 @@ impl Socket {
     pub async fn feed(&mut self, text: impl Into<Utf8Bytes>) -> Result<(), WriteError> {
         let text = text.into();
         self.unflushed_bytes += text.len();
-        within(self.sink.feed(Message::Text(text))).await?;
+        within(&self.clock, self.sink.feed(Message::Text(text))).await?;
         if self.unflushed_bytes >= WRITE_BUFFER_BYTES { self.flush().await } else { Ok(()) }
     }
 
@@ -106,7 +113,7 @@ impl Socket {
     /// [`WriteError`] when the peer is gone or does not read.
     pub async fn flush(&mut self) -> Result<(), WriteError> {
         self.unflushed_bytes = 0;
-        within(self.sink.flush()).await
+        within(&self.clock, self.sink.flush()).await
     }
 
     /// Asks whether the peer is still there.
@@ -114,7 +121,7 @@ impl Socket {
     /// # Errors
     /// [`WriteError`] when the peer is gone or does not read.
     pub async fn ping(&mut self) -> Result<(), WriteError> {
-        within(self.sink.send(Message::Ping(axum::body::Bytes::new()))).await
+        within(&self.clock, self.sink.send(Message::Ping(axum::body::Bytes::new()))).await
     }
 
     /// Closes with the code's number and `{"error":"<code>"}`.
@@ -124,13 +131,22 @@ impl Socket {
         self.close_with(code.close_code(), reason.into()).await;
     }
 
+    /// Closes because the session on it was ended from elsewhere: the page may come back at once and sign in anew.
+    pub async fn close_after_end(self, reason: EndReason) {
+        let text = format!(r#"{{"ended":"{}"}}"#, reason.as_str());
+        self.close_with(NORMAL, text.into()).await;
+    }
+
     /// Closes because the server restarts.
     pub async fn close_for_restart(self) {
         self.close_with(SERVICE_RESTART, Utf8Bytes::from_static(r#"{"error":"restart"}"#)).await;
     }
 
     async fn close_with(mut self, code: u16, reason: Utf8Bytes) {
-        if within(self.sink.send(Message::Close(Some(CloseFrame { code, reason })))).await.is_err() {
+        if within(&self.clock, self.sink.send(Message::Close(Some(CloseFrame { code, reason }))))
+            .await
+            .is_err()
+        {
             return;
         }
         // Reading until the peer answers: a close over unread bytes would reset the connection and lose the frame.
@@ -142,10 +158,10 @@ impl Socket {
 /// How long to wait for the other half of a closing handshake.
 const CLOSE_WAIT: Duration = Duration::from_secs(1);
 
-async fn within<E>(write: impl Future<Output = Result<(), E>>) -> Result<(), WriteError> {
-    match tokio::time::timeout(Duration::from_millis(WRITE_MS), write).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) => Err(WriteError::Lost),
-        Err(_) => Err(WriteError::Stalled),
+async fn within<E>(clock: &Clock, write: impl Future<Output = Result<(), E>>) -> Result<(), WriteError> {
+    tokio::select! {
+        biased;
+        written = write => written.map_err(|_| WriteError::Lost),
+        () = clock.sleep_until(clock.now().plus(WRITE_MS)) => Err(WriteError::Stalled),
     }
 }

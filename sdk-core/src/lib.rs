@@ -2,11 +2,13 @@
 //!
 //! | feature | what it adds |
 //! | --- | --- |
-//! | `native` (default) | the client of a back end on tokio: [`Accounts`], the event stream |
+//! | `http` (default) | the HTTP API's client on reqwest |
+//! | `native` (default) | the client of a back end on tokio: [`Accounts`], the event stream, [`LiveSessions`] |
 //! | `sqlite` | [`SqlitePositions`]: positions in the transaction of the effect (sqlx) |
-//! | `verify` | checking assertions and evidence (aws-lc-rs) |
+//! | `verify` | checking assertions and evidence, the [witness](log::Witness) of the log (aws-lc-rs) |
 //! | `json` | the wire types in JSON, and the event stream's machine |
 //! | `web` | the browser socket |
+//! | `openapi` | OpenAPI schemas of the HTTP API's types, for servers |
 //!
 //! With none of them the crate is pure: state machines and hashes, with time and randomness as arguments.
 //!
@@ -24,6 +26,8 @@
 //! # }
 //! ```
 
+#[cfg(feature = "http")]
+pub mod api;
 pub mod ceremony;
 #[cfg(feature = "native")]
 mod client;
@@ -33,14 +37,19 @@ pub mod log;
 #[doc(hidden)]
 pub mod planted;
 pub mod protocol;
+#[cfg(feature = "native")]
+pub mod session;
 #[cfg(feature = "json")]
 pub mod stream;
 #[cfg(any(feature = "native", feature = "web"))]
 pub mod transport;
 
+#[cfg(feature = "http")]
+pub use api::{Api, ApiError};
 #[cfg(feature = "native")]
 pub use client::{
-    Accounts, BoxError, Delivery, Events, EventsBuilder, KeyProvider, Position, PositionStore, Receipt,
+    Accounts, BoxError, Delivery, Events, EventsBuilder, KeyProvider, LiveSessions, Position, PositionStore,
+    Receipt,
 };
 #[cfg(feature = "sqlite")]
 pub use client::{SaveError, SqlitePositions};

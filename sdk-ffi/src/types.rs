@@ -111,6 +111,34 @@ pub enum EventKind {
         /// The passkey is in a backup.
         backed_up: bool,
     },
+    /// An account lost a passkey.
+    PasskeyRemoved {
+        /// Whose passkey.
+        account_id: String,
+        /// The passkey.
+        passkey_id: String,
+        /// Why.
+        reason: RemovalReason,
+    },
+    /// An account is gone, with its address, its passkeys and its sessions.
+    AccountErased {
+        /// The account that is gone.
+        account_id: String,
+    },
+    /// The app got an API key.
+    ApiKeyCreated {
+        /// The key's public name.
+        key_id: String,
+        /// For people.
+        name: String,
+        /// What it may be used for, for example `events:read`.
+        scopes: Vec<String>,
+    },
+    /// An API key was taken back.
+    ApiKeyRevoked {
+        /// The key's public name.
+        key_id: String,
+    },
     /// A passkey's signature counter did not rise.
     CounterRegressed {
         /// Whose passkey.
@@ -160,6 +188,29 @@ impl From<Option<core_event::EventKind>> for EventKind {
                 aaguid: aaguid.0,
                 backed_up,
             },
+            Some(core_event::EventKind::PasskeyRemoved(core_event::PasskeyRemoved {
+                account_id,
+                passkey_id,
+                reason,
+            })) => Self::PasskeyRemoved {
+                account_id: account_id.to_string(),
+                passkey_id: passkey_id.to_string(),
+                reason: reason.into(),
+            },
+            Some(core_event::EventKind::AccountErased(core_event::AccountErased { account_id })) => {
+                Self::AccountErased { account_id: account_id.to_string() }
+            }
+            Some(core_event::EventKind::ApiKeyCreated(core_event::ApiKeyCreated {
+                key_id,
+                name,
+                scopes,
+            })) => {
+                let scopes = scopes.into_iter().map(|scope| scope.as_str().to_owned()).collect();
+                Self::ApiKeyCreated { key_id, name, scopes }
+            }
+            Some(core_event::EventKind::ApiKeyRevoked(core_event::ApiKeyRevoked { key_id })) => {
+                Self::ApiKeyRevoked { key_id }
+            }
             Some(core_event::EventKind::CounterRegressed(core_event::CounterRegressed {
                 account_id,
                 passkey_id,
@@ -171,6 +222,24 @@ impl From<Option<core_event::EventKind>> for EventKind {
                 stored,
                 received,
             },
+        }
+    }
+}
+
+/// Why a passkey was removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum RemovalReason {
+    /// A back end asked for it, with an API key.
+    BackEnd,
+    /// A newer server's reason.
+    Other,
+}
+
+impl From<core_event::RemovalReason> for RemovalReason {
+    fn from(reason: core_event::RemovalReason) -> Self {
+        match reason {
+            core_event::RemovalReason::BackEnd => Self::BackEnd,
+            core_event::RemovalReason::Other => Self::Other,
         }
     }
 }

@@ -3,13 +3,13 @@
 use std::{collections::HashMap, path::Path};
 
 use passkey_accounts::{
-    log::head::verify,
+    log::{Epoch, head::verify},
     protocol::{
         UnixMillis,
         stream::{Bookmark, GapNext, GapReason, Message},
     },
 };
-use passkey_accounts_server::log::Retention;
+use passkey_accounts_server::{log::Retention, store::Store};
 use passkey_accounts_tests::{BackEnd, Page, START, SoftwareAuthenticator, TestServer};
 use serde_json::json;
 
@@ -142,6 +142,26 @@ async fn a_restored_backup_is_noticed_by_the_hash_although_nobody_announced_it()
     // What the backup and the present have in common goes on without a word.
     let mut common = BackEnd::view(&server, json!({ "types": ["*"], "after": ids[&3] })).await;
     assert_eq!(common.event().await.seq, 4);
+}
+
+#[tokio::test]
+async fn a_restore_that_the_operator_announces_begins_a_new_epoch() {
+    let mut server = TestServer::start().await;
+    let _one = sign_up(&server, "ada").await;
+    let ids = ids(&server, 3).await;
+    server.stop().await;
+    let store = Store::open(server.directory(), server.clock().clone()).await.unwrap();
+    store.begin_epoch(server.app_id, Epoch::from_random(7)).await.unwrap();
+    drop(store);
+    server.start_again().await;
+    let mut view = BackEnd::view(&server, json!({ "types": ["*"], "after": ids[&3] })).await;
+    let Message::Gap(gap) = view.message().await else { panic!("a gap comes first") };
+    assert!(matches!(gap.reason, GapReason::Epoch), "{gap:?}");
+    let snapshot = view.snapshot().await;
+    assert_eq!((snapshot.sessions.len(), snapshot.id.get(..7)), (1, Some("0007-3-")));
+    let _two = sign_up(&server, "grace").await;
+    let event = view.event().await;
+    assert_eq!((event.seq, event.prev), (4, snapshot.id));
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -6,17 +6,26 @@
     reason = "a test stops where something is off"
 )]
 
+mod api;
+mod asyncapi;
 mod browser;
 mod ceremony;
+mod cli;
 mod connection;
+mod docs;
 mod examples;
+mod faults;
+mod live;
 mod log;
 mod python;
+mod revocation;
 mod serve;
 mod sessions;
 mod simulation;
 mod stream;
 mod threats;
+mod vectors;
 mod verification;
 mod view;
+mod witness;
 mod worker;

@@ -46,7 +46,7 @@ impl Handler for Mailbox {
     }
 }
 
-fn start_mail_server() -> (u16, mpsc::Receiver<(String, String)>) {
+pub(crate) fn start_mail_server() -> (u16, mpsc::Receiver<(String, String)>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let (mails, received) = mpsc::channel();

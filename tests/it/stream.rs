@@ -1,6 +1,6 @@
 //! The Rust client against the real server: state, tail without a seam, resume over restarts, final errors.
 
-use passkey_accounts::{Event, Events, Item, Status, protocol::event::EventKind};
+use passkey_accounts::{Accounts, Event, Events, Item, Status, protocol::event::EventKind};
 use passkey_accounts_tests::{Page, SoftwareAuthenticator, TestServer};
 
 fn events(server: &TestServer) -> passkey_accounts::EventsBuilder {
@@ -133,4 +133,63 @@ async fn an_id_that_is_none_ends_the_stream_with_a_sentence() {
     let error = stream.next().await.expect("an ending").expect_err("an error");
     assert_eq!(error.code().as_str(), "badMessage");
     assert!(error.reason().contains("\"after\" is not an id of this server"), "{error}");
+}
+
+/// A worker of everything that is kept.
+fn worker(server: &TestServer) -> Events {
+    let accounts = Accounts::connect(server.events_url(), server.api_key.clone()).expect("an address");
+    accounts.events().consumer("billing").types(["*"]).start(passkey_accounts::Start::Earliest).open()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_worker_goes_on_where_the_last_one_acknowledged() {
+    let server = TestServer::start_in_real_time().await;
+    let mut page = Page::connect(&server).await;
+    page.sign_up(&server, "ada@shop.example", &mut SoftwareAuthenticator::new([1; 32])).await;
+    let mut first = worker(&server);
+    assert_eq!(next_event(&mut first).await.name, "registered");
+    assert_eq!(next_event(&mut first).await.name, "passkeyAdded");
+    let unhandled = first.next().await.expect("it goes on").expect("nothing here is final");
+    assert!(matches!(unhandled.item(), Item::Event(event) if event.name == "loggedIn"));
+    let mut second = worker(&server);
+    let mut status = second.status();
+    status.wait_for(|status| *status == Status::Standby).await.expect("the stream is open");
+    // What was acknowledged is said before the goodbye.
+    drop(first);
+    assert_eq!(next_event(&mut second).await.name, "loggedIn");
+    assert_eq!(*status.borrow(), Status::Live);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_is_not_handed_twice_what_it_handled_before_a_restart_of_the_server() {
+    let mut server = TestServer::start_in_real_time().await;
+    let mut authenticator = SoftwareAuthenticator::new([1; 32]);
+    let mut events = worker(&server);
+    let mut page = Page::connect(&server).await;
+    page.sign_up(&server, "ada@shop.example", &mut authenticator).await;
+    page.sign_out().await;
+    let mut seqs = Vec::new();
+    for _ in 0..4 {
+        seqs.push(next_event(&mut events).await.seq);
+    }
+    server.restart().await;
+    let mut page = Page::connect(&server).await;
+    page.sign_in("ada@shop.example", &mut authenticator).await;
+    page.sign_out().await;
+    for _ in 0..2 {
+        seqs.push(next_event(&mut events).await.seq);
+    }
+    assert_eq!(seqs, [1, 2, 3, 4, 5, 6]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_window_holds_nothing_up() {
+    let server = TestServer::start_in_real_time().await;
+    let mut stream = events(&server).window(1).open();
+    assert!(matches!(next(&mut stream).await, Item::Snapshot(page) if page.last));
+    let mut page = Page::connect(&server).await;
+    page.sign_up(&server, "ada@shop.example", &mut SoftwareAuthenticator::new([1; 32])).await;
+    for name in ["registered", "passkeyAdded", "loggedIn"] {
+        assert_eq!(next_event(&mut stream).await.name, name);
+    }
 }

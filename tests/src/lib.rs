@@ -6,12 +6,18 @@
     reason = "a test stops where something is off"
 )]
 
+pub mod audit;
 mod authenticator;
 mod back_end;
 pub mod build;
+pub mod chaos;
 pub mod chromium;
+pub mod consumer;
+pub mod crowd;
 mod draft;
 mod example;
+mod http;
+pub mod installation;
 mod page;
 mod server;
 pub mod simulation;
@@ -23,5 +29,6 @@ pub use draft::{
     text as cbor_text,
 };
 pub use example::Example;
+pub use http::{Answer, Http};
 pub use page::{Closed, Page, PageKey};
 pub use server::{START, TestServer};

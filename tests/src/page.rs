@@ -104,7 +104,7 @@ impl Page {
         request.headers_mut().insert(header::ORIGIN, HeaderValue::from_str(origin)?);
         request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
         let (mut socket, _) = connect_async_tls_with_config(request, None, true, tls).await?;
-        let first = socket.next().await.expect("the server speaks first")?;
+        let first = socket.next().await.ok_or(tungstenite::Error::ConnectionClosed)??;
         let Ok((None, ServerMessage::Hello(hello))) = ServerMessage::decode(first.to_text()?) else {
             panic!("not a hello: {first}");
         };
@@ -142,12 +142,21 @@ impl Page {
 
     /// Asks and reads the answer.
     pub async fn ask(&mut self, message: ClientMessage) -> ServerMessage {
+        self.try_ask(message).await.expect("the server answers")
+    }
+
+    /// Asks and reads the answer.
+    ///
+    /// # Errors
+    /// How the connection ended instead.
+    pub async fn try_ask(&mut self, message: ClientMessage) -> Result<ServerMessage, Closed> {
         let id = self.next_id;
         self.next_id += 1;
-        self.send_text(message.encode(Some(id))).await;
-        let (answered, reply) = self.hear().await.expect("the server answers");
+        let sent = self.socket.send(Message::text(message.encode(Some(id)))).await;
+        sent.map_err(|_| (1006, String::new()))?;
+        let (answered, reply) = self.hear().await?;
         assert_eq!(answered, Some(id), "the answer repeats the request's id: {reply:?}");
-        reply
+        Ok(reply)
     }
 
     /// Asks something that must fail, and returns the code.
@@ -228,6 +237,51 @@ impl Page {
         signed_in(self.finish(&ceremony, credential).await)
     }
 
+    /// Signs up where the server may vanish at any moment.
+    ///
+    /// # Errors
+    /// How the connection ended instead.
+    pub async fn try_sign_up(
+        &mut self,
+        email: &str,
+        authenticator: &mut SoftwareAuthenticator,
+        mailed_code: impl FnOnce() -> Option<String>,
+    ) -> Result<Session, Closed> {
+        let sent = self.try_ask(ClientMessage::SignUpBegin(self.begin(email))).await?;
+        assert!(matches!(sent, ServerMessage::CodeSent(_)), "{sent:?}");
+        let code = mailed_code().expect("a code was mailed");
+        let reply = self.try_ask(ClientMessage::SignUpVerify(Verify { code })).await?;
+        let ServerMessage::CeremonyCreate(ceremony) = reply else {
+            panic!("expected a ceremony, got {reply:?}")
+        };
+        let credential =
+            authenticator.register(&ceremony.public_key.0, &self.origin).expect("a passkey is made");
+        self.try_finish(&ceremony, credential).await
+    }
+
+    /// Signs in where the server may vanish at any moment.
+    ///
+    /// # Errors
+    /// How the connection ended instead.
+    pub async fn try_sign_in(
+        &mut self,
+        email: &str,
+        authenticator: &mut SoftwareAuthenticator,
+    ) -> Result<Session, Closed> {
+        let reply = self.try_ask(ClientMessage::SignInBegin(self.begin(email))).await?;
+        let ServerMessage::CeremonyGet(ceremony) = reply else {
+            panic!("expected a ceremony, got {reply:?}")
+        };
+        let credential =
+            authenticator.sign_in(&ceremony.public_key.0, &self.origin).expect("a passkey answers");
+        self.try_finish(&ceremony, credential).await
+    }
+
+    async fn try_finish(&mut self, ceremony: &Ceremony, credential: String) -> Result<Session, Closed> {
+        let finish = Finish { ceremony_id: ceremony.ceremony_id, credential: RawJson(credential) };
+        Ok(signed_in(self.try_ask(ClientMessage::CeremonyFinish(finish)).await?))
+    }
+
     /// Signs out.
     pub async fn sign_out(&mut self) -> ServerMessage {
         self.ask(ClientMessage::SignOut).await
@@ -235,9 +289,13 @@ impl Page {
 
     /// Tries to take a session over with `key`.
     pub async fn resume(&mut self, session_id: SessionID, key: &PageKey) -> ServerMessage {
+        self.ask(self.resuming(session_id, key)).await
+    }
+
+    /// What a page says to take a session over with `key`.
+    pub fn resuming(&self, session_id: SessionID, key: &PageKey) -> ClientMessage {
         let input = resume_signing_input(session_id, &self.origin, &self.hello.nonce.0);
-        let signature = Base64Url(key.sign(&input));
-        self.ask(ClientMessage::SessionResume(Resume { session_id, signature })).await
+        ClientMessage::SessionResume(Resume { session_id, signature: Base64Url(key.sign(&input)) })
     }
 
     /// Lets time pass on the server's clock while this page answers the server's pings.

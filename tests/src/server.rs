@@ -4,9 +4,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use passkey_accounts::{
     log::Epoch,
-    protocol::{AppID, UnixMillis, gateway::Policy},
+    protocol::{AccountID, AppID, PasskeyID, Scope, UnixMillis, gateway::Policy},
 };
 use passkey_accounts_server::{
+    accounts::Passkey,
     apps::App,
     clock::{Clock, make_random},
     context::Context,
@@ -17,7 +18,9 @@ use passkey_accounts_server::{
     routes::{Mode, Site},
     server::{Prepared, Running, Settings},
     sessions::SessionLimits,
+    store::NewKeyRow,
 };
+use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
@@ -31,6 +34,7 @@ pub struct TestServer {
     directory: TempDir,
     clock: Clock,
     session_limits: SessionLimits,
+    mode: Mode,
     drain_ms: u64,
     address: SocketAddr,
     /// The app that tests sign in to.
@@ -50,13 +54,23 @@ impl TestServer {
         Self::start_with(Clock::System, SessionLimits::default()).await
     }
 
+    /// A server that runs for developers, or for people.
+    pub async fn start_in(mode: Mode) -> Self {
+        Self::start_as(Clock::manual(START), SessionLimits::default(), mode).await
+    }
+
     /// A server with these settings.
     pub async fn start_with(clock: Clock, session_limits: SessionLimits) -> Self {
+        Self::start_as(clock, session_limits, Mode::Dev).await
+    }
+
+    async fn start_as(clock: Clock, session_limits: SessionLimits, mode: Mode) -> Self {
         let mut server = Self {
             running: None,
             directory: TempDir::new().expect("a temporary folder can be made"),
             clock,
             session_limits,
+            mode,
             drain_ms: 0,
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             app_id: AppID::from_bytes(make_random()),
@@ -97,7 +111,7 @@ impl TestServer {
                 .expect("the key is stored");
             self.api_key = key.reveal().to_owned();
         }
-        let site = Site::new(Mode::Dev, &self.origin())
+        let site = Site::new(self.mode, &self.origin())
             .with_app(self.app_id, "Test Shop")
             .with_api_key(&self.api_key);
         self.running = Some(prepared.start(listener, site).await.expect("the server starts"));
@@ -169,6 +183,57 @@ impl TestServer {
     pub fn mailed_code(&self, email: &str) -> Option<String> {
         let Mailer::Outbox(outbox) = &self.context().mailer else { return None };
         outbox.mails().into_iter().find(|mail| mail.to == email).map(|mail| mail.code)
+    }
+
+    /// Makes another app on this server, with a key of its own that has every scope.
+    pub async fn make_app(&self) -> (AppID, ApiKey) {
+        let app_id = AppID::from_bytes(make_random());
+        let origins = vec![self.origin().parse().expect("localhost is an origin")];
+        let app = App::new(app_id, "Other Shop".into(), "localhost".into(), origins, Policy::Strict);
+        let epoch = Epoch::from_random(u32::from_be_bytes(make_random()));
+        let store = &self.context().store;
+        store.create_app(app.expect("the app is valid"), epoch).await.expect("the app is stored");
+        let key = ApiKey::new(KeyEnvironment::Live, &make_random());
+        store.create_key(app_id, &key, "other".into(), None).await.expect("the key is stored");
+        (app_id, key)
+    }
+
+    /// Makes another API key of the app, for these things only.
+    pub async fn make_key_for(&self, scopes: &[Scope]) -> ApiKey {
+        let key = ApiKey::new(KeyEnvironment::Live, &make_random());
+        let (app_id, scopes) = (self.app_id, scopes.to_vec());
+        let new = NewKeyRow { app_id, key: key.clone(), name: "scoped".into(), scopes, expires_at: None };
+        self.context().store.issue_key(new).await.expect("the key is stored");
+        key
+    }
+
+    /// Gives an account another passkey, which nobody has: a copy of its first with another credential id.
+    pub async fn add_passkey(&self, account_id: AccountID) -> PasskeyID {
+        let context = self.context();
+        let rows = context.store.passkeys(self.app_id, account_id).await.expect("passkeys can be read");
+        let row = rows.first().expect("the account has a passkey");
+        let mut passkey =
+            Passkey::open(&context.keyring, self.app_id, account_id, row.passkey_id, &row.sealed)
+                .expect("the row opens");
+        passkey.credential_id = make_random::<32>().to_vec();
+        let passkey_id = PasskeyID::from_bytes(make_random());
+        let index = context.keyring.derive_credential_index(self.app_id, &passkey.credential_id);
+        let path = self.directory.path().join("accounts.sqlite");
+        let mut database = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(path))
+            .await
+            .expect("the database opens");
+        sqlx::query("INSERT INTO passkeys (passkey_id, app_id, account_id, credential_index, sealed, created_ms) VALUES (?, ?, ?, ?, ?, ?)")
+            .bind(passkey_id.as_bytes().as_slice())
+            .bind(self.app_id.as_bytes().as_slice())
+            .bind(account_id.as_bytes().as_slice())
+            .bind(index.as_slice())
+            .bind(passkey.seal(&context.keyring, self.app_id, account_id, passkey_id))
+            .bind(i64::try_from(row.created_at.0 + 1).expect("times are small"))
+            .execute(&mut database)
+            .await
+            .expect("the row is stored");
+        database.close().await.expect("the database closes");
+        passkey_id
     }
 
     /// Makes another API key of the app; it works until `expires_at`.

@@ -20,16 +20,31 @@ pub struct SignIn {
     pub regressed: Option<(u32, u32)>,
 }
 
+/// Why a session was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum SignInError {
+    /// The passkey, or its whole account, was removed since the challenge was made.
+    #[error("the passkey was removed")]
+    PasskeyGone,
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// Opens the session.
 ///
 /// # Errors
-/// [`StoreError`]; nothing is stored then.
-pub async fn sign_in(store: &Store, sign_in: SignIn) -> Result<Arc<Session>, StoreError> {
+/// [`SignInError`]; nothing is stored then.
+pub async fn sign_in(store: &Store, sign_in: SignIn) -> Result<Arc<Session>, SignInError> {
     let SignIn { opening, passkey_sealed, regressed } = sign_in;
     store
         .write(move |write| {
             Box::pin(async move {
                 let Session { app_id, account_id, passkey_id, .. } = opening.session;
+                // Minutes may lie between challenge and answer: a passkey that was removed meanwhile opens nothing.
+                if !write.has_passkey(app_id, account_id, passkey_id).await? {
+                    return Err(SignInError::PasskeyGone);
+                }
                 if let Some(sealed) = passkey_sealed {
                     write.update_passkey(passkey_id, &sealed).await?;
                 }
@@ -37,7 +52,7 @@ pub async fn sign_in(store: &Store, sign_in: SignIn) -> Result<Arc<Session>, Sto
                     let event = CounterRegressed { account_id, passkey_id, stored, received };
                     write.append(app_id, &EventKind::CounterRegressed(event))?;
                 }
-                open(write, opening)
+                Ok(open(write, opening)?)
             })
         })
         .await

@@ -3,40 +3,63 @@
 use clap::{Subcommand, ValueEnum};
 use passkey_accounts::{
     log::Epoch,
-    protocol::{AppID, gateway::Policy},
+    protocol::{AppID, gateway::Policy, http::AppInfo},
 };
 
-use super::{DataDirectory, Outcome};
+use super::{
+    Outcome,
+    place::{DATA_DIRECTORY, Place, Target},
+    print,
+};
 use crate::{
     apps::{App, Origin},
     clock::{Clock, make_random},
     store::Store,
 };
 
-/// Make and list apps. Stop the server first.
+/// Make, list and show apps. Making and listing is for the data folder of a server that is stopped.
 #[derive(Debug, Subcommand)]
 pub enum AppCommand {
     /// Make an app and print its id
     Create {
-        #[command(flatten)]
-        data: DataDirectory,
+        /// The folder of the database
+        #[arg(long, default_value = DATA_DIRECTORY, value_name = "FOLDER")]
+        data_dir: std::path::PathBuf,
         /// For people
         #[arg(long)]
         name: String,
         /// The domain that its passkeys belong to, for example shop.example
         #[arg(long)]
         rp_id: String,
-        /// Where its pages are, for example https://shop.example; may be given more than once
+        /// Where its pages are, for example <https://shop.example>; may be given more than once
         #[arg(long = "origin", required = true)]
         origins: Vec<Origin>,
         /// strict: asks for passkeys that are not discoverable; recoverable: for ones that show in the platform's list
         #[arg(long, value_enum, default_value_t)]
         policy: PolicyArgument,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// List the apps
     List {
+        /// The folder of the database
+        #[arg(long, default_value = DATA_DIRECTORY, value_name = "FOLDER")]
+        data_dir: std::path::PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show an app: the one that the key speaks for, or one of the data folder
+    Show {
         #[command(flatten)]
-        data: DataDirectory,
+        place: Place,
+        /// Which one, in a data folder
+        #[arg(long)]
+        app: Option<AppID>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -53,24 +76,79 @@ pub enum PolicyArgument {
 impl AppCommand {
     pub(super) async fn run(self) -> Outcome {
         match self {
-            Self::Create { data, name, rp_id, origins, policy } => {
+            Self::Create { data_dir, name, rp_id, origins, policy, json } => {
                 let policy = match policy {
                     PolicyArgument::Strict => Policy::Strict,
                     PolicyArgument::Recoverable => Policy::Recoverable,
                 };
                 let app = App::new(AppID::from_bytes(make_random()), name, rp_id, origins, policy)?;
-                let app_id = app.app_id;
-                let store = Store::open(&data.data_dir, Clock::System).await?;
+                let (app_id, info) = (app.app_id, info(&app));
+                let store = Store::open(&data_dir, Clock::System).await?;
                 store.create_app(app, Epoch::from_random(u32::from_be_bytes(make_random()))).await?;
-                println!("{app_id}");
+                if json { print::json(&info)? } else { println!("{app_id}") }
             }
-            Self::List { data } => {
-                for app in Store::open(&data.data_dir, Clock::System).await?.apps().await? {
-                    let origins: Vec<_> = app.origins.iter().map(Origin::as_str).collect();
-                    println!("{}  {}  {}  {}", app.app_id, app.name, app.rp_id, origins.join(" "));
-                }
+            Self::List { data_dir, json } => {
+                let apps = Store::open(&data_dir, Clock::System).await?.apps().await?;
+                show(&apps.iter().map(info).collect::<Vec<_>>(), json)?;
+            }
+            Self::Show { place, app, json } => {
+                let shown = match place.target()? {
+                    Target::Server(api) => api.app().await?,
+                    Target::Folder(folder) => find(&Store::open(&folder, Clock::System).await?, app).await?,
+                };
+                if json { print::json(&shown)? } else { show(&[shown], false)? }
             }
         }
         Ok(())
+    }
+}
+
+/// The app that is meant: the one named, or the only one.
+pub(super) async fn find(
+    store: &Store,
+    wanted: Option<AppID>,
+) -> Result<AppInfo, Box<dyn std::error::Error>> {
+    let apps = store.apps().await?;
+    match (wanted, apps.as_slice()) {
+        (None, [only]) => Ok(info(only)),
+        (None, []) => Err("there is no app yet; make one with: passkey-accounts app create --help".into()),
+        (None, _) => {
+            Err("there are several apps; say which one with --app, see: passkey-accounts app list".into())
+        }
+        (Some(wanted), apps) => match apps.iter().find(|app| app.app_id == wanted) {
+            Some(app) => Ok(info(app)),
+            None => Err(format!("there is no app {wanted}; see: passkey-accounts app list").into()),
+        },
+    }
+}
+
+fn show(apps: &[AppInfo], json: bool) -> Result<(), serde_json::Error> {
+    if json {
+        return print::json(&apps);
+    }
+    let row = |app: &AppInfo| {
+        let policy = match app.policy {
+            Policy::Strict => "strict",
+            Policy::Recoverable => "recoverable",
+        };
+        vec![
+            app.app_id.to_string(),
+            app.name.clone(),
+            app.rp_id.clone(),
+            app.origins.join(" "),
+            policy.to_owned(),
+        ]
+    };
+    print::table(&["app", "name", "domain", "origins", "policy"], apps.iter().map(row));
+    Ok(())
+}
+
+fn info(app: &App) -> AppInfo {
+    AppInfo {
+        app_id: app.app_id,
+        name: app.name.clone(),
+        rp_id: app.rp_id.clone(),
+        origins: app.origins.iter().map(Origin::as_str).map(str::to_owned).collect(),
+        policy: app.policy,
     }
 }

@@ -1,67 +1,168 @@
 //! `passkey-accounts key`: API keys of an app.
 
-use clap::Subcommand;
-use passkey_accounts::protocol::AppID;
+use std::time::Duration;
 
-use super::{DataDirectory, Outcome};
+use clap::Subcommand;
+use passkey_accounts::protocol::{
+    AppID, Scope,
+    http::{CreatedKey, DEFAULT_OVERLAP_MS, NewKey},
+};
+
+use super::{
+    Outcome, app,
+    place::{Place, Target},
+    print,
+};
 use crate::{
     clock::{Clock, make_random},
     keys::{ApiKey, KeyEnvironment},
-    store::Store,
+    store::{KeyRow, NewKeyRow, Store},
 };
 
-/// Make and revoke API keys. Stop the server first.
+/// Make, rotate, revoke and list API keys, on a running server or in the data folder of a stopped one.
 #[derive(Debug, Subcommand)]
 pub enum KeyCommand {
     /// Make a key and print it, once: only its hash is stored
     Create {
         #[command(flatten)]
-        data: DataDirectory,
-        /// The app that it speaks for
+        place: Place,
+        /// The app that it speaks for, in a data folder with several
         #[arg(long)]
-        app: AppID,
+        app: Option<AppID>,
         /// What it is for, for people
         #[arg(long, default_value = "")]
         name: String,
+        /// What it may be used for, separated by commas: events:read, audit:read, sessions:read, sessions:write,
+        /// accounts:read, accounts:write, keys:write. Default: all, or what the key that asks may
+        #[arg(long, value_delimiter = ',')]
+        scopes: Vec<Scope>,
         /// After this many days it stops working
         #[arg(long)]
         days: Option<u64>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
-    /// Take a key back
-    Revoke {
+    /// Make a key like another one, which still works for a while
+    Rotate {
         #[command(flatten)]
-        data: DataDirectory,
+        place: Place,
         /// The key's public name: the part after pa_live_
         id: String,
+        /// How long the old one still works, in hours
+        #[arg(long, default_value_t = DEFAULT_OVERLAP_MS / HOUR_MS)]
+        overlap_hours: u64,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take a key back: it stops working, and a running server closes its sockets
+    Revoke {
+        #[command(flatten)]
+        place: Place,
+        /// The key's public name: the part after pa_live_
+        id: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the keys of an app, without their secrets
+    List {
+        #[command(flatten)]
+        place: Place,
+        /// The app, in a data folder with several
+        #[arg(long)]
+        app: Option<AppID>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 
-const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+const HOUR_MS: u64 = 60 * 60 * 1_000;
+const DAY_MS: u64 = 24 * HOUR_MS;
 
 impl KeyCommand {
     pub(super) async fn run(self) -> Outcome {
         match self {
-            Self::Create { data, app, name, days } => {
-                let store = Store::open(&data.data_dir, Clock::System).await?;
-                if store.logs().tail(app).is_none() {
-                    return Err(format!("there is no app {app}; see: passkey-accounts app list").into());
-                }
-                let key = ApiKey::new(KeyEnvironment::Live, &make_random());
+            Self::Create { place, app, name, scopes, days, json } => {
                 let expires_at = days.map(|days| Clock::System.now().plus(days.saturating_mul(DAY_MS)));
-                store.create_key(app, &key, name, expires_at).await?;
-                println!("{}", key.reveal());
+                let created = match place.target()? {
+                    Target::Server(api) => {
+                        let scopes = (!scopes.is_empty()).then_some(scopes);
+                        api.create_key(&NewKey { name, scopes, expires_at }).await?
+                    }
+                    Target::Folder(folder) => {
+                        let store = Store::open(&folder, Clock::System).await?;
+                        let app_id = app::find(&store, app).await?.app_id;
+                        let scopes = if scopes.is_empty() { Scope::ALL.to_vec() } else { scopes };
+                        let key = make_key();
+                        let new = NewKeyRow { app_id, key: key.clone(), name, scopes, expires_at };
+                        created(&key, &store.issue_key(new).await?)
+                    }
+                };
+                show(&created, json)?;
             }
-            Self::Revoke { data, id } => {
-                let store = Store::open(&data.data_dir, Clock::System).await?;
-                if !store.revoke_key(&id).await? {
-                    return Err(format!(
-                        "there is no key {id}; give the part after pa_live_, up to the next _"
-                    )
-                    .into());
+            Self::Rotate { place, id, overlap_hours, json } => {
+                let overlap_ms = overlap_hours.saturating_mul(HOUR_MS);
+                let created = match place.target()? {
+                    Target::Server(api) => api.rotate_key(&id, Duration::from_millis(overlap_ms)).await?,
+                    Target::Folder(folder) => {
+                        let store = Store::open(&folder, Clock::System).await?;
+                        let old = store.key(&id).await?.ok_or_else(|| no_key(&id))?;
+                        let key = make_key();
+                        created(&key, &store.rotate_key(old.app_id, id, key.clone(), overlap_ms).await?)
+                    }
+                };
+                show(&created, json)?;
+            }
+            Self::Revoke { place, id, json } => {
+                match place.target()? {
+                    Target::Server(api) => api.revoke_key(&id).await?,
+                    Target::Folder(folder) => {
+                        if !Store::open(&folder, Clock::System).await?.revoke_key(&id).await? {
+                            return Err(no_key(&id).into());
+                        }
+                    }
                 }
-                println!("revoked {id}");
+                if json {
+                    print::json(&serde_json::json!({ "revoked": id }))?;
+                } else {
+                    println!("revoked {id}");
+                }
+            }
+            Self::List { place, app, json } => {
+                let keys = match place.target()? {
+                    Target::Server(api) => api.keys().await?,
+                    Target::Folder(folder) => {
+                        let store = Store::open(&folder, Clock::System).await?;
+                        let app_id = app::find(&store, app).await?.app_id;
+                        store.keys_of(app_id).await?.iter().map(KeyRow::info).collect()
+                    }
+                };
+                if json { print::json(&keys)? } else { print::keys(&keys) }
             }
         }
         Ok(())
     }
+}
+
+fn make_key() -> ApiKey {
+    ApiKey::new(KeyEnvironment::Live, &make_random())
+}
+
+fn created(key: &ApiKey, row: &KeyRow) -> CreatedKey {
+    CreatedKey { api_key: key.reveal().to_owned(), key: row.info() }
+}
+
+fn show(created: &CreatedKey, json: bool) -> Result<(), serde_json::Error> {
+    if json {
+        return print::json(created);
+    }
+    println!("{}", created.api_key);
+    Ok(())
+}
+
+fn no_key(id: &str) -> String {
+    format!("there is no key {id}; give the part after pa_live_, up to the next _")
 }

@@ -1,11 +1,17 @@
-//! The command line: `dev`, `serve`, `app`, `key`.
+//! The command line.
 
 mod app;
 mod dev;
+mod forward;
 mod key;
+mod listen;
+mod log;
+mod place;
+mod print;
 mod serve;
+mod trigger;
 
-use std::{error::Error, path::PathBuf, process::ExitCode};
+use std::{error::Error, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
@@ -24,20 +30,19 @@ enum Command {
     Dev(dev::Dev),
     /// Start for real, from a configuration file, the environment and flags
     Serve(serve::Serve),
-    /// Make and list apps
+    /// Make, list and show apps
     #[command(subcommand)]
     App(app::AppCommand),
-    /// Make and revoke API keys
+    /// Make, rotate, revoke and list API keys
     #[command(subcommand)]
     Key(key::KeyCommand),
-}
-
-/// Where the database is, for commands that work on it while no server runs.
-#[derive(Debug, Clone, clap::Args)]
-struct DataDirectory {
-    /// The folder of the database
-    #[arg(long, default_value = "passkey-accounts-data", value_name = "FOLDER")]
-    data_dir: PathBuf,
+    /// Print events as they come, and forward them to a URL
+    Listen(listen::Listen),
+    /// Make a test account sign in or out on a dev server
+    Trigger(trigger::Trigger),
+    /// Export an app's log into a file, and verify one
+    #[command(subcommand)]
+    Log(log::LogCommand),
 }
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -51,6 +56,9 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Serve(serve) => serve.run().await,
         Command::App(command) => command.run().await,
         Command::Key(command) => command.run().await,
+        Command::Listen(listen) => listen.run().await,
+        Command::Trigger(trigger) => trigger.run().await,
+        Command::Log(command) => command.run().await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use passkey_accounts::protocol::{CeremonyID, Code, UnixMillis, gateway::SessionKey};
+use passkey_accounts::protocol::{
+    CeremonyID, Code, UnixMillis,
+    gateway::{EndReason, SessionKey},
+};
 use subtle::ConstantTimeEq;
 
 use crate::{
     ceremony::PendingCeremony,
     crypto::Email,
     limits::{MAX_CODE_TRIES, MAX_CODES_PER_CONNECTION, MAX_UNEXPECTED},
-    sessions::Session,
+    sessions::{Carried, Session},
 };
 
 /// Where the conversation on one connection stands.
@@ -26,7 +29,7 @@ enum State {
     Open,
     CodeSent(PendingCode),
     Challenged(Box<PendingCeremony>),
-    SignedIn(Arc<Session>),
+    SignedIn(Carried),
 }
 
 /// A sign-up that waits for the mailed code.
@@ -48,7 +51,7 @@ impl Conversation {
     /// The session that this connection carries.
     pub const fn session(&self) -> Option<&Arc<Session>> {
         match &self.state {
-            State::SignedIn(session) => Some(session),
+            State::SignedIn(carried) => Some(carried.session()),
             State::Open | State::CodeSent(_) | State::Challenged(_) => None,
         }
     }
@@ -134,14 +137,25 @@ impl Conversation {
     }
 
     /// A session is open on this connection.
-    pub fn signed_in(&mut self, session: Arc<Session>) {
-        self.state = State::SignedIn(session);
+    pub fn signed_in(&mut self, carried: Carried) {
+        self.state = State::SignedIn(carried);
+    }
+
+    /// Waits until the session that this connection carries is ended from elsewhere.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when it is dropped.
+    pub async fn ended(&mut self) -> EndReason {
+        match &mut self.state {
+            State::SignedIn(carried) => carried.ended().await,
+            State::Open | State::CodeSent(_) | State::Challenged(_) => std::future::pending().await,
+        }
     }
 
     /// Takes the session off this connection.
     pub fn take_session(&mut self) -> Option<Arc<Session>> {
         match std::mem::take(&mut self.state) {
-            State::SignedIn(session) => Some(session),
+            State::SignedIn(carried) => Some(Arc::clone(carried.session())),
             other => {
                 self.state = other;
                 None

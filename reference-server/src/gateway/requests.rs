@@ -19,7 +19,7 @@ use super::{
     socket::Page,
 };
 use crate::{
-    accounts::{KnownAccount, RegisterError, register, sign_in},
+    accounts::{KnownAccount, RegisterError, SignInError, register, sign_in},
     ceremony::{Asking, ChallengeRandom, Finishing, PendingCeremony, Purpose, is_on_curve, make_ceremony},
     clock::make_random,
     context::Context,
@@ -149,10 +149,13 @@ async fn ceremony_finish(
         }
         Purpose::SignIn(known) => {
             let verified = finishing.sign_in(&credential, known, session_key).map_err(refused)?;
-            sign_in(&page.context.store, verified).await.map_err(internal)?
+            sign_in(&page.context.store, verified).await.map_err(|error| match error {
+                SignInError::PasskeyGone => refused(error.to_string()),
+                SignInError::Store(error) => internal(error),
+            })?
         }
     };
-    Ok(signed_in(conversation, session))
+    signed_in(page, conversation, session)
 }
 
 /// Takes a detached session over. Only its key can sign this connection's nonce, and only from the same origin.
@@ -172,7 +175,7 @@ fn session_resume(
                 .is_ok()
     };
     let session = page.context.detached.take(resume.session_id, is_holder).ok_or(Code::SessionGone)?;
-    Ok(signed_in(conversation, session))
+    signed_in(page, conversation, session)
 }
 
 async fn sign_out(page: &Page, conversation: &mut Conversation) -> Result<ServerMessage, Code> {
@@ -183,10 +186,19 @@ async fn sign_out(page: &Page, conversation: &mut Conversation) -> Result<Server
     Ok(ServerMessage::SignedOut(SignedOut { reason: EndReason::User }))
 }
 
-fn signed_in(conversation: &mut Conversation, session: Arc<Session>) -> ServerMessage {
+fn signed_in(
+    page: &Page,
+    conversation: &mut Conversation,
+    session: Arc<Session>,
+) -> Result<ServerMessage, Code> {
     let for_page = session.for_page();
-    conversation.signed_in(session);
-    ServerMessage::SignedIn(SignedIn { session: for_page })
+    let carried = page.context.attached.attach(session);
+    // Attached first, asked then: a revocation that did not find the session here has ended it before this.
+    if !sessions::is_open(&page.context.store, carried.session()) {
+        return Err(Code::SessionGone);
+    }
+    conversation.signed_in(carried);
+    Ok(ServerMessage::SignedIn(SignedIn { session: for_page }))
 }
 
 fn check(begin: Begin) -> Result<(Email, SessionKey), Code> {

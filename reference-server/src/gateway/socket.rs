@@ -64,6 +64,8 @@ enum End {
     Lost,
     /// We close it, for this reason.
     Refused(Code),
+    /// The session on it was ended from elsewhere, and the page has been told.
+    SessionEnded(EndReason),
     /// The server stops.
     Restart,
 }
@@ -87,6 +89,7 @@ pub async fn converse(page: Page, mut socket: Socket) {
     }
     match end {
         End::Refused(code) => socket.close(code, None).await,
+        End::SessionEnded(reason) => socket.close_after_end(reason).await,
         End::Restart => socket.close_for_restart().await,
         End::PageClosed | End::Lost => {}
     }
@@ -101,6 +104,7 @@ async fn exchange(page: &Page, socket: &mut Socket, conversation: &mut Conversat
     let mut max_frame_bytes = MAX_FIRST_FRAME_BYTES;
     socket.send(page.hello().encode(None)).await?;
     loop {
+        let next = timers.next(conversation.session());
         tokio::select! {
             heard = socket.hear() => {
                 let now = clock.now();
@@ -122,7 +126,12 @@ async fn exchange(page: &Page, socket: &mut Socket, conversation: &mut Conversat
                     Heard::Lost => return Err(End::Lost),
                 }
             }
-            () = clock.sleep_until(timers.next(conversation.session())) => {
+            reason = conversation.ended() => {
+                conversation.take_session();
+                socket.send(ServerMessage::SignedOut(SignedOut { reason }).encode(None)).await?;
+                return Err(End::SessionEnded(reason));
+            }
+            () = clock.sleep_until(next) => {
                 on_time(page, socket, conversation, &mut timers).await?;
             }
             () = stopped(&mut stopping) => {
@@ -220,7 +229,8 @@ async fn leave(context: &Context, session: Arc<Session>, end: End) {
     match end {
         // The page closed or was left: its key is gone with it.
         End::PageClosed => end_or_retry(context, session, EndReason::PageGone).await,
-        End::Lost | End::Refused(_) => {
+        // `SessionEnded` takes the session off before; if a new one came since, it can be resumed.
+        End::Lost | End::Refused(_) | End::SessionEnded(_) => {
             context.detached.insert(session, context.clock.now(), EndReason::ConnectionLost);
         }
         // The row stays: the next server to open the database lets it wait for its key.

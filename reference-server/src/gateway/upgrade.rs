@@ -51,6 +51,7 @@ pub async fn upgrade(
     }
     let sockets = context.sockets.clone();
     tune(upgrade, gateway::MAX_CLIENT_FRAME_BYTES).on_upgrade(move |socket| {
-        sockets.track_future(converse(Page::new(context, app, origin), Socket::new(socket)))
+        let socket = Socket::new(socket, context.clock.clone());
+        sockets.track_future(converse(Page::new(context, app, origin), socket))
     })
 }

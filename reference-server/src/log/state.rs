@@ -83,6 +83,14 @@ impl LogState {
         self.start = start;
     }
 
+    /// A backup was restored: the log goes on from its head in a new lineage. What came before is no longer told, because
+    /// ids of the old lineage would say that it is the same history.
+    pub fn begin_epoch(&mut self, epoch: Epoch) {
+        self.epoch = epoch;
+        self.head = Place::new(epoch, self.head.id.seq, self.head.hash);
+        self.start = self.head;
+    }
+
     /// Whether a reader can go on after `position`, where `stored` is the hash of the entry with that number, if it is
     /// kept. Checked on every use: a position from before a restored backup must never be continued in silence.
     ///
@@ -112,6 +120,11 @@ impl LogState {
     /// The open sessions in the order of their ids.
     pub fn sessions(&self) -> &OrdMap<SessionID, Arc<Session>> {
         &self.sessions
+    }
+
+    /// How many sessions of an account are open.
+    pub fn account_sessions(&self, account_id: AccountID) -> u64 {
+        self.accounts.get(&account_id).copied().unwrap_or(0)
     }
 
     /// Adds a session and says how many the account has now.

@@ -1,9 +1,11 @@
 //! The one list of HTTP routes.
 
+mod api;
 mod dev;
 mod headers;
 mod problem;
 mod site;
+mod trigger;
 
 use std::sync::Arc;
 
@@ -13,10 +15,11 @@ use axum::{
     http::{HeaderMap, StatusCode},
     middleware,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{any, get, post},
 };
 use passkey_accounts::protocol::Code;
 
+pub use api::ApiState;
 pub use problem::Problem;
 pub use site::{Mode, Site};
 
@@ -25,15 +28,18 @@ use crate::{context::Context, gateway, stream};
 /// Every route of the server.
 pub fn router(context: Arc<Context>) -> Router {
     let mut router = Router::new()
+        .merge(api::router(&context))
         .route("/", get(root))
         .route("/v1/gateway", get(gateway::upgrade))
-        .route("/v1/events", get(events))
-        .route("/v1/{*unknown}", get(unknown))
+        .route("/v1/{*unknown}", any(unknown))
         .route("/healthz", get(async || StatusCode::NO_CONTENT))
         .route("/site.json", get(site::describe))
         .fallback(get(site::file));
     if context.site.mode == Mode::Dev {
-        router = router.route("/dev/outbox", get(dev::outbox)).route("/dev/quickstart", get(dev::quickstart));
+        router = router
+            .route("/dev/outbox", get(dev::outbox))
+            .route("/dev/quickstart", get(dev::quickstart))
+            .route("/dev/trigger", post(trigger::trigger));
     }
     let headers = middleware::map_response_with_state(Arc::clone(&context), headers::secure);
     router.layer(headers).with_state(context)
@@ -52,19 +58,8 @@ async fn root(
     }
 }
 
-async fn events(
-    State(context): State<Arc<Context>>,
-    headers: HeaderMap,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
-) -> Response {
-    match upgrade {
-        Ok(upgrade) => stream::upgrade(context, &headers, upgrade),
-        Err(rejection) => Problem::upgrade_required(&rejection).into_response(),
-    }
-}
-
 async fn unknown() -> Response {
-    Problem::new(StatusCode::NOT_FOUND, Code::UnknownType)
+    Problem::new(StatusCode::NOT_FOUND, Code::NotFound)
         .detail("there is nothing at this address")
         .into_response()
 }

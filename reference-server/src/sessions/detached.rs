@@ -69,6 +69,11 @@ impl Detached {
         inner.remove(session_id).map(|waiting| waiting.session)
     }
 
+    /// Lets go of a session that was ended from elsewhere.
+    pub fn forget(&self, session_id: SessionID) {
+        self.lock().remove(session_id);
+    }
+
     /// Whether a session waits.
     pub fn contains(&self, session_id: SessionID) -> bool {
         self.lock().waiting.contains_key(&session_id)
@@ -139,35 +144,16 @@ impl Inner {
 mod tests {
     use std::sync::Arc;
 
-    use passkey_accounts::protocol::{
-        AccountID, AppID, PasskeyID, SessionID, UnixMillis,
-        base64url::Base64Url,
-        gateway::{EndReason, SessionKey},
+    use passkey_accounts::protocol::gateway::EndReason;
+
+    use super::{
+        super::tests::{NOW, session},
+        Detached,
     };
-
-    use super::{Detached, Session};
-
-    const NOW: UnixMillis = UnixMillis(1_000_000);
-
-    fn session() -> Arc<Session> {
-        let part = Base64Url(vec![1; 32]);
-        Arc::new(Session {
-            session_id: SessionID::from_bytes([1; 16]),
-            app_id: AppID::from_bytes([2; 16]),
-            account_id: AccountID::from_bytes([3; 16]),
-            passkey_id: PasskeyID::from_bytes([4; 16]),
-            origin: "https://shop.example".into(),
-            session_key: SessionKey { kty: "EC".into(), crv: "P-256".into(), x: part.clone(), y: part },
-            started_at: NOW,
-            expires_at: NOW.plus(100_000),
-            idle_ms: 100_000,
-            grace_ms: 30_000,
-        })
-    }
 
     #[test]
     fn a_dropped_session_is_resumed_once_and_by_its_holder_only() {
-        let (detached, session) = (Detached::default(), session());
+        let (detached, session) = (Detached::default(), session(1));
         detached.insert(Arc::clone(&session), NOW, EndReason::ConnectionLost);
         assert!(detached.take(session.session_id, |_| false).is_none());
         assert!(detached.take(session.session_id, |_| true).is_some());
@@ -176,9 +162,18 @@ mod tests {
 
     #[test]
     fn a_session_that_has_ended_and_waits_for_the_database_cannot_be_resumed() {
-        let (detached, session) = (Detached::default(), session());
+        let (detached, session) = (Detached::default(), session(1));
         detached.insert_ended(Arc::clone(&session), NOW, EndReason::AbsoluteTimeout);
         assert!(detached.take(session.session_id, |_| true).is_none());
         assert!(detached.contains(session.session_id), "it still waits for its end to be written");
+    }
+
+    #[test]
+    fn a_session_that_was_ended_from_elsewhere_is_let_go() {
+        let (detached, session) = (Detached::default(), session(1));
+        detached.insert(Arc::clone(&session), NOW, EndReason::ConnectionLost);
+        detached.forget(session.session_id);
+        assert!(detached.take(session.session_id, |_| true).is_none());
+        assert!(detached.lock().by_deadline.is_empty(), "nothing of it is kept");
     }
 }

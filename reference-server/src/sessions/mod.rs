@@ -1,8 +1,10 @@
 //! Sessions: opened by a ceremony, detached by a dropped socket, resumed by their key, ended exactly once.
 
+mod attached;
 mod detached;
 mod lifecycle;
 mod open;
+mod revoke;
 
 use passkey_accounts::protocol::{
     AccountID, AppID, PasskeyID, SessionID, UnixMillis,
@@ -11,9 +13,11 @@ use passkey_accounts::protocol::{
     stream::OpenSession,
 };
 
+pub use attached::{Attached, Carried};
 pub use detached::Detached;
 pub use lifecycle::{SessionLimits, next_end};
 pub use open::{Opening, open};
+pub use revoke::{end_all, is_open, revoke, tell};
 
 use crate::store::{Store, StoreError};
 
@@ -86,4 +90,34 @@ pub async fn end(store: &Store, session: &Session, reason: EndReason) -> Result<
             })
         })
         .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use passkey_accounts::protocol::{
+        AccountID, AppID, PasskeyID, SessionID, UnixMillis, base64url::Base64Url, gateway::SessionKey,
+    };
+
+    use super::Session;
+
+    pub(super) const NOW: UnixMillis = UnixMillis(1_000_000);
+
+    /// A session that began [`NOW`], the `number`th one.
+    pub(super) fn session(number: u8) -> Arc<Session> {
+        let part = Base64Url(vec![1; 32]);
+        Arc::new(Session {
+            session_id: SessionID::from_bytes([number; 16]),
+            app_id: AppID::from_bytes([2; 16]),
+            account_id: AccountID::from_bytes([3; 16]),
+            passkey_id: PasskeyID::from_bytes([4; 16]),
+            origin: "https://shop.example".into(),
+            session_key: SessionKey { kty: "EC".into(), crv: "P-256".into(), x: part.clone(), y: part },
+            started_at: NOW,
+            expires_at: NOW.plus(100_000),
+            idle_ms: 100_000,
+            grace_ms: 30_000,
+        })
+    }
 }

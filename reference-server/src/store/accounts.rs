@@ -1,10 +1,10 @@
 //! Account and passkey rows. What identifies a person or opens anything is sealed before it gets here.
 
-use passkey_accounts::protocol::{AccountID, AppID, PasskeyID};
+use passkey_accounts::protocol::{AccountID, AppID, PasskeyID, UnixMillis};
 
 use super::{
     Store, StoreError, Write,
-    rows::{bytes, millis},
+    rows::{bytes, millis, unsigned},
 };
 
 /// An account with its passkeys, as stored.
@@ -15,6 +15,30 @@ pub struct AccountRow {
     /// Its passkeys, oldest first: name and sealed record.
     pub passkeys: Vec<(PasskeyID, Vec<u8>)>,
 }
+
+/// What is known of an account without opening anything that is sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccountSummary {
+    /// When it was made.
+    pub created_at: UnixMillis,
+    /// How many passkeys it has.
+    pub passkeys: u64,
+}
+
+/// A passkey, as stored.
+#[derive(Debug, Clone)]
+pub struct PasskeyRow {
+    /// Its name.
+    pub passkey_id: PasskeyID,
+    /// The sealed record.
+    pub sealed: Vec<u8>,
+    /// When it was made.
+    pub created_at: UnixMillis,
+}
+
+const PASSKEYS: &str =
+    "SELECT passkey_id, sealed, created_ms FROM passkeys WHERE app_id = ? AND account_id = ?
+                        ORDER BY created_ms, passkey_id";
 
 /// An account that comes into being with its first passkey.
 #[derive(Debug)]
@@ -84,9 +108,135 @@ impl Store {
             .fetch_one(&self.reads)
             .await?)
     }
+
+    /// An account of that app.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails or the row is unreadable.
+    pub async fn account(
+        &self,
+        app_id: AppID,
+        account_id: AccountID,
+    ) -> Result<Option<AccountSummary>, StoreError> {
+        let row: Option<(i64, i64)> = sqlx::query_as(
+            "SELECT created_ms, (SELECT count(*) FROM passkeys p WHERE p.account_id = a.account_id) FROM accounts a
+             WHERE app_id = ? AND account_id = ?",
+        )
+        .bind(app_id.as_bytes().as_slice())
+        .bind(account_id.as_bytes().as_slice())
+        .fetch_optional(&self.reads)
+        .await?;
+        let Some((created, passkeys)) = row else { return Ok(None) };
+        let created_at = UnixMillis(unsigned(created, "account")?);
+        Ok(Some(AccountSummary { created_at, passkeys: unsigned(passkeys, "passkey")? }))
+    }
+
+    /// The passkeys of an account of that app, oldest first; none where there is no such account.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails or a row is unreadable.
+    pub async fn passkeys(
+        &self,
+        app_id: AppID,
+        account_id: AccountID,
+    ) -> Result<Vec<PasskeyRow>, StoreError> {
+        let rows: Vec<(Vec<u8>, Vec<u8>, i64)> = sqlx::query_as(PASSKEYS)
+            .bind(app_id.as_bytes().as_slice())
+            .bind(account_id.as_bytes().as_slice())
+            .fetch_all(&self.reads)
+            .await?;
+        rows.into_iter().map(passkey).collect()
+    }
+}
+
+fn passkey((id, sealed, created): (Vec<u8>, Vec<u8>, i64)) -> Result<PasskeyRow, StoreError> {
+    let created_at = UnixMillis(unsigned(created, "passkey")?);
+    Ok(PasskeyRow { passkey_id: PasskeyID::from_bytes(bytes(&id, "passkey")?), sealed, created_at })
 }
 
 impl Write {
+    /// The passkeys of an account of that app, as of this action; none where there is no such account.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails or a row is unreadable.
+    pub async fn passkeys(
+        &mut self,
+        app_id: AppID,
+        account_id: AccountID,
+    ) -> Result<Vec<PasskeyRow>, StoreError> {
+        let rows: Vec<(Vec<u8>, Vec<u8>, i64)> = sqlx::query_as(PASSKEYS)
+            .bind(app_id.as_bytes().as_slice())
+            .bind(account_id.as_bytes().as_slice())
+            .fetch_all(self.reading())
+            .await?;
+        rows.into_iter().map(passkey).collect()
+    }
+
+    /// Whether the account has that passkey, as of this action.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn has_passkey(
+        &mut self,
+        app_id: AppID,
+        account_id: AccountID,
+        passkey_id: PasskeyID,
+    ) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM passkeys WHERE passkey_id = ? AND account_id = ? AND app_id = ?)",
+        )
+        .bind(passkey_id.as_bytes().as_slice())
+        .bind(account_id.as_bytes().as_slice())
+        .bind(app_id.as_bytes().as_slice())
+        .fetch_one(self.reading())
+        .await?)
+    }
+
+    /// Whether the app has that account, as of this action.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn has_account(&mut self, app_id: AppID, account_id: AccountID) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM accounts WHERE account_id = ? AND app_id = ?)")
+            .bind(account_id.as_bytes().as_slice())
+            .bind(app_id.as_bytes().as_slice())
+            .fetch_one(self.reading())
+            .await?)
+    }
+
+    /// Deletes a passkey. The caller ends its sessions in the same action.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn delete_passkey(&mut self, passkey_id: PasskeyID) -> Result<(), StoreError> {
+        self.defer_references().await?;
+        sqlx::query("DELETE FROM passkeys WHERE passkey_id = ?")
+            .bind(passkey_id.as_bytes().as_slice())
+            .execute(self.writing())
+            .await?;
+        Ok(())
+    }
+
+    /// Deletes an account, its address and its passkeys. The caller ends its sessions in the same action.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn delete_account(&mut self, account_id: AccountID) -> Result<(), StoreError> {
+        self.defer_references().await?;
+        for statement in
+            ["DELETE FROM passkeys WHERE account_id = ?", "DELETE FROM accounts WHERE account_id = ?"]
+        {
+            sqlx::query(statement).bind(account_id.as_bytes().as_slice()).execute(self.writing()).await?;
+        }
+        Ok(())
+    }
+
+    /// Session rows are inserted and deleted when the commit ends, so until then they may point at nothing.
+    async fn defer_references(&mut self) -> Result<(), StoreError> {
+        sqlx::query("PRAGMA defer_foreign_keys = ON").execute(self.writing()).await?;
+        Ok(())
+    }
+
     /// Inserts an account and its passkey, or says what is taken and inserts nothing.
     ///
     /// # Errors

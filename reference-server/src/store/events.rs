@@ -159,6 +159,34 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Lets an app's log go on in a new lineage, because a backup was restored: every back end is told `gap` (`epoch`) and
+    /// gets the state. Entries of the old lineage are cut off.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn begin_epoch(&self, app_id: AppID, epoch: Epoch) -> Result<(), StoreError> {
+        self.write(move |write| {
+            Box::pin(async move {
+                let start = write.begin_epoch(app_id, epoch)?;
+                let app = app_id.as_bytes().as_slice();
+                sqlx::query(
+                    "UPDATE apps SET epoch = ?, log_start_seq = ?, log_start_hash = ? WHERE app_id = ?",
+                )
+                .bind(epoch.as_str())
+                .bind(signed(start.id.seq))
+                .bind(start.hash.0.as_slice())
+                .bind(app)
+                .execute(write.writing())
+                .await?;
+                sqlx::query("DELETE FROM events WHERE app_id = ?").bind(app).execute(write.writing()).await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+}
+
 /// The state of each app's log, without its open sessions.
 pub(super) async fn load_heads(
     connection: &mut SqliteConnection,

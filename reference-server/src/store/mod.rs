@@ -10,9 +10,9 @@ mod rows;
 mod sessions;
 mod writer;
 
-pub use accounts::{AccountRow, Insertion, NewAccount};
+pub use accounts::{AccountRow, AccountSummary, Insertion, NewAccount, PasskeyRow};
 pub use consumers::Settled;
-pub use keys::{KeyRow, KeyState};
+pub use keys::{KeyError, KeyRow, KeyState, NewKeyRow};
 pub use open::{OpenError, Store};
 pub use writer::{Write, WriteStats};
 

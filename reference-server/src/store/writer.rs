@@ -10,7 +10,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use passkey_accounts::{
-    log::ChainHash,
+    log::{ChainHash, Epoch},
     protocol::{AppID, UnixMillis, event::EventKind},
 };
 use sqlx::{Connection, SqliteConnection};
@@ -96,11 +96,23 @@ impl Write {
         Ok(Some(left))
     }
 
+    /// An app's log as of this action: what earlier actions of the same commit did is in it.
+    pub fn state(&self, app_id: AppID) -> Option<&LogState> {
+        self.logs.get(&app_id)
+    }
+
     /// Notes that entries up to `seq` are no longer kept. The caller deletes their rows.
     pub(super) fn cut_log(&mut self, app_id: AppID, seq: u64, hash: ChainHash) -> Result<(), StoreError> {
         let log = self.log(app_id)?;
         log.cut(Place::new(log.epoch(), seq, hash));
         Ok(())
+    }
+
+    /// Lets a log go on in a new lineage and says where. The caller changes the rows.
+    pub(super) fn begin_epoch(&mut self, app_id: AppID, epoch: Epoch) -> Result<Place, StoreError> {
+        let log = self.log(app_id)?;
+        log.begin_epoch(epoch);
+        Ok(log.head())
     }
 
     /// Adds the log of a new app.
@@ -155,8 +167,8 @@ impl Write {
 /// Called with the outcome of the commit.
 type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
-/// Runs an action; `true` if the batch can go on.
-type Job = Box<dyn for<'a> FnOnce(&'a mut Write) -> BoxFuture<'a, (bool, Answer)> + Send>;
+/// Runs an action, or answers it with why its batch is lost already; `true` if the batch can go on.
+type Job = Box<dyn for<'a> FnOnce(Result<&'a mut Write, StoreError>) -> BoxFuture<'a, (bool, Answer)> + Send>;
 
 /// The writer's task, before it starts.
 pub(super) struct Writer {
@@ -229,7 +241,10 @@ impl Writer {
         let mut outcome = self.write.begin(self.clock.now()).await;
         for job in jobs.drain(..) {
             self.write.has_written = false;
-            let (can_go_on, answer) = job(&mut self.write).await;
+            // A lost batch may have no transaction any more (on a full disk SQLite ends it by itself): what an action
+            // writes then would be stored at once, and without its events.
+            let write = outcome.clone().map(|()| &mut self.write);
+            let (can_go_on, answer) = job(write).await;
             answers.push(answer);
             if !can_go_on && self.write.has_written && outcome.is_ok() {
                 outcome = Err(StoreError::BatchLost);
@@ -259,7 +274,10 @@ impl WriterHandle {
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |write| {
             Box::pin(async move {
-                let result = action(write).await;
+                let result = match write {
+                    Ok(write) => action(write).await,
+                    Err(error) => Err(error.into()),
+                };
                 let can_go_on = result.is_ok();
                 let reply: Answer = Box::new(move |committed| {
                     let result = match (result, committed) {
@@ -298,4 +316,39 @@ pub struct WriteStats {
 struct Counters {
     commits: AtomicU64,
     actions: AtomicU64,
+}
+
+#[cfg(test)]
+mod tests {
+    use passkey_accounts::protocol::UnixMillis;
+
+    use super::super::{Store, StoreError};
+    use crate::clock::Clock;
+
+    /// On a full disk SQLite may end a transaction by itself, in the middle of a batch.
+    #[tokio::test]
+    async fn nothing_more_of_a_batch_is_stored_once_its_transaction_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), Clock::manual(UnixMillis(1))).await.unwrap();
+        let gives_up = store.write(|write| {
+            Box::pin(async move {
+                sqlx::query("ROLLBACK").execute(write.writing()).await?;
+                Err::<(), _>(StoreError::Corrupt("row"))
+            })
+        });
+        let goes_on = store.write(|write| {
+            Box::pin(async move {
+                let row = "INSERT INTO apps (app_id, name, rp_id, origins, policy, epoch, created_ms)
+                           VALUES (x'00', '', '', '[]', 'strict', '0000', 0)";
+                sqlx::query(row).execute(write.writing()).await?;
+                Ok::<_, StoreError>(())
+            })
+        });
+        // Both wait before the writer wakes, so they are one batch.
+        let (first, second) = tokio::join!(gives_up, goes_on);
+        assert!(first.is_err() && second.is_err(), "{first:?} {second:?}");
+        let rows: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM apps").fetch_one(&store.reads).await.unwrap();
+        assert_eq!(rows, 0, "what was refused is stored");
+    }
 }

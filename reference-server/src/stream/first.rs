@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use passkey_accounts::protocol::{
-    Code, UnixMillis,
+    Code, Scope, UnixMillis,
+    event::EventKind,
     gateway::Failure,
     stream::{
         DEFAULT_ACK_TIMEOUT_MS, DEFAULT_TYPES, DEFAULT_WINDOW, FirstMessage, MAX_ACK_TIMEOUT_MS,
@@ -67,15 +68,39 @@ pub struct Worker {
 pub enum Types {
     /// All, also future ones.
     All,
+    /// All but those for auditors.
+    Unaudited,
     /// These.
     Only(HashSet<String>),
 }
 
 impl Types {
+    /// Reads the names that a back end sent; `None` when there are more than [`MAX_TYPES`].
+    pub fn read(names: Option<impl IntoIterator<Item = String>>) -> Option<Self> {
+        let Some(names) = names else { return Some(Self::Only(DEFAULT_TYPES.map(str::to_owned).into())) };
+        let names: Vec<String> = names.into_iter().take(MAX_TYPES + 1).collect();
+        if names.len() > MAX_TYPES {
+            return None;
+        }
+        let is_all = names.iter().any(|name| name == "*");
+        Some(if is_all { Self::All } else { Self::Only(names.into_iter().collect()) })
+    }
+
+    /// What a key with these scopes may read of it; `None` when it asks for more by name.
+    pub fn readable_with(self, scopes: &[Scope]) -> Option<Self> {
+        match self {
+            wanted if scopes.contains(&Scope::AuditRead) => Some(wanted),
+            Self::All => Some(Self::Unaudited),
+            Self::Only(names) if EventKind::AUDIT_NAMES.iter().any(|name| names.contains(*name)) => None,
+            wanted => Some(wanted),
+        }
+    }
+
     /// Whether events of that type are wanted.
     pub fn contains(&self, name: &str) -> bool {
         match self {
             Self::All => true,
+            Self::Unaudited => !EventKind::AUDIT_NAMES.contains(&name),
             Self::Only(names) => names.contains(name),
         }
     }
@@ -101,6 +126,12 @@ impl Refusal {
     }
 }
 
+/// What a key without that scope is told.
+pub(super) fn missing(scope: Scope) -> Refusal {
+    let message = format!("this API key lacks the scope {scope}; use one that has it");
+    Refusal::new(Code::Forbidden, message)
+}
+
 impl From<Code> for Refusal {
     fn from(code: Code) -> Self {
         Self::new(code, code.message())
@@ -124,14 +155,8 @@ pub fn read(text: &str) -> Result<(ApiKey, Request), Refusal> {
 }
 
 fn wish(first: FirstMessage) -> Result<Wish, Refusal> {
-    let types = match first.types {
-        None => Types::Only(DEFAULT_TYPES.map(str::to_owned).into()),
-        Some(names) if names.len() > MAX_TYPES => {
-            return Err(bad(format!("\"types\" names more than {MAX_TYPES} types")));
-        }
-        Some(names) if names.iter().any(|name| name == "*") => Types::All,
-        Some(names) => Types::Only(names.into_iter().collect()),
-    };
+    let types = Types::read(first.types)
+        .ok_or_else(|| bad(format!("\"types\" names more than {MAX_TYPES} types")))?;
     let snapshot = first.snapshot.unwrap_or(true);
     let begin = match (first.after, first.start) {
         (Some(after), _) => Begin::After(after),

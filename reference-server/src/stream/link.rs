@@ -5,12 +5,12 @@ use std::sync::Arc;
 use axum::extract::ws::Utf8Bytes;
 use passkey_accounts::{
     log::Epoch,
-    protocol::{AppID, Code, ConnectionID, UnixMillis},
+    protocol::{AppID, Code, ConnectionID, Scope, UnixMillis},
 };
 use tokio::sync::watch;
 
 use super::{
-    first::{self, Refusal, Request},
+    first::{self, Refusal, Request, missing},
     full,
     machine::error_message,
     shortest,
@@ -79,12 +79,21 @@ pub(super) async fn serve(context: Arc<Context>, mut socket: Socket) {
 
 async fn subscribe(context: &Arc<Context>, socket: &mut Socket) -> Result<(), End> {
     let text = first_message(context, socket).await?;
-    let (key, request) = first::read(&text).map_err(End::Refused)?;
+    let (key, mut request) = first::read(&text).map_err(End::Refused)?;
     let row = first::authenticate(&context.store, &key, context.clock.now()).await.map_err(End::Refused)?;
-    let (app_id, expires_at) = (row.app_id, row.expires_at());
+    if !row.scopes.contains(&Scope::EventsRead) {
+        return Err(End::Refused(missing(Scope::EventsRead)));
+    }
+    if let Request::Full(wish) = &mut request {
+        let types = wish.types.clone().readable_with(&row.scopes);
+        wish.types = types.ok_or_else(|| End::Refused(missing(Scope::AuditRead)))?;
+    }
+    let (app_id, expires_at) = (row.app_id, row.expires_at);
     let connection_id = ConnectionID::from_bytes(make_random());
     let back_end =
         BackEnds::enter(context, app_id, connection_id, key.id()).ok_or(Code::TooManyConnections)?;
+    // Once more, now that a revocation finds this socket: one between the two would have found none.
+    first::authenticate(&context.store, &key, context.clock.now()).await.map_err(End::Refused)?;
     let tail = context.store.logs().tail(app_id).ok_or(Code::Internal)?;
     tracing::info!(connection.id = %connection_id, app.id = %app_id, ?request, "back end connected");
     let link = Link::new(context, app_id, tail, connection_id);
@@ -96,7 +105,7 @@ async fn subscribe(context: &Arc<Context>, socket: &mut Socket) -> Result<(), En
     };
     tokio::select! {
         ended = serving => ended,
-        () = back_end.revoked() => Err(Code::KeyRevoked.into()),
+        code = back_end.revoked() => Err(code.into()),
     }
 }
 

@@ -449,6 +449,9 @@ impl Machine {
                     return self.end(Ending::Refused(Refusal::new(Code::BadMessage, message)));
                 }
             }
+        } else {
+            // There is nothing to repeat yet, and work goes on.
+            lane.working_since = now;
         }
         if ack.release && is_worker {
             self.lanes.remove(&ack.lane);

@@ -25,6 +25,8 @@ pub fn upgrade(context: Arc<Context>, headers: &HeaderMap, upgrade: WebSocketUpg
             .into_response();
     }
     let sockets = context.sockets.clone();
-    tune(upgrade, MAX_CLIENT_MESSAGE_BYTES)
-        .on_upgrade(move |socket| sockets.track_future(serve(context, Socket::new(socket))))
+    tune(upgrade, MAX_CLIENT_MESSAGE_BYTES).on_upgrade(move |socket| {
+        let socket = Socket::new(socket, context.clock.clone());
+        sockets.track_future(serve(context, socket))
+    })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_tungstenite::tungstenite::http::Uri;
 
-use super::{EventsBuilder, KeyProvider, Keys};
+use super::{EventsBuilder, KeyProvider, Keys, LiveSessions};
 use crate::stream::StreamError;
 
 /// A Passkey Accounts server and the key to it. Cheap to clone; everything else is opened from here.
@@ -43,16 +43,32 @@ impl Accounts {
         EventsBuilder::new(format!("{socket}/v1/events"), self.keys.clone())
     }
 
-    /// `SCHEME://HOST[:PORT]` with `http` or `https`.
-    #[expect(dead_code, reason = "the HTTP API is added in its own file")]
-    pub(crate) fn origin(&self) -> &str {
-        &self.origin
+    /// The sessions that are open now, kept by a connection of their own. Look-ups wait for nothing.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with time and I/O enabled.
+    pub fn live_sessions(&self) -> LiveSessions {
+        self.events().live_sessions()
     }
 
-    /// Where the API key comes from.
-    #[expect(dead_code, reason = "the HTTP API is added in its own file")]
-    pub(crate) const fn keys(&self) -> &Keys {
-        &self.keys
+    /// The HTTP API, with the key that is to be used now.
+    ///
+    /// ```no_run
+    /// # async fn example(accounts: passkey_accounts::Accounts) -> Result<(), passkey_accounts::ApiError> {
+    /// let checkpoint = accounts.api().await?.checkpoint().await?;
+    /// println!("the log has {} entries", checkpoint.head.seq);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `badKey` when the key provider has none, or what it has cannot be one.
+    #[cfg(feature = "http")]
+    pub async fn api(&self) -> Result<crate::Api, crate::ApiError> {
+        let key = self.keys.ask().await.map_err(|error| {
+            crate::ApiError::refused(crate::protocol::Code::BadKey, &format!("no API key: {error}"))
+        })?;
+        crate::Api::new(&self.origin, &key)
     }
 }
 

@@ -4,10 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
-use super::{Events, KeyProvider, Keys, PositionStore, positions::Positions};
+#[cfg(feature = "verify")]
+use super::witnessed::{WitnessPlan, Witnessed};
+use super::{Events, KeyProvider, Keys, LiveSessions, PositionStore, positions::Positions};
+#[cfg(feature = "verify")]
+use crate::log::{CheckpointStore, head::HeadKey};
 use crate::{
     protocol::stream::Start,
-    stream::{Status, Subscription},
+    stream::{Status, StreamError, Subscription},
     transport::{Address, Application, Connector, Shared, drive},
 };
 
@@ -36,12 +40,22 @@ pub struct EventsBuilder {
     positions: Positions,
     plaintext_is_allowed: bool,
     subscription: Subscription,
+    #[cfg(feature = "verify")]
+    witness: Option<WitnessPlan>,
 }
 
 impl EventsBuilder {
     pub(crate) fn new(url: String, keys: Keys) -> Self {
         let (positions, subscription) = (Positions::none(), Subscription::default());
-        Self { url, keys, positions, plaintext_is_allowed: false, subscription }
+        Self {
+            url,
+            keys,
+            positions,
+            plaintext_is_allowed: false,
+            subscription,
+            #[cfg(feature = "verify")]
+            witness: None,
+        }
     }
 
     /// Event types to get, at most 64; `["*"]` for all, also those of later versions. Default: `loggedIn`, `loggedOut`.
@@ -66,6 +80,14 @@ impl EventsBuilder {
     /// `false`: never get the open sessions; a gap goes on at the oldest event that is kept. For log shippers.
     pub fn snapshot(mut self, wanted: bool) -> Self {
         self.subscription.snapshot = Some(wanted);
+        self
+    }
+
+    /// With `false`, and [`snapshot(false)`](Self::snapshot): a gap ends the stream with
+    /// [`Code::Gone`](crate::protocol::Code::Gone) instead of going on behind it. For those who may not miss anything
+    /// and would rather look into it.
+    pub fn skip(mut self, allowed: bool) -> Self {
+        self.subscription.skip = Some(allowed);
         self
     }
 
@@ -124,29 +146,84 @@ impl EventsBuilder {
         self
     }
 
+    /// Check every item against the log that was read before, and every signed head against these keys; without keys,
+    /// signatures are not looked at. A contradiction is the stream's last item, an error with the code
+    /// [`LogRewritten`](crate::protocol::Code::LogRewritten); what it is about is not handed over. For views.
+    ///
+    /// The store is read by `open`, on its thread, and written after items are handled. For an unbroken chain ask for all
+    /// `types`, and begin [`after`](Self::after) the checkpoint's position or with [`Start::Earliest`].
+    ///
+    /// ```no_run
+    /// use passkey_accounts::log::{CheckpointStore, FileCheckpoints, head::HeadKey};
+    ///
+    /// # fn example(accounts: passkey_accounts::Accounts) -> Result<(), Box<dyn std::error::Error>> {
+    /// let key = HeadKey::from_jwk_x("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo")?;
+    /// let store = FileCheckpoints::new("/var/lib/shop/log.checkpoint");
+    /// let mut builder = accounts.events().types(["*"]);
+    /// if let Some(checkpoint) = store.load()? {
+    ///     builder = builder.after(checkpoint.position.to_string());
+    /// }
+    /// let events = builder.witness([key], store).open();
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "verify")]
+    pub fn witness(
+        mut self,
+        keys: impl IntoIterator<Item = HeadKey>,
+        store: impl CheckpointStore + 'static,
+    ) -> Self {
+        self.witness = Some(WitnessPlan::new(keys.into_iter().collect(), store));
+        self
+    }
+
+    /// Follows the open sessions with this stream, whatever types or position it was to have.
+    ///
+    /// # Panics
+    /// As [`open`](Self::open).
+    pub fn live_sessions(mut self) -> LiveSessions {
+        // Nothing is acknowledged: applying an item cannot fail.
+        self.subscription = Subscription { window: Some(0), ..Subscription::default() };
+        LiveSessions::follow(self.open())
+    }
+
     /// Starts the stream in the background. An address or key that cannot work is its first and last item.
     ///
     /// # Panics
     /// Outside of a tokio runtime with time and I/O enabled.
     pub fn open(self) -> Events {
-        let Self { url, keys, positions, plaintext_is_allowed, subscription } = self;
-        let consumer: Arc<str> = subscription.consumer.as_deref().unwrap_or_default().into();
-        let address = match Address::parse(&url, plaintext_is_allowed) {
-            Ok(address) => address,
+        let consumer: Arc<str> = self.subscription.consumer.as_deref().unwrap_or_default().into();
+        match self.start_driver(&consumer) {
+            Ok(events) => events,
             Err(error) => {
                 let status = watch::channel(Status::Closed).1;
-                return Events::new(Arc::new(Shared::failed(error)), consumer, status);
+                Events::new(Arc::new(Shared::failed(error)), consumer, status)
             }
-        };
+        }
+    }
+
+    fn start_driver(self, consumer: &Arc<str>) -> Result<Events, StreamError> {
+        #[cfg(feature = "verify")]
+        let witnessed = self.begin_witness()?;
+        let Self { url, keys, positions, plaintext_is_allowed, subscription, .. } = self;
+        let address = Address::parse(&url, plaintext_is_allowed)?;
         let (status_sender, status) = watch::channel(Status::Connecting);
         let shared = Arc::new(Shared::new(subscription, make_seed()));
-        let name = Arc::clone(&consumer);
+        let name = Arc::clone(consumer);
         let application = Application {
             key: Box::new(move || keys.ask()),
             position: Box::new(move |lane, lease| positions.ask(Arc::clone(&name), lane, lease)),
         };
         tokio::spawn(drive(Arc::clone(&shared), Connector::new(address), application, status_sender));
-        Events::new(shared, consumer, status)
+        let events = Events::new(shared, Arc::clone(consumer), status);
+        #[cfg(feature = "verify")]
+        let events = events.witnessed_by(witnessed);
+        Ok(events)
+    }
+
+    #[cfg(feature = "verify")]
+    fn begin_witness(&self) -> Result<Option<Witnessed>, StreamError> {
+        self.witness.clone().map(|plan| plan.begin(&self.subscription)).transpose()
     }
 }
 

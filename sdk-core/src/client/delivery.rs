@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::Position;
+#[cfg(feature = "verify")]
+use super::witnessed::Witnessed;
 use crate::{
     stream::{Item, Token},
     transport::Shared,
@@ -82,6 +84,8 @@ pub struct Receipt {
     lane: u32,
     lease: u64,
     is_settled: bool,
+    #[cfg(feature = "verify")]
+    witnessed: Option<Witnessed>,
 }
 
 impl Receipt {
@@ -92,7 +96,22 @@ impl Receipt {
         lane: u32,
         lease: u64,
     ) -> Self {
-        Self { shared, consumer, token, lane, lease, is_settled: false }
+        Self {
+            shared,
+            consumer,
+            token,
+            lane,
+            lease,
+            is_settled: false,
+            #[cfg(feature = "verify")]
+            witnessed: None,
+        }
+    }
+
+    #[cfg(feature = "verify")]
+    pub(super) fn witnessed_by(mut self, witnessed: Witnessed) -> Self {
+        self.witnessed = Some(witnessed);
+        self
     }
 
     /// The item is handled.
@@ -116,6 +135,10 @@ impl Receipt {
 
     fn settle(&mut self, is_handled: bool) {
         if !std::mem::replace(&mut self.is_settled, true) {
+            #[cfg(feature = "verify")]
+            if let Some(witnessed) = &self.witnessed {
+                witnessed.settle(is_handled);
+            }
             self.shared.settle(self.token, is_handled);
         }
     }

@@ -5,14 +5,17 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use futures_util::{Stream, StreamExt, stream::FuturesUnordered};
 use tokio::sync::watch;
 
+#[cfg(feature = "verify")]
+use super::witnessed::Witnessed;
 use super::{Delivery, EventsBuilder, KeyProvider, Keys, Position, Receipt};
 use crate::{
-    stream::{InHand, Item, Status, StreamError},
+    stream::{Greeting, InHand, Item, Status, StreamError},
     transport::Shared,
 };
 
@@ -45,6 +48,8 @@ pub struct Events {
     shared: Arc<Shared>,
     consumer: Arc<str>,
     status: watch::Receiver<Status>,
+    #[cfg(feature = "verify")]
+    witnessed: Option<Witnessed>,
 }
 
 impl Events {
@@ -58,7 +63,39 @@ impl Events {
         consumer: Arc<str>,
         status: watch::Receiver<Status>,
     ) -> Self {
-        Self { shared, consumer, status }
+        Self {
+            shared,
+            consumer,
+            status,
+            #[cfg(feature = "verify")]
+            witnessed: None,
+        }
+    }
+
+    #[cfg(feature = "verify")]
+    pub(super) fn witnessed_by(mut self, witnessed: Option<Witnessed>) -> Self {
+        self.witnessed = witnessed;
+        self
+    }
+
+    /// What the server said of itself last, and how long ago.
+    pub(super) fn greeting(&self) -> Option<(Greeting, Duration)> {
+        self.shared.greeting()
+    }
+
+    fn hand_over(&self, InHand { token, lane, lease, item }: InHand) -> Result<Delivery, StreamError> {
+        let (shared, consumer) = (Arc::clone(&self.shared), Arc::clone(&self.consumer));
+        let receipt = Receipt::new(shared, consumer, token, lane, lease);
+        #[cfg(feature = "verify")]
+        let receipt = match &self.witnessed {
+            None => receipt,
+            Some(witnessed) => {
+                let app_id = self.shared.greeting().and_then(|(greeting, _)| greeting.app_id);
+                witnessed.check(&item, app_id).inspect_err(|_| self.shared.give_up())?;
+                receipt.witnessed_by(witnessed.clone())
+            }
+        };
+        Ok(Delivery::new(item, receipt))
     }
 
     /// The next item; `None` after the stream has ended with an error.
@@ -86,34 +123,28 @@ impl Events {
     /// ```no_run
     /// # async fn example(accounts: passkey_accounts::Accounts) -> Result<(), passkey_accounts::StreamError> {
     /// let mut events = accounts.events().consumer("billing").lanes(4).open();
-    /// events.run(4, async |item, position| {
+    /// events.run(4, |item, position| async move {
     ///     println!("{item:?} at {position:?}");
     ///     Ok::<(), std::io::Error>(())
     /// }).await
     /// # }
     /// ```
-    pub async fn run<H, E>(&mut self, concurrency: usize, handler: H) -> Result<(), StreamError>
+    pub async fn run<H, F, E>(&mut self, concurrency: usize, handler: H) -> Result<(), StreamError>
     where
-        H: AsyncFn(Item, Option<Position>) -> Result<(), E>,
+        H: Fn(Item, Option<Position>) -> F,
+        F: Future<Output = Result<(), E>>,
         E: fmt::Display,
     {
-        let handle = async |delivery: Delivery| {
-            let position = delivery.position();
-            let (item, receipt) = delivery.into_parts();
-            match handler(item, position).await {
-                Ok(()) => receipt.ack(),
-                Err(error) => {
-                    tracing::warn!(%error, "an event was not handled, it will come again");
-                    receipt.fail();
-                }
-            }
-        };
         let mut handling = FuturesUnordered::new();
         let ended = loop {
             tokio::select! {
                 Some(()) = handling.next(), if !handling.is_empty() => {}
                 next = self.next(), if handling.len() < concurrency.max(1) => match next {
-                    Some(Ok(delivery)) => handling.push(handle(delivery)),
+                    Some(Ok(delivery)) => {
+                        let position = delivery.position();
+                        let (item, receipt) = delivery.into_parts();
+                        handling.push(settle(receipt, handler(item, position)));
+                    }
                     Some(Err(error)) => break Err(error),
                     None => break Ok(()),
                 },
@@ -142,18 +173,23 @@ impl Events {
     }
 }
 
+async fn settle<E: fmt::Display>(receipt: Receipt, handled: impl Future<Output = Result<(), E>>) {
+    match handled.await {
+        Ok(()) => receipt.ack(),
+        Err(error) => {
+            tracing::warn!(%error, "an event was not handled, it will come again");
+            receipt.fail();
+        }
+    }
+}
+
 impl Stream for Events {
     type Item = Result<Delivery, StreamError>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.shared.poll_item(context).map(|next| {
-            next.map(|next| {
-                next.map(|InHand { token, lane, lease, item }| {
-                    let (shared, consumer) = (Arc::clone(&self.shared), Arc::clone(&self.consumer));
-                    Delivery::new(item, Receipt::new(shared, consumer, token, lane, lease))
-                })
-            })
-        })
+        self.shared
+            .poll_item(context)
+            .map(|next| next.map(|next| next.and_then(|in_hand| self.hand_over(in_hand))))
     }
 }
 

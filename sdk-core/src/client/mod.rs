@@ -5,9 +5,14 @@ mod builder;
 mod delivery;
 mod events;
 mod key;
+mod live_sessions;
 mod positions;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(test)]
+mod tests;
+#[cfg(feature = "verify")]
+mod witnessed;
 
 pub use accounts::Accounts;
 pub use builder::EventsBuilder;
@@ -15,6 +20,7 @@ pub use delivery::{Delivery, Receipt};
 pub use events::Events;
 pub(crate) use key::Keys;
 pub use key::{BoxError, KeyProvider};
+pub use live_sessions::LiveSessions;
 pub use positions::{Position, PositionStore};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SaveError, SqlitePositions};

@@ -160,7 +160,8 @@ pub enum BadHead {
     Signature,
 }
 
-#[cfg(all(test, feature = "verify"))]
+#[cfg(feature = "verify")]
+#[cfg(test)]
 mod tests {
     use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 

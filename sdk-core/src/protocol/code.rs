@@ -83,6 +83,10 @@ codes! {
     NotFound "notFound" stop 4506 "there is no such thing; check the address and the id in it"
     /// An app has as many keys as it may.
     TooManyKeys "tooManyKeys" stop 4506 "this app has as many live API keys as it may; revoke one first"
+    /// The account would be left without any.
+    LastPasskey "lastPasskey" stop 4506 "an account needs a passkey: this one is its last; erase the account instead, or have another added first"
+    /// An Idempotency-Key came twice, with two different requests.
+    IdempotencyMismatch "idempotencyMismatch" stop 4500 "this Idempotency-Key was sent before with another request; make a new one for every command"
     /// Too many sockets of one app.
     TooManyConnections "tooManyConnections" retry 4008 "this app has as many back-end connections as it may; close one first"
 

@@ -6,6 +6,7 @@ use super::{
     AccountID, PasskeyID, SessionID, UnixMillis,
     base64url::Base64Url,
     gateway::{CeremonyKind, EndReason, SessionKey},
+    scope::Scope,
 };
 
 /// What happened. Adding a variant breaks the facades at compile time, on purpose.
@@ -20,8 +21,16 @@ pub enum EventKind {
     LoggedOut(LoggedOut),
     /// An account got a passkey; pin its public key to check evidence later.
     PasskeyAdded(PasskeyAdded),
+    /// An account lost a passkey. The sessions that it opened end with it.
+    PasskeyRemoved(PasskeyRemoved),
+    /// An account is gone, with its address, its passkeys and its sessions.
+    AccountErased(AccountErased),
     /// A passkey's signature counter did not rise: it may have been copied.
     CounterRegressed(CounterRegressed),
+    /// The app got an API key. For auditors: needs the scope `audit:read`.
+    ApiKeyCreated(ApiKeyCreated),
+    /// An API key was taken back. For auditors: needs the scope `audit:read`.
+    ApiKeyRevoked(ApiKeyRevoked),
 }
 
 impl EventKind {
@@ -32,19 +41,29 @@ impl EventKind {
             Self::LoggedIn(_) => "loggedIn",
             Self::LoggedOut(_) => "loggedOut",
             Self::PasskeyAdded(_) => "passkeyAdded",
+            Self::PasskeyRemoved(_) => "passkeyRemoved",
+            Self::AccountErased(_) => "accountErased",
             Self::CounterRegressed(_) => "counterRegressed",
+            Self::ApiKeyCreated(_) => "apiKeyCreated",
+            Self::ApiKeyRevoked(_) => "apiKeyRevoked",
         }
     }
 
-    /// The account it is about.
-    pub const fn account_id(&self) -> AccountID {
-        match self {
+    /// The types that only a key with the scope `audit:read` may read.
+    pub const AUDIT_NAMES: [&str; 2] = ["apiKeyCreated", "apiKeyRevoked"];
+
+    /// The account it is about; `None` for what is about the app itself.
+    pub const fn account_id(&self) -> Option<AccountID> {
+        Some(match self {
             Self::Registered(data) => data.account_id,
             Self::LoggedIn(data) => data.account_id,
             Self::LoggedOut(data) => data.account_id,
             Self::PasskeyAdded(data) => data.account_id,
+            Self::PasskeyRemoved(data) => data.account_id,
+            Self::AccountErased(data) => data.account_id,
             Self::CounterRegressed(data) => data.account_id,
-        }
+            Self::ApiKeyCreated(_) | Self::ApiKeyRevoked(_) => return None,
+        })
     }
 
     /// The event's `data` as JSON text: the very bytes that are stored, chained and sent.
@@ -54,7 +73,11 @@ impl EventKind {
             Self::LoggedIn(data) => serde_json::to_string(data),
             Self::LoggedOut(data) => serde_json::to_string(data),
             Self::PasskeyAdded(data) => serde_json::to_string(data),
+            Self::PasskeyRemoved(data) => serde_json::to_string(data),
+            Self::AccountErased(data) => serde_json::to_string(data),
             Self::CounterRegressed(data) => serde_json::to_string(data),
+            Self::ApiKeyCreated(data) => serde_json::to_string(data),
+            Self::ApiKeyRevoked(data) => serde_json::to_string(data),
         }
         .expect("event data holds nothing that JSON cannot")
     }
@@ -69,7 +92,11 @@ impl EventKind {
             "loggedIn" => Self::LoggedIn(serde_json::from_str(data)?),
             "loggedOut" => Self::LoggedOut(serde_json::from_str(data)?),
             "passkeyAdded" => Self::PasskeyAdded(serde_json::from_str(data)?),
+            "passkeyRemoved" => Self::PasskeyRemoved(serde_json::from_str(data)?),
+            "accountErased" => Self::AccountErased(serde_json::from_str(data)?),
             "counterRegressed" => Self::CounterRegressed(serde_json::from_str(data)?),
+            "apiKeyCreated" => Self::ApiKeyCreated(serde_json::from_str(data)?),
+            "apiKeyRevoked" => Self::ApiKeyRevoked(serde_json::from_str(data)?),
             _ => return Ok(None),
         }))
     }
@@ -169,6 +196,58 @@ pub struct PasskeyAdded {
     pub aaguid: Base64Url,
     /// The passkey is in a backup, as its platform reports it.
     pub backed_up: bool,
+}
+
+/// Data of `passkeyRemoved`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasskeyRemoved {
+    /// Whose passkey.
+    #[serde(rename = "accountID")]
+    pub account_id: AccountID,
+    /// The passkey.
+    #[serde(rename = "passkeyID")]
+    pub passkey_id: PasskeyID,
+    /// Why.
+    pub reason: RemovalReason,
+}
+
+/// Why a passkey was removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RemovalReason {
+    /// A back end asked for it, with an API key.
+    BackEnd,
+    /// A newer server's reason. The passkey is gone all the same.
+    #[serde(other)]
+    Other,
+}
+
+/// Data of `accountErased`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountErased {
+    /// The account that is gone.
+    #[serde(rename = "accountID")]
+    pub account_id: AccountID,
+}
+
+/// Data of `apiKeyCreated`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiKeyCreated {
+    /// The key's public name: the third part of the key itself.
+    #[serde(rename = "keyID")]
+    pub key_id: String,
+    /// For people.
+    pub name: String,
+    /// What it may be used for.
+    pub scopes: Vec<Scope>,
+}
+
+/// Data of `apiKeyRevoked`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiKeyRevoked {
+    /// The key's public name: the third part of the key itself.
+    #[serde(rename = "keyID")]
+    pub key_id: String,
 }
 
 /// Data of `counterRegressed`.

@@ -24,6 +24,7 @@ pub struct RawJson(pub String);
 
 /// The public half of a session key: P-256, as an RFC 7517 JWK with exactly `kty`, `crv`, `x` and `y`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
 pub struct SessionKey {
     /// Always `EC`.
@@ -164,6 +165,7 @@ pub struct AppName {
 
 /// How passkeys are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 pub enum Policy {
     /// `residentKey: "discouraged"`: asks for a passkey that only an address brings up. Some platforms list it all the same.

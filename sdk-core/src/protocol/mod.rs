@@ -9,9 +9,15 @@ mod decode;
 #[cfg(feature = "json")]
 pub mod event;
 pub mod gateway;
+#[cfg(feature = "json")]
+pub mod http;
 pub mod id;
 #[cfg(feature = "json")]
 pub(crate) mod object;
+#[cfg(feature = "openapi")]
+mod schema;
+#[cfg(feature = "json")]
+pub mod scope;
 #[cfg(feature = "json")]
 pub mod stream;
 #[cfg(feature = "json")]
@@ -24,6 +30,8 @@ pub use code::Code;
 #[cfg(feature = "json")]
 pub use decode::DecodeError;
 pub use id::{AccountID, AppID, CeremonyID, ConnectionID, PasskeyID, SessionID};
+#[cfg(feature = "json")]
+pub use scope::Scope;
 pub use time::UnixMillis;
 
 /// The number a client puts on a request; the answer repeats it.

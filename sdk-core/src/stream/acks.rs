@@ -64,9 +64,10 @@ impl Acks {
         Ack { lane, id: self.last.clone(), release: false }
     }
 
-    /// What is unsent belongs to the past: another flow begins.
+    /// What is unsent belongs to the past: another flow begins. Nor is anything of the past repeated: after a gap its
+    /// ids may be of another lineage, and the server takes them for a mistake.
     pub(super) fn reset(&mut self) {
-        (self.unsent, self.since, self.receipt) = (0, None, None);
+        (self.unsent, self.since, self.receipt, self.last) = (0, None, None, None);
     }
 }
 

@@ -40,6 +40,12 @@ impl StreamError {
         }
     }
 
+    /// The stream has ended without a reason, because its runtime did.
+    #[cfg(feature = "native")]
+    pub(crate) fn closed() -> Self {
+        Self::refused(Code::ConnectionLost, Some("the stream was ended".to_owned()))
+    }
+
     /// An address that cannot be connected to as it stands.
     #[cfg(feature = "native")]
     pub(crate) fn bad_address(why: &str) -> Self {

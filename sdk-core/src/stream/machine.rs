@@ -4,10 +4,13 @@
 mod in_hand;
 #[cfg(test)]
 mod keys;
+mod live;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod worker_simulation;
 #[cfg(test)]
 mod workers;
 #[cfg(test)]
@@ -19,20 +22,17 @@ use std::{
     time::Duration,
 };
 
+use self::live::Live;
 use super::{
-    Bookmark, Event, InHand, Item, Lost, Status, StreamError, Subscription, Token,
+    Greeting, InHand, Lost, Status, StreamError, Subscription, Token,
     backoff::Backoff,
     cursor::{Mismatch, Resume},
     ending::Verdict,
-    lane::{Lane, Offer},
+    lane::Lane,
 };
 use crate::{
     planted,
-    protocol::{
-        Code, DecodeError,
-        gateway::Failure,
-        stream::{Ack, Drain, MAX_LANES, Message, PROTOCOL, Ready, Reply},
-    },
+    protocol::{Code, DecodeError, gateway::Failure, stream::Message},
 };
 
 /// What the driver is to do, in this order.
@@ -106,6 +106,7 @@ pub struct Machine {
     done_events: usize,
     /// The address for the next connection, if the server named one.
     elsewhere: Option<String>,
+    greeting: Option<Greeting>,
     /// The last `error` of this connection: the close that follows says the same in fewer words.
     failure: Option<Failure>,
     outputs: VecDeque<Output>,
@@ -140,23 +141,6 @@ enum State {
     Ended,
 }
 
-#[derive(Debug)]
-struct Live {
-    since: Duration,
-    /// When the server was last heard.
-    heard: Duration,
-    /// Silence for this long means that it is gone.
-    patience: Duration,
-    /// Items that may await acknowledgement; 0: none are acknowledged.
-    window: u32,
-    /// The server goes down: our turn to leave, and when to leave whatever is in hand.
-    leave: Option<(Duration, Duration)>,
-    /// Nothing is handed over any more: what is in hand is awaited.
-    is_leaving: bool,
-    /// The status that was told last.
-    is_standby: bool,
-}
-
 impl Machine {
     /// A machine that connects at once. All its randomness comes from the seed.
     pub fn new(mut subscription: Subscription, seed: u64, now: Duration) -> Self {
@@ -175,6 +159,7 @@ impl Machine {
             handed_over: 0,
             done_events: 0,
             elsewhere: None,
+            greeting: None,
             failure: None,
             outputs: VecDeque::new(),
         }
@@ -188,6 +173,11 @@ impl Machine {
     /// Whether [`poll_output`](Self::poll_output) has something.
     pub fn has_outputs(&self) -> bool {
         !self.outputs.is_empty()
+    }
+
+    /// What the server said of itself last.
+    pub const fn greeting(&self) -> Option<Greeting> {
+        self.greeting
     }
 
     /// When to call [`handle_tick`](Self::handle_tick) if nothing happens before; `None` when it is over.
@@ -448,232 +438,6 @@ impl Machine {
         self.outputs.push_back(Output::Status(Status::Closed));
     }
 
-    fn greet(&mut self, now: Duration, ready: &Ready, resume: &Resume) {
-        if ready.protocol != PROTOCOL {
-            let code = Code::UnsupportedProtocol;
-            self.outputs.push_back(Output::Close { code: code.close_code(), reason: code.as_str() });
-            self.end(StreamError::refused(code, None));
-            return;
-        }
-        // A server that promises a beat every millisecond or every year is not taken at its word.
-        let beat = Duration::from_millis(ready.idle_ms).clamp(SHORTEST_BEAT, LONGEST_BEAT);
-        let is_worker = self.subscription.is_worker();
-        self.state = State::Live(Live {
-            since: now,
-            heard: now,
-            patience: beat.saturating_add(GRACE),
-            window: ready.window,
-            leave: None,
-            is_leaving: false,
-            is_standby: is_worker,
-        });
-        if is_worker {
-            self.done_events = usize::try_from(ready.window.saturating_mul(2)).unwrap_or(usize::MAX);
-        } else if let Some(lane) = self.lanes.get_mut(&VIEW) {
-            lane.subscribe(resume, self.subscription.expecting(resume));
-        }
-        self.outputs.push_back(Output::Status(if is_worker { Status::Standby } else { Status::Live }));
-    }
-
-    fn take(&mut self, now: Duration, message: Message) -> Result<(), Refusal> {
-        let lane = match &message {
-            Message::Event(event) => event.lane,
-            Message::Snapshot(page) => page.lane,
-            Message::Bookmark(bookmark) => bookmark.lane,
-            Message::Gap(gap) => gap.lane,
-            Message::Drain(drain) => {
-                self.drain(now, drain);
-                return Ok(());
-            }
-            Message::Assigned(assigned) => {
-                let (lease, id) = (assigned.lease, assigned.id.clone());
-                return self.offer(now, assigned.lane, Offer { lease, id });
-            }
-            Message::Revoked(revoked) => {
-                let ack = self.lanes.get_mut(&revoked.lane).and_then(Lane::revoke);
-                if let Some(ack) = ack {
-                    self.say(ack);
-                }
-                self.proceed(now, revoked.lane);
-                return Ok(());
-            }
-            // A second `ready` changes nothing; an `error` is remembered by the caller.
-            Message::Ready(_) | Message::Error(_) => return Ok(()),
-        };
-        let Some(found) = self.lanes.get_mut(&lane) else { return Err(Refusal::Mismatch) };
-        if !found.is_started() {
-            // On its way when the lane was given back, or when it was offered anew. It comes again.
-            return Ok(());
-        }
-        found.receive(|cursor| {
-            Ok::<_, Refusal>(match message {
-                Message::Event(raw) => {
-                    // The position first: what an event says that does not belong here is of no interest.
-                    cursor.advance(&raw.prev, &raw.id)?;
-                    Item::Event(Event::try_from(raw)?)
-                }
-                Message::Snapshot(page) => {
-                    cursor.take_page(&page)?;
-                    Item::Snapshot(page)
-                }
-                Message::Bookmark(bookmark) => {
-                    cursor.advance(&bookmark.prev, &bookmark.id)?;
-                    Item::Bookmark(Bookmark::from(bookmark))
-                }
-                Message::Gap(gap) => {
-                    cursor.skip(gap.next);
-                    Item::Gap(gap)
-                }
-                Message::Ready(_)
-                | Message::Drain(_)
-                | Message::Assigned(_)
-                | Message::Revoked(_)
-                | Message::Error(_) => return Err(Refusal::Mismatch),
-            })
-        })?;
-        found.pass_done(now);
-        self.gather(now);
-        Ok(())
-    }
-
-    fn drain(&mut self, now: Duration, drain: &Drain) {
-        let within = Duration::from_millis(drain.within_ms);
-        let turn = self.backoff.drain_delay(within);
-        self.elsewhere.clone_from(&drain.url);
-        if let State::Live(live) = &mut self.state {
-            live.leave = Some((now.saturating_add(turn), now.saturating_add(within)));
-        }
-    }
-
-    fn offer(&mut self, now: Duration, lane: u32, offer: Offer) -> Result<(), Refusal> {
-        // A view has no lanes to be offered; a newer server may think otherwise.
-        if !self.subscription.is_worker() {
-            return Ok(());
-        }
-        if lane >= MAX_LANES {
-            return Err(Refusal::Mismatch);
-        }
-        self.lanes.entry(lane).or_insert_with(|| Lane::new(lane, Resume::Beginning)).offer(offer);
-        self.proceed(now, lane);
-        Ok(())
-    }
-
-    /// Whatever follows from something being settled, offered or wanted back.
-    fn proceed(&mut self, now: Duration, lane: u32) {
-        if !matches!(self.state, State::Live(_)) {
-            return;
-        }
-        let Some(found) = self.lanes.get_mut(&lane) else { return };
-        found.pass_done(now);
-        if let Some(lease) = found.try_ask() {
-            self.outputs.push_back(Output::Start { lane, lease });
-        } else if let Some(ack) = found.try_release(now) {
-            self.say(ack);
-        }
-        self.gather(now);
-        self.tell_status();
-        self.try_to_leave(now);
-    }
-
-    /// Acknowledges once half the window is settled: the server should not have to wait for it.
-    fn gather(&mut self, now: Duration) {
-        let State::Live(live) = &self.state else { return };
-        let unsent: u32 = self.lanes.values().map(|lane| lane.acks().unsent()).sum();
-        if live.window > 0 && unsent >= (live.window / 2).max(1) {
-            self.flush(now);
-        }
-    }
-
-    fn flush(&mut self, now: Duration) {
-        if !matches!(&self.state, State::Live(live) if live.window > 0) {
-            return;
-        }
-        let acks: Vec<_> = self.lanes.values_mut().filter_map(|lane| lane.flush(now)).collect();
-        for ack in acks {
-            self.say(ack);
-        }
-    }
-
-    fn say(&mut self, ack: Ack) {
-        self.outputs.push_back(Output::Send(Reply::Ack(ack).encode()));
-    }
-
-    fn tick_live(&mut self, now: Duration) {
-        let is_full = self.is_full();
-        let State::Live(live) = &mut self.state else { return };
-        if !is_full && now >= live.heard.saturating_add(live.patience) {
-            self.leave(now, Code::Idle.close_code(), "idle", "the server fell silent");
-            return;
-        }
-        if let Some((turn, at_latest)) = live.leave
-            && now >= turn
-        {
-            live.is_leaving = true;
-            if now >= at_latest {
-                self.leave(now, NORMAL_CLOSURE, "drain", GOING_DOWN);
-                return;
-            }
-            self.try_to_leave(now);
-        }
-        let State::Live(live) = &self.state else { return };
-        if live.window == 0 {
-            return;
-        }
-        let ack_timeout_ms = self.subscription.ack_timeout_ms();
-        let is_worker = self.subscription.is_worker();
-        let mut due = Vec::new();
-        for lane in self.lanes.values_mut() {
-            if lane.acks().due_at().is_some_and(|due_at| now >= due_at) {
-                due.extend(lane.flush(now));
-            } else if is_worker && lane.is_working() && now >= lane.acks().still_working_at(ack_timeout_ms) {
-                due.push(lane.still_working(now));
-            }
-        }
-        for ack in due {
-            self.say(ack);
-        }
-    }
-
-    fn live_deadlines(&self, live: &Live) -> impl Iterator<Item = Duration> {
-        let silence = (!self.is_full()).then(|| live.heard.saturating_add(live.patience));
-        let leave = live.leave.map(|(turn, at_latest)| if live.is_leaving { at_latest } else { turn });
-        let ack_timeout_ms = self.subscription.ack_timeout_ms();
-        let is_worker = self.subscription.is_worker();
-        let acks = self.lanes.values().filter(|_| live.window > 0).flat_map(move |lane| {
-            let working = is_worker && lane.is_working();
-            [lane.acks().due_at(), working.then(|| lane.acks().still_working_at(ack_timeout_ms))]
-        });
-        // While nothing is read and nothing is due, there still is a time to look again.
-        let at_the_latest = live.heard.saturating_add(LONGEST_BEAT);
-        let fallback = silence.is_none().then_some(at_the_latest);
-        [silence, leave, fallback].into_iter().chain(acks).flatten()
-    }
-
-    /// A worker that is to leave does so when nothing is in hand; a view at once, because it resumes behind it.
-    fn try_to_leave(&mut self, now: Duration) {
-        let may_leave = !self.subscription.is_worker() || self.lanes.values().all(Lane::has_nothing_in_hand);
-        if may_leave && matches!(&self.state, State::Live(live) if live.is_leaving) {
-            self.leave(now, NORMAL_CLOSURE, "drain", GOING_DOWN);
-        }
-    }
-
-    fn tell_status(&mut self) {
-        let has_lane = !self.subscription.is_worker() || self.lanes.values().any(Lane::is_ours);
-        if let State::Live(live) = &mut self.state
-            && live.is_standby == has_lane
-        {
-            live.is_standby = !has_lane;
-            self.outputs.push_back(Output::Status(if has_lane { Status::Live } else { Status::Standby }));
-        }
-    }
-
-    /// The socket was not read for a while, by our own choice: the silence starts now.
-    fn may_read_again(&mut self, now: Duration, was_full: bool) {
-        if was_full && !self.is_full() {
-            self.handle_heard(now);
-        }
-    }
-
     fn refuse(&mut self, now: Duration, refusal: Refusal) {
         match refusal {
             // This connection has skipped or repeated something; the next one goes on after the position held.
@@ -774,16 +538,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// From the open socket to `ready`.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// One missed beat plus the tail of a retransmission.
-const GRACE: Duration = Duration::from_secs(10);
-
-const SHORTEST_BEAT: Duration = Duration::from_secs(1);
-const LONGEST_BEAT: Duration = Duration::from_secs(120);
-
 /// RFC 6455 section 7.4.1.
 const NORMAL_CLOSURE: u16 = 1000;
 
 /// Items that wait for the application where nothing is acknowledged. While there are so many, the socket is not read.
 const UNWINDOWED_ITEMS: usize = 256;
-
-const GOING_DOWN: &str = "the server is going down";

@@ -8,7 +8,7 @@
 //!
 //! | file | what it is |
 //! | --- | --- |
-//! | `machine.rs` | the connection: back-off, key, hello, live, drain |
+//! | `machine.rs` | the connection: back-off, key, hello; `machine/live.rs`: live, drain |
 //! | `lane.rs` | one lane: received, in hand, acknowledged |
 //! | `cursor.rs` | what may follow what |
 //! | `acks.rs`, `done.rs` | acknowledgements gathered; what this process has handled lately |
@@ -20,6 +20,7 @@ mod cursor;
 mod done;
 mod ending;
 mod error;
+mod greeting;
 mod item;
 mod lane;
 mod machine;
@@ -28,6 +29,7 @@ mod subscription;
 
 pub use ending::Lost;
 pub use error::StreamError;
+pub use greeting::Greeting;
 pub use item::{Bookmark, Event, Item};
 pub use lane::{InHand, Token};
 pub use machine::{Machine, Output};

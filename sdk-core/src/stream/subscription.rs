@@ -21,6 +21,8 @@ pub struct Subscription {
     pub start: Option<Start>,
     /// `Some(false)`: never send the open sessions; a gap goes on at the oldest event that is kept.
     pub snapshot: Option<bool>,
+    /// `Some(false)`, with `snapshot: Some(false)`: a gap ends the stream (`gone`) instead of going on.
+    pub skip: Option<bool>,
     /// A name of 1 to 64 of `[A-Za-z0-9._-]`: makes the client a worker.
     pub consumer: Option<String>,
     /// 1 to 64; only read by the server when the consumer is made.
@@ -46,7 +48,7 @@ impl Subscription {
             after: resume.id().map(str::to_owned),
             start: if *resume == Resume::Beginning { self.start } else { None },
             snapshot: self.snapshot,
-            skip: None,
+            skip: self.skip,
             consumer: self.consumer.clone(),
             lanes: self.lanes,
             types: self.types.clone(),

@@ -66,6 +66,13 @@ impl Address {
     }
 }
 
+/// The address to come back to when the server at `address` has named `url` in `drain`: `None` when it is not to be
+/// followed, because it is not `wss`, or has another port, or its host is neither the same nor below the same.
+pub fn elsewhere(address: &str, url: &str) -> Option<String> {
+    let here = Address::parse(address, true).ok()?;
+    here.elsewhere(url).map(|there| there.uri.to_string())
+}
+
 fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
         || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())

@@ -10,4 +10,8 @@ pub mod web;
 #[cfg(feature = "native")]
 pub(crate) use address::Address;
 #[cfg(feature = "native")]
+pub use address::elsewhere;
+#[cfg(all(test, feature = "native"))]
+pub(crate) use native::peer;
+#[cfg(feature = "native")]
 pub(crate) use native::{Answer, Application, Connector, Shared, drive};

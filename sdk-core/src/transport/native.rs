@@ -1,6 +1,8 @@
 //! The driver on tokio: carries out what the stream machine asks for and tells it what happens.
 
 mod link;
+#[cfg(test)]
+pub(crate) mod peer;
 mod shared;
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,9 @@
 from ._errors import PasskeyAccountsError, StreamError
 from ._events import Events
 from ._items import (
+    AccountErased,
+    ApiKeyCreated,
+    ApiKeyRevoked,
     Bookmark,
     CounterRegressed,
     EndReason,
@@ -24,13 +27,18 @@ from ._items import (
     LoggedOut,
     OpenSession,
     PasskeyAdded,
+    PasskeyRemoved,
     Registered,
+    RemovalReason,
     SessionKey,
     Snapshot,
     Unknown,
 )
 
 __all__ = [
+    "AccountErased",
+    "ApiKeyCreated",
+    "ApiKeyRevoked",
     "Bookmark",
     "CounterRegressed",
     "EndReason",
@@ -47,7 +55,9 @@ __all__ = [
     "OpenSession",
     "PasskeyAccountsError",
     "PasskeyAdded",
+    "PasskeyRemoved",
     "Registered",
+    "RemovalReason",
     "SessionKey",
     "Snapshot",
     "StreamError",

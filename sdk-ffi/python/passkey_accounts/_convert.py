@@ -6,6 +6,7 @@ from . import _items as ours
 from ._native import passkey_accounts_ffi as native
 
 _END_REASONS = {reason: ours.EndReason[reason.name] for reason in native.EndReason}
+_REMOVAL_REASONS = {reason: ours.RemovalReason[reason.name] for reason in native.RemovalReason}
 _GAP_REASONS = {reason: ours.GapReason[reason.name] for reason in native.GapReason}
 _GAP_NEXT = {following: ours.GapNext[following.name] for following in native.GapNext}
 
@@ -45,6 +46,14 @@ def _data(kind: native.EventKind) -> ours.EventData:
             return ours.Registered(account)
         case native.EventKind.PASSKEY_ADDED(account_id=account, passkey_id=passkey, public_key=key):
             return ours.PasskeyAdded(account, passkey, key, kind.aaguid, kind.backed_up)
+        case native.EventKind.PASSKEY_REMOVED(account_id=account, passkey_id=passkey, reason=reason):
+            return ours.PasskeyRemoved(account, passkey, _REMOVAL_REASONS[reason])
+        case native.EventKind.ACCOUNT_ERASED(account_id=account):
+            return ours.AccountErased(account)
+        case native.EventKind.API_KEY_CREATED(key_id=key, name=name, scopes=scopes):
+            return ours.ApiKeyCreated(key, name, tuple(scopes))
+        case native.EventKind.API_KEY_REVOKED(key_id=key):
+            return ours.ApiKeyRevoked(key)
         case native.EventKind.COUNTER_REGRESSED(account_id=account, passkey_id=passkey):
             return ours.CounterRegressed(account, passkey, kind.stored, kind.received)
         case native.EventKind.OTHER():

@@ -26,6 +26,14 @@ class EndReason(Enum):
     """A newer server's reason. The session has ended all the same."""
 
 
+class RemovalReason(Enum):
+    """Why a passkey was removed."""
+
+    BACK_END = "backEnd"
+    OTHER = "other"
+    """A newer server's reason. The passkey is gone all the same."""
+
+
 class GapReason(Enum):
     """Why a position cannot be continued."""
 
@@ -114,6 +122,39 @@ class PasskeyAdded:
 
 
 @dataclass(frozen=True, slots=True)
+class PasskeyRemoved:
+    """An account lost a passkey. The sessions that it opened end with it."""
+
+    account_id: str
+    passkey_id: str
+    reason: RemovalReason
+
+
+@dataclass(frozen=True, slots=True)
+class AccountErased:
+    """An account is gone, with its address, its passkeys and its sessions."""
+
+    account_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyCreated:
+    """The app got an API key."""
+
+    key_id: str
+    name: str
+    scopes: tuple[str, ...]
+    """What it may be used for, for example `events:read`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyRevoked:
+    """An API key was taken back."""
+
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class CounterRegressed:
     """A passkey's signature counter did not rise: it may have been copied."""
 
@@ -128,7 +169,18 @@ class Unknown:
     """A type that is newer than this version; see the event's `name` and `json`."""
 
 
-EventData = Union[Registered, LoggedIn, LoggedOut, PasskeyAdded, CounterRegressed, Unknown]
+EventData = Union[
+    Registered,
+    LoggedIn,
+    LoggedOut,
+    PasskeyAdded,
+    PasskeyRemoved,
+    AccountErased,
+    CounterRegressed,
+    ApiKeyCreated,
+    ApiKeyRevoked,
+    Unknown,
+]
 
 
 @dataclass(frozen=True, slots=True)

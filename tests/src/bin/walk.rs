@@ -51,7 +51,8 @@ async fn main() -> anyhow::Result<()> {
         receipt.ack();
         let Item::Event(event) = item else { continue };
         ensure!(event.name == expected, "expected {expected}, got {}", event.name);
-        let account = event.kind.map(|kind| kind.account_id().to_string()).unwrap_or_default();
+        let account =
+            event.kind.and_then(|kind| kind.account_id()).map_or_else(String::new, |id| id.to_string());
         let chain = event.id.splitn(3, '-').nth(2).unwrap_or_default();
         println!("{:>5}  {expected:<13} {account:<34} {chain}", event.seq);
     }

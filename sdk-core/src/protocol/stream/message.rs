@@ -106,6 +106,7 @@ pub struct SnapshotPage {
 
 /// A session in a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OpenSession {
     /// Whose session.
@@ -142,6 +143,7 @@ pub struct Gap {
 
 /// `data` of a `gap`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct GapData {
     /// Why the position cannot be continued.
     pub reason: GapReason,
@@ -156,6 +158,7 @@ pub struct GapData {
 
 /// Why a position cannot be continued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum GapReason {
     /// Events right after it are no longer kept.
@@ -173,6 +176,7 @@ pub enum GapReason {
 
 /// What follows a gap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum GapNext {
     /// A snapshot of the present state.
@@ -217,6 +221,7 @@ pub struct BookmarkData {
 /// A head of the log, signed: Ed25519 over
 /// `passkey-events-head-v1\n<appID>\n<epoch>\n<seq>\n<hash>\n<time>\n`, the parts as they are spelt here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SignedHead {
     /// The log's lineage.

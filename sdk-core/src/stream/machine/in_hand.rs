@@ -120,6 +120,15 @@ fn a_gap_that_nobody_has_handled_is_met_again() {
 }
 
 #[test]
+fn a_gap_that_goes_on_with_events_leaves_the_position_to_be_asked_for() {
+    let mut world = World::by_hand(8);
+    world.receive(&gap("e-1", "oldest"));
+    let said = world.fetch();
+    world.settle(&said, true);
+    assert_eq!(world.reconnect()["after"], "e-1", "a snapshot would be something that nobody asked for");
+}
+
+#[test]
 fn a_snapshot_page_in_hand_means_that_the_state_starts_again() {
     let mut world = World::by_hand_with(8, Subscription::default());
     world.receive(&page("r-1", true, false));

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::{sync::Notify, time::Instant};
 
-use crate::stream::{InHand, Machine, Output, StreamError, Subscription, Token};
+use crate::stream::{Greeting, InHand, Machine, Output, StreamError, Subscription, Token};
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -29,6 +29,8 @@ struct Inner {
     /// What the driver waits for.
     plan: Plan,
     is_stopped: bool,
+    /// What is left is not for the application.
+    is_given_up: bool,
 }
 
 #[derive(Debug)]
@@ -60,6 +62,7 @@ impl Shared {
             waiting: None,
             plan: Plan { deadline: None, is_reading: true },
             is_stopped: false,
+            is_given_up: false,
         };
         Self { clock, inner: Mutex::new(inner), wanted: Notify::new() }
     }
@@ -74,6 +77,9 @@ impl Shared {
     /// The next item for the application, the final error, or the end.
     pub(crate) fn poll_item(&self, context: &mut Context<'_>) -> Poll<Option<Result<InHand, StreamError>>> {
         let mut inner = self.lock();
+        if inner.is_given_up {
+            return Poll::Ready(None);
+        }
         if let Some(in_hand) = inner.machine.poll_item(self.clock.now()) {
             self.nudge(&inner);
             return Poll::Ready(Some(Ok(in_hand)));
@@ -89,9 +95,22 @@ impl Shared {
         Poll::Pending
     }
 
+    /// What the server said of itself last, and how long ago.
+    pub(crate) fn greeting(&self) -> Option<(Greeting, Duration)> {
+        let greeting = self.lock().machine.greeting()?;
+        Some((greeting, self.clock.now().saturating_sub(greeting.heard_at)))
+    }
+
     /// What became of an item.
     pub(crate) fn settle(&self, token: Token, is_handled: bool) {
         self.step(|machine, now| machine.handle_settled(now, token, is_handled));
+    }
+
+    /// Nothing more is handed out, and the connection ends.
+    #[cfg(feature = "verify")]
+    pub(crate) fn give_up(&self) {
+        self.lock().is_given_up = true;
+        self.stop();
     }
 
     /// Nobody wants the stream any more.

@@ -5,81 +5,22 @@ use std::{future::poll_fn, sync::Arc, time::Duration};
 use futures_util::{SinkExt, StreamExt};
 use rustls::{RootCertStore, ServerConfig, crypto::aws_lc_rs, pki_types::PrivateKeyDer};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
     sync::watch,
 };
 use tokio_rustls::TlsAcceptor;
-use tokio_tungstenite::{
-    WebSocketStream, accept_async,
-    tungstenite::{Message, protocol::CloseFrame},
-};
+use tokio_tungstenite::tungstenite::Message;
 
-use super::{Application, Connector, Shared, drive};
+use super::{
+    Application, Connector, Shared, drive,
+    peer::{Peer, Server, event, event_with},
+};
 use crate::{
     protocol::Code,
     stream::{InHand, Status, StreamError, Subscription},
     transport::Address,
 };
-
-/// Waits for connections of the client under test.
-struct Server {
-    listener: TcpListener,
-    /// While a blocking task runs, tokio's paused clock stands still instead of jumping ahead of bytes on their way.
-    _clock_stands_still: std::sync::mpsc::Sender<()>,
-}
-
-impl Server {
-    async fn start() -> Self {
-        let (hold, until_dropped) = std::sync::mpsc::channel();
-        tokio::task::spawn_blocking(move || until_dropped.recv());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        Self { listener, _clock_stands_still: hold }
-    }
-
-    fn address(&self) -> Address {
-        let port = self.listener.local_addr().unwrap().port();
-        Address::parse(&format!("ws://127.0.0.1:{port}/v1/events"), false).unwrap()
-    }
-
-    async fn accept_tcp(&self) -> TcpStream {
-        self.listener.accept().await.unwrap().0
-    }
-
-    /// Accepts, reads the first message, answers `ready`.
-    async fn accept(&self) -> (Peer<TcpStream>, serde_json::Value) {
-        Peer::greet(self.accept_tcp().await).await
-    }
-}
-
-struct Peer<S>(WebSocketStream<S>);
-
-impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
-    async fn greet(stream: S) -> (Self, serde_json::Value) {
-        let mut peer = Self(accept_async(stream).await.unwrap());
-        let first = peer.0.next().await.unwrap().unwrap().into_text().unwrap();
-        peer.send(READY).await;
-        (peer, serde_json::from_str(&first).unwrap())
-    }
-
-    async fn send(&mut self, text: impl Into<String>) {
-        self.0.send(Message::text(text.into())).await.unwrap();
-    }
-
-    async fn close(mut self, code: u16, reason: &'static str) {
-        self.0.close(Some(CloseFrame { code: code.into(), reason: reason.into() })).await.unwrap();
-        while let Some(Ok(_)) = self.0.next().await {}
-    }
-
-    /// What the client ends the connection with.
-    async fn closed_with(mut self) -> u16 {
-        loop {
-            if let Message::Close(frame) = self.0.next().await.unwrap().unwrap() {
-                return frame.unwrap().code.into();
-            }
-        }
-    }
-}
 
 /// The application's end of a driver.
 struct Client {
@@ -145,21 +86,6 @@ impl Client {
             other => panic!("{other:?}"),
         }
     }
-}
-
-const READY: &str = r#"{"type":"ready","data":{"protocol":1,"connection":"con_00000000000000000000000000",
-    "idleMs":20000,"window":0,"time":"2026-11-22T18:00:00.000Z"}}"#;
-
-fn event(number: u64) -> String {
-    event_with(number, "{}")
-}
-
-fn event_with(number: u64, data: &str) -> String {
-    format!(
-        r#"{{"type":"anything","data":{data},"id":"e-{number}","prev":"e-{}","seq":{number},
-        "time":"2026-11-22T18:00:00.000Z"}}"#,
-        number - 1
-    )
 }
 
 #[tokio::test(start_paused = true)]
@@ -365,7 +291,7 @@ async fn tls_is_spoken_with_trusted_servers_only() {
     let mut roots = RootCertStore::empty();
     roots.add(certificate).unwrap();
     let mut client = Client::start(Connector::trusting(secure(&server), roots), Some("e-0"));
-    let (mut peer, _) = Peer::greet(acceptor.accept(server.accept_tcp().await).await.unwrap()).await;
+    let (mut peer, _) = Peer::greet(acceptor.accept(server.accept_tcp().await).await.unwrap(), 0).await;
     peer.send(event(1)).await;
     assert_eq!(client.position().await, "e-1");
 }

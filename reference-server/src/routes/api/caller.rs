@@ -1,0 +1,165 @@
+//! Who asks: the API key in `Authorization`, its app, its scopes, and how often.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use governor::{
+    NotUntil, Quota, RateLimiter, clock::Clock as _, middleware::NoOpMiddleware, nanos::Nanos,
+    state::keyed::HashMapStateStore,
+};
+use passkey_accounts::protocol::{AppID, Code, Scope};
+
+use super::{super::Problem, idempotency::Answers};
+use crate::{
+    clock::Clock,
+    context::Context,
+    keys::ApiKey,
+    limits::{API_REQUEST_BURST, API_REQUESTS_PER_SECOND},
+    store::{KeyRow, KeyState},
+};
+
+/// What the API counts and remembers between requests.
+pub struct ApiState {
+    limiter: RateLimiter<AppID, HashMapStateStore<AppID>, Ticks, NoOpMiddleware<Nanos>>,
+    ticks: Ticks,
+    /// Answers to commands with an `Idempotency-Key`.
+    pub(super) answers: Answers,
+}
+
+impl ApiState {
+    /// Nothing counted yet.
+    pub fn new(clock: &Clock) -> Self {
+        let per_second =
+            std::num::NonZeroU32::new(API_REQUESTS_PER_SECOND).unwrap_or(std::num::NonZeroU32::MIN);
+        let burst = std::num::NonZeroU32::new(API_REQUEST_BURST).unwrap_or(std::num::NonZeroU32::MIN);
+        let quota = Quota::per_second(per_second).allow_burst(burst);
+        let ticks = Ticks(clock.clone());
+        // Keyed by apps that have proven to be one: as many as there are rows, whatever strangers send.
+        let limiter = RateLimiter::new(quota, HashMapStateStore::default(), ticks.clone());
+        Self { limiter, ticks, answers: Answers::default() }
+    }
+
+    fn count(&self, app_id: AppID) -> Result<(), Problem> {
+        let too_many = |not_until: NotUntil<Nanos>| {
+            let wait = not_until.wait_time_from(self.ticks.now());
+            let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, Code::RateLimited).retry_after_ms(millis)
+        };
+        self.limiter.check_key(&app_id).map_err(too_many)
+    }
+}
+
+impl fmt::Debug for ApiState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiState").finish_non_exhaustive()
+    }
+}
+
+/// The server's clock as the limiter reads it.
+#[derive(Debug, Clone)]
+struct Ticks(Clock);
+
+impl governor::clock::Clock for Ticks {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        Duration::from_millis(self.0.now().0).into()
+    }
+}
+
+/// A back end that has shown a live key.
+#[derive(Debug, Clone)]
+pub(in crate::routes) struct Caller {
+    /// The app that it speaks for. Whatever it names belongs to this app or does not exist.
+    pub(in crate::routes) app_id: AppID,
+    /// Its key.
+    pub(super) key: Arc<KeyRow>,
+}
+
+impl Caller {
+    /// Whether the key may be used for that.
+    pub(super) fn may(&self, scope: Scope) -> bool {
+        self.key.scopes.contains(&scope)
+    }
+
+    /// Refuses a key that may not be used for that.
+    pub(super) fn require(&self, scope: Scope) -> Result<(), Problem> {
+        if self.may(scope) { Ok(()) } else { Err(missing(scope)) }
+    }
+}
+
+/// What a key without that scope is told.
+pub(super) fn missing(scope: Scope) -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, Code::Forbidden)
+        .detail(format!("this API key lacks the scope {scope}; use one that has it"))
+        .challenge(r#"Bearer realm="passkey-accounts", error="insufficient_scope""#)
+}
+
+/// Finds out who asks, and lets nobody else in.
+pub(super) async fn authorize(
+    State(context): State<Arc<Context>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match authenticate(&context, request.headers()).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// Reads and checks the API key of a request.
+pub(in crate::routes) async fn authenticate(
+    context: &Context,
+    headers: &HeaderMap,
+) -> Result<Caller, Problem> {
+    // Only browsers send Origin, and an API key in a browser is an API key in everybody's hands.
+    if headers.contains_key(header::ORIGIN) {
+        return Err(Problem::new(StatusCode::FORBIDDEN, Code::Forbidden).detail(
+            "this API is for back ends: an API key does not belong in a browser, and requests with an Origin header come from one",
+        ));
+    }
+    let key = match bearer(headers) {
+        None => {
+            return Err(unauthorized(Code::BadKey, r#"Bearer realm="passkey-accounts""#)
+                .detail("no API key was sent; send it as \"Authorization: Bearer pa_...\""));
+        }
+        Some(text) => ApiKey::parse(text).ok_or_else(|| invalid(Code::BadKey))?,
+    };
+    let row = context.store.key(key.id()).await?;
+    let row = row.filter(|row| key.matches(&row.hash)).ok_or_else(|| invalid(Code::BadKey))?;
+    match row.state(context.clock.now()) {
+        KeyState::Live => {}
+        KeyState::Expired => return Err(invalid(Code::KeyExpired)),
+        KeyState::Revoked => return Err(invalid(Code::KeyRevoked)),
+    }
+    context.api.count(row.app_id)?;
+    Ok(Caller { app_id: row.app_id, key: Arc::new(row) })
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    // Two of them: two readers could disagree about which one counts.
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
+fn invalid(code: Code) -> Problem {
+    let sentence = match code {
+        Code::BadKey => "this API key is misspelt or unknown; use one of this server, as it was printed",
+        _ => code.message(),
+    };
+    unauthorized(code, r#"Bearer realm="passkey-accounts", error="invalid_token""#).detail(sentence)
+}
+
+fn unauthorized(code: Code, challenge: &'static str) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, code).challenge(challenge)
+}

@@ -1,0 +1,201 @@
+//! What a witness remembers between two runs, and where.
+
+use std::{
+    fs::{File, OpenOptions, rename},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{ChainHash, Epoch, EventID};
+use crate::protocol::{AppID, stream::SignedHead};
+
+/// How far a [`Witness`](super::Witness) has read, and what the log was then. A log that says otherwise later has been
+/// rewritten.
+///
+/// Keep it where the server cannot change it. It holds no secret.
+///
+/// ```
+/// use passkey_accounts::log::{Checkpoint, CheckpointStore, FileCheckpoints};
+///
+/// # let folder = std::env::temp_dir().join(format!("checkpoint-example-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// let text = r#"{"appID":"app_081040g2081040g2081040g208","position":"k3f9-1042-Q7hB2cX0"}"#;
+/// let checkpoint: Checkpoint = serde_json::from_str(text)?;
+/// let store = FileCheckpoints::new(folder.join("log.checkpoint"));
+/// store.save(&checkpoint)?;
+/// assert_eq!(store.load()?, Some(checkpoint));
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Checkpoint {
+    /// Whose log.
+    #[serde(rename = "appID", default, skip_serializing_if = "Option::is_none")]
+    pub app_id: Option<AppID>,
+    /// The last position. A stream may resume after it.
+    pub position: EventID,
+    /// The whole hash at the position, where it is known. A view of some types knows it at bookmarks only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<ChainHash>,
+    /// The newest signed head that was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<SignedHead>,
+    /// The lineage that somebody has agreed to go on with after the log was restored from a backup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Epoch>,
+    /// Lineages that were left, the last positions in them. They never come back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub past: Vec<EventID>,
+}
+
+impl Checkpoint {
+    /// The same, agreeing that the log goes on in another lineage: an operator has restored a backup, and said so to
+    /// you, not only to this program. What the log said after the backup was made is given up with it.
+    #[must_use]
+    pub fn accept(mut self, epoch: Epoch) -> Self {
+        self.accepted = Some(epoch);
+        self
+    }
+}
+
+/// Where a checkpoint is kept. Called on threads that may block.
+pub trait CheckpointStore: Send + Sync {
+    /// What was saved last; `None` before the first time.
+    ///
+    /// # Errors
+    /// What the place says. A checkpoint that cannot be read is an error and not `None`: to begin anew would be to
+    /// forget what the server must be held to.
+    fn load(&self) -> io::Result<Option<Checkpoint>>;
+
+    /// Keeps it in place of the one before. It must be safe from a crash when this returns.
+    ///
+    /// # Errors
+    /// What the place says.
+    fn save(&self, checkpoint: &Checkpoint) -> io::Result<()>;
+}
+
+impl<T: CheckpointStore + ?Sized> CheckpointStore for Arc<T> {
+    fn load(&self) -> io::Result<Option<Checkpoint>> {
+        (**self).load()
+    }
+
+    fn save(&self, checkpoint: &Checkpoint) -> io::Result<()> {
+        (**self).save(checkpoint)
+    }
+}
+
+/// A checkpoint in a file of its own, written for one process.
+#[derive(Debug)]
+pub struct FileCheckpoints {
+    path: PathBuf,
+}
+
+impl FileCheckpoints {
+    /// A store at this path, in a folder that exists. The file `<path>.new` beside it is used too.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+}
+
+impl CheckpointStore for FileCheckpoints {
+    fn load(&self) -> io::Result<Option<Checkpoint>> {
+        let file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut text = String::new();
+        file.take(MAX_BYTES).read_to_string(&mut text)?;
+        let checkpoint = serde_json::from_str(&text)?;
+        Ok(Some(checkpoint))
+    }
+
+    fn save(&self, checkpoint: &Checkpoint) -> io::Result<()> {
+        let mut text = serde_json::to_string(checkpoint)?;
+        text.push('\n');
+        let mut new = self.path.clone().into_os_string();
+        new.push(".new");
+        // Written beside and moved over: a crash leaves the old one or the new one, whole.
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&new)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        rename(&new, &self.path)?;
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        sync_folder(folder.unwrap_or(Path::new(".")))
+    }
+}
+
+/// Makes the new name safe from a crash.
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+// Elsewhere a folder cannot be opened as a file, and the system keeps the names itself.
+#[cfg(not(unix))]
+fn sync_folder(_folder: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// A checkpoint in memory: for tests, and for programs that compare within one run only.
+#[derive(Debug, Default)]
+pub struct MemoryCheckpoints(Mutex<Option<Checkpoint>>);
+
+impl CheckpointStore for MemoryCheckpoints {
+    fn load(&self) -> io::Result<Option<Checkpoint>> {
+        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    fn save(&self, checkpoint: &Checkpoint) -> io::Result<()> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(checkpoint.clone());
+        Ok(())
+    }
+}
+
+/// Far more than a checkpoint takes.
+const MAX_BYTES: u64 = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::{Checkpoint, CheckpointStore, FileCheckpoints};
+    use crate::{
+        log::{ChainHash, Epoch, EventID},
+        protocol::AppID,
+    };
+
+    fn checkpoint(seq: u64) -> Checkpoint {
+        let hash = ChainHash([7; 32]);
+        Checkpoint {
+            app_id: Some(AppID::from_bytes([2; 16])),
+            position: EventID::new(Epoch::from_random(7), seq, &hash),
+            hash: Some(hash),
+            head: None,
+            accepted: None,
+            past: vec![EventID::new(Epoch::from_random(6), 9, &hash)],
+        }
+    }
+
+    #[test]
+    fn a_file_keeps_the_last_checkpoint_and_one_that_is_broken_is_an_error() {
+        let folder = std::env::temp_dir().join(format!("passkey-accounts-checkpoint-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("checkpoint");
+        let store = FileCheckpoints::new(&path);
+        assert_eq!(store.load().unwrap(), None);
+        store.save(&checkpoint(1)).unwrap();
+        store.save(&checkpoint(2)).unwrap();
+        assert_eq!(FileCheckpoints::new(&path).load().unwrap(), Some(checkpoint(2)));
+        // A crash in the middle of writing leaves the one before.
+        std::fs::write(folder.join("checkpoint.new"), "{\"pos").unwrap();
+        assert_eq!(store.load().unwrap(), Some(checkpoint(2)));
+        std::fs::write(&path, "{\"pos").unwrap();
+        assert!(store.load().is_err());
+        std::fs::write(&path, "").unwrap();
+        assert!(store.load().is_err());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}
