@@ -239,7 +239,8 @@ impl Server {
                     }
                     let (connection_id, key_expires_at) = (connection.id, self.key_expires_at);
                     let app_id = self.log.state().app_id();
-                    let greeting = Greeting { connection_id, app_id, lanes, key_expires_at };
+                    let page_sessions = passkey_accounts_server::limits::SNAPSHOT_PAGE_SESSIONS;
+                    let greeting = Greeting { connection_id, app_id, lanes, key_expires_at, page_sessions };
                     let machine = Machine::new(wish, greeting, self.log.state(), now);
                     connection.reader = Reader::Full(Box::new(machine));
                 }
