@@ -78,8 +78,6 @@ mod switch {
         ShortestSkips
         /// Server: a worker's position passes a gap that it has not heard of.
         GapUnheard
-        /// Server: to repeat an acknowledgement from before a gap is an error.
-        RepeatRefused
         /// Server: acknowledgements of items count as messages out of turn.
         AcksRationed
         /// Driver: a lane is free before its position is kept.

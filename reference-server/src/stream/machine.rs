@@ -312,6 +312,10 @@ impl Machine {
                 // Told at once: a connection that is lost before the first event can be resumed from here.
                 let bookmark = lane.bookmark(now, None);
                 self.outputs.push_back(Output::Send(bookmark));
+                // And kept: a worker that comes back must not begin anew, past what happened meanwhile.
+                if self.wish.worker.is_some() && lane.settle_scanned() {
+                    self.settle(number);
+                }
                 return;
             }
             Begin::After(after) => after.clone(),
@@ -450,7 +454,7 @@ impl Machine {
                 }
             }
         } else {
-            // "Still working", from who has no id to repeat yet.
+            // There is nothing to repeat yet, and work goes on.
             lane.working_since = now;
         }
         if ack.release && is_worker {

@@ -64,20 +64,6 @@ impl History {
         self.nodes.insert(entry.id, node);
     }
 
-    /// A history goes on in another lineage: `entries` after `start`, which leads to the states that it led to before.
-    pub(super) fn translate(&mut self, before: &LogState, log: &LogState, entries: &[Arc<Entry>]) {
-        let old = |id: EventID| EventID { epoch: before.epoch(), ..id };
-        let start = log.start().id;
-        let state = self.nodes.get(&old(start)).map_or_else(|| before.clone(), |node| node.state.clone());
-        self.nodes.insert(start, Node { parent: None, entry: None, share: 0, is_default: false, state });
-        let mut parent = start;
-        for entry in entries {
-            let state = self.nodes[&old(entry.id)].state.clone();
-            self.append(parent, entry, &state);
-            parent = entry.id;
-        }
-    }
-
     pub(super) fn node(&self, id: EventID) -> Option<&Node> {
         self.nodes.get(&id)
     }

@@ -142,6 +142,7 @@ impl ClientPlan {
             lanes: consumer.map(|consumer| consumer.lanes),
             window: self.window,
             ack_timeout_ms: consumer.map(|consumer| consumer.ack_timeout_ms),
+            skip: None,
             in_hand: self.in_hand,
         }
     }

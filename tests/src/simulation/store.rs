@@ -70,18 +70,11 @@ impl Disk {
         Some(start)
     }
 
-    /// The same history in a new lineage, as an operator's announced restore makes it.
+    /// As an operator's announced restore leaves it: the log goes on in a new lineage, and what came before is not told.
     pub(super) fn in_epoch(&self, epoch: Epoch) -> Self {
-        let place = |place: Place| Place::new(epoch, place.id.seq, place.hash);
-        let mut log = LogState::new(self.log.app_id(), place(self.log.start()), place(self.log.head()));
-        for session in self.log.sessions().values() {
-            log.open_session(Arc::clone(session));
-        }
-        let entries = self.entries.iter().map(|entry| {
-            let (name, data) = (entry.name.clone(), entry.data.clone());
-            Arc::new(Entry::new(epoch, entry.seq, entry.time, name, data, entry.hash))
-        });
-        Self { log, entries: entries.collect(), lanes: self.lanes.clone() }
+        let mut log = self.log.clone();
+        log.begin_epoch(epoch);
+        Self { log, entries: Vec::new(), lanes: self.lanes.clone() }
     }
 
     /// Begins a new ownership of a lane, as store/consumers.rs does.

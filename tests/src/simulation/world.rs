@@ -322,9 +322,8 @@ impl World {
             self.disk = backup;
             if is_announced {
                 self.epochs += 1;
-                let before = self.disk.log.clone();
                 self.disk = self.disk.in_epoch(Epoch::from_random(self.epochs));
-                self.history.translate(&before, &self.disk.log, &self.disk.entries);
+                self.history.begin(&self.disk.log);
                 self.seen.announced += 1;
             } else {
                 self.seen.restores += 1;
