@@ -119,8 +119,8 @@ async fn two_hundred_kills_lose_nothing_repeat_nothing_and_close_every_session()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_position_that_is_kept_before_the_effect_loses_events_and_the_check_says_so() {
     let plan = Plan {
-        cycles: 5,
-        lives_ms: 200..300,
+        cycles: 4,
+        lives_ms: 600..800,
         workers: 1,
         order: Order::PositionFirst,
         dies_at_one_in: 5,
@@ -135,8 +135,8 @@ async fn a_position_that_is_kept_before_the_effect_loses_events_and_the_check_sa
 #[tokio::test(flavor = "multi_thread")]
 async fn an_effect_that_is_kept_before_the_position_comes_twice_and_the_check_says_so() {
     let plan = Plan {
-        cycles: 5,
-        lives_ms: 200..300,
+        cycles: 4,
+        lives_ms: 600..800,
         workers: 1,
         order: Order::EffectFirst,
         dies_at_one_in: 5,

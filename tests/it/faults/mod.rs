@@ -42,16 +42,20 @@ async fn closed(installation: &Installation) -> Audit {
     closed_in(&installation.data_directory(), installation.app_id).await
 }
 
-/// The log in that folder, once nobody is signed in any more.
+/// The log in that folder, once nobody is signed in any more. What people who have just vanished had asked for may
+/// still be carried out: it has to stay like that for half a second.
 async fn closed_in(data: &Path, app_id: AppID) -> Audit {
     let closing = async {
+        let (mut length, mut times) = (0, 0);
         loop {
             let audit = Audit::read(data, app_id).await;
-            if audit.open().next().is_none() {
+            let is_quiet = audit.open().next().is_none() && audit.ids.len() == length;
+            (length, times) = (audit.ids.len(), if is_quiet { times + 1 } else { 0 });
+            if times == 5 {
                 return audit;
             }
             sleep(Duration::from_millis(100)).await;
         }
     };
-    timeout(Duration::from_secs(20), closing).await.expect("every session ends after its grace time")
+    timeout(Duration::from_secs(40), closing).await.expect("every session ends after its grace time")
 }
