@@ -127,7 +127,7 @@ async fn a_key_does_what_its_scopes_say_and_nothing_else() {
     let http = Http::new(&server).await;
     let needed = |method: &Method, path: &str| match (method.as_str(), path) {
         (_, "/v1/app") => None,
-        ("GET", "/v1/events") => Some(Scope::EventsRead),
+        ("GET", "/v1/events" | "/v1/checkpoint") => Some(Scope::EventsRead),
         ("GET", "/v1/sessions") => Some(Scope::SessionsRead),
         (_, path) if path.starts_with("/v1/sessions/") => Some(Scope::SessionsWrite),
         ("GET", path) if path.starts_with("/v1/accounts/") => Some(Scope::AccountsRead),
