@@ -133,7 +133,6 @@ impl ClientPlan {
         consumer: Option<&ConsumerPlan>,
     ) -> Subscription {
         Subscription {
-            skip: None,
             types: self.all_types.then(|| vec!["*".to_owned()]),
             after,
             start: self.start,
