@@ -299,7 +299,7 @@ async fn a_position_that_cannot_be_continued_is_gone_with_its_reason() {
     let (http, api) = (Http::new(&server).await, api(&server));
     let (_page, _) = signed_up(&server, "ada").await;
     let head = http.get("/v1/events").await.body["head"].as_str().unwrap().to_owned();
-    let (epoch, hash) = (&head[..4], head.rsplit_once('-').unwrap().1);
+    let (epoch, hash) = (&head[..4], head.splitn(3, '-').nth(2).unwrap());
     let other_epoch = if epoch == "0000" { "1111" } else { "0000" };
     for (after, reason) in [
         (format!("{epoch}-99-{hash}"), GapReason::Ahead),
