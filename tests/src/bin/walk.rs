@@ -1,9 +1,15 @@
-//! `walk URL`: signs up, out, in and out on a dev server with a software authenticator, and prints the events that a
-//! back end saw meanwhile.
+//! `walk URL`: signs up, out and in on a dev server with a software authenticator, ends the session from the back end, and
+//! prints what that back end saw meanwhile: events, live sessions, the signed log.
 #![allow(clippy::indexing_slicing, reason = "it stops where something is off")]
 
-use anyhow::{Context, ensure};
-use passkey_accounts::{Events, Item};
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use passkey_accounts::{
+    Accounts, Item,
+    log::head::{HeadKey, verify},
+    protocol::gateway::ServerMessage,
+};
 use passkey_accounts_server::clock::make_random;
 use passkey_accounts_tests::{Page, SoftwareAuthenticator};
 use serde_json::Value;
@@ -20,7 +26,10 @@ async fn main() -> anyhow::Result<()> {
     };
     let app_id = text("appID")?.parse()?;
 
-    let mut events = Events::builder(text("eventsURL")?, text("apiKey")?).types(["*"]).open();
+    let accounts = Accounts::connect(&url, text("apiKey")?)?;
+    let live = accounts.live_sessions();
+    live.in_sync().await?;
+    let mut events = accounts.events().types(["*"]).open();
     loop {
         let (item, receipt) = events.next().await.context("the stream ended")??.into_parts();
         receipt.ack();
@@ -42,8 +51,17 @@ async fn main() -> anyhow::Result<()> {
     };
     page.sign_up_with(&email, &mut authenticator, mailed_code).await;
     page.sign_out().await;
-    page.sign_in(&email, &mut authenticator).await;
-    page.sign_out().await;
+    let session = page.sign_in(&email, &mut authenticator).await;
+
+    let held = live.wait_for(session.session_id, Duration::from_secs(2)).await?;
+    let api = accounts.api().await?;
+    let ended = api.end_session(session.session_id).await;
+    ended.context("a dev folder of an earlier version has a key that may not do this; delete the folder")?;
+    let told = match page.hear().await {
+        Ok((_, ServerMessage::SignedOut(signed_out))) => signed_out.reason,
+        other => bail!("the page was told {other:?}"),
+    };
+    let end = held.ended().await;
 
     println!("{:>5}  {:<13} {:<34} chain (48 bits of SHA-256)", "seq", "event", "account");
     for expected in EXPECTED {
@@ -56,6 +74,13 @@ async fn main() -> anyhow::Result<()> {
         let chain = event.id.splitn(3, '-').nth(2).unwrap_or_default();
         println!("{:>5}  {expected:<13} {account:<34} {chain}", event.seq);
     }
+    let keys: Value = read_json(&format!("{url}/.well-known/jwks.json"))?;
+    let key = HeadKey::from_jwk_x(keys["keys"][0]["x"].as_str().context("a key without x")?)?;
+    let checkpoint = api.checkpoint().await?;
+    let head = verify(checkpoint.app_id, &checkpoint.head, std::slice::from_ref(&key))?;
+    println!();
+    println!("live sessions: {} was open, then {end:?}; the page was told {told:?}", held.session_id);
+    println!("log: {} entries, head signed by {} and verified", head.seq, key.id());
     Ok(())
 }
 
