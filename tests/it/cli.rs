@@ -266,6 +266,12 @@ fn apps_and_keys_of_a_stopped_server_are_kept_in_its_folder() {
     let out = folder.path().join("log.jsonl");
     let out: &'static str = text(&out).to_owned().leak();
     assert_eq!(json(&["log", "export", "--out", out, "--json"])["entries"], 3);
+    let kept = json(&["app", "retention", "--days", "30", "--json"]);
+    assert_eq!((&kept["days"], &kept["events"], &kept["appID"]), (&json!(30), &json!(null), &app["appID"]));
+    let too_few = complaint(&["app", "retention", "--events", "5", "--data-dir", data[1]]);
+    assert!(too_few.contains("1000..=1000000000"), "{too_few}");
+    let epochs = json(&["log", "restored", "--json"]);
+    assert_eq!(epochs["epochs"][0]["appID"], app["appID"]);
     let nothing = complaint(&["key", "revoke", "nonsense", "--data-dir", data[1]]);
     assert!(nothing.contains("there is no key nonsense"), "{nothing}");
 }

@@ -50,6 +50,24 @@ pub enum AppCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Set how much of an app's log is kept; without --days and --events, as the server's configuration says
+    Retention {
+        /// The folder of the database; no server may run on it
+        #[arg(long, default_value = DATA_DIRECTORY, value_name = "FOLDER")]
+        data_dir: std::path::PathBuf,
+        /// Which one, in a data folder with several
+        #[arg(long)]
+        app: Option<AppID>,
+        /// Longest age of an event, in days
+        #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3_650))]
+        days: Option<u64>,
+        /// Largest number of events
+        #[arg(long, value_parser = clap::value_parser!(u64).range(1_000..=1_000_000_000))]
+        events: Option<u64>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Show an app: the one that the key speaks for, or one of the data folder
     Show {
         #[command(flatten)]
@@ -62,6 +80,8 @@ pub enum AppCommand {
         json: bool,
     },
 }
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// How passkeys are asked for.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
@@ -90,6 +110,18 @@ impl AppCommand {
             Self::List { data_dir, json } => {
                 let apps = Store::open(&data_dir, Clock::System).await?.apps().await?;
                 show(&apps.iter().map(info).collect::<Vec<_>>(), json)?;
+            }
+            Self::Retention { data_dir, app, days, events, json } => {
+                let store = Store::open(&data_dir, Clock::System).await?;
+                let app_id = find(&store, app).await?.app_id;
+                store.set_retention(app_id, days.map(|days| days * DAY_MS), events).await?;
+                if json {
+                    print::json(&serde_json::json!({ "appID": app_id, "days": days, "events": events }))?;
+                } else {
+                    let said =
+                        |limit: Option<u64>| limit.map_or("as configured".to_owned(), |n| n.to_string());
+                    println!("{app_id}  days: {}  events: {}", said(days), said(events));
+                }
             }
             Self::Show { place, app, json } => {
                 let shown = match place.target()? {

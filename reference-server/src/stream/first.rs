@@ -43,6 +43,8 @@ pub struct Wish {
     pub ack_timeout_ms: u64,
     /// The consumer that it works for; `None` for a view.
     pub worker: Option<Worker>,
+    /// What it calls itself, cut to [`MAX_CLIENT_CHARS`] visible characters: the log is for people.
+    pub client: String,
 }
 
 /// Where a subscription begins.
@@ -188,7 +190,10 @@ fn wish(first: FirstMessage) -> Result<Wish, Refusal> {
         }
         Some(consumer) => Some(worker(consumer, first.lanes.unwrap_or(1))?),
     };
-    Ok(Wish { begin, snapshot, skip, types, window, ack_timeout_ms, worker })
+    let client = first.client.unwrap_or_default();
+    let client =
+        client.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(MAX_CLIENT_CHARS).collect();
+    Ok(Wish { begin, snapshot, skip, types, window, ack_timeout_ms, worker, client })
 }
 
 fn worker(consumer: String, lanes: u32) -> Result<Worker, Refusal> {
@@ -205,6 +210,9 @@ fn worker(consumer: String, lanes: u32) -> Result<Worker, Refusal> {
 fn bad(message: impl Into<String>) -> Refusal {
     Refusal::new(Code::BadMessage, message)
 }
+
+/// Characters of a client's name that are kept.
+const MAX_CLIENT_CHARS: usize = 64;
 
 /// Less would only mean trouble: a hand-over costs a round trip and a commit.
 const MIN_ACK_TIMEOUT_MS: u64 = 1_000;
