@@ -277,7 +277,7 @@ impl World {
                         return Ok(());
                     }
                     let limit = self.plan.read_entries;
-                    let entries = self.from_ring(edges.scanned(), limit);
+                    let entries = self.ring_after(edges.scanned(), limit);
                     let frames = match edges.pass(entries.as_deref()) {
                         Ok(frames) => frames,
                         Err(code) => {
@@ -334,7 +334,7 @@ impl World {
                         }
                         Output::Read { lane, after } => {
                             let limit = self.plan.read_entries;
-                            let entries = match self.from_ring(after, limit) {
+                            let entries = match self.ring_after(after, limit) {
                                 Some(entries) => Some(entries),
                                 None => self.disk.entries_after(after, limit),
                             };
@@ -402,7 +402,7 @@ impl World {
         true
     }
 
-    fn from_ring(&self, after: u64, limit: usize) -> Option<Vec<Arc<Entry>>> {
+    fn ring_after(&self, after: u64, limit: usize) -> Option<Vec<Arc<Entry>>> {
         let shown = self.shown();
         if after >= shown.seq() {
             return Some(Vec::new());

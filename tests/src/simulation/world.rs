@@ -263,12 +263,7 @@ impl World {
                 self.receive(link, client, frame)?;
             }
         }
-        let is_over = |wire: &Wire| {
-            let nobody_is_there =
-                !wire.has_client && (!wire.has_server || wire.up.is_black && !wire.has_server);
-            nobody_is_there || !wire.has_client && !wire.has_server
-        };
-        if self.wires.get(&link).is_some_and(is_over) {
+        if self.wires.get(&link).is_some_and(|wire| !wire.has_client && !wire.has_server) {
             self.wires.remove(&link);
         }
         Ok(())
