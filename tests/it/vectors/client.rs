@@ -2,14 +2,16 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use passkey_accounts::{
+    log::{Sees, Witness, head::HeadKey},
     stream::{InHand, Item, Lost, Machine, Output, Status, Subscription},
     transport::elsewhere,
 };
 use serde_json::{Value, json};
 
 use super::{
-    server::KEY,
+    server::{KEY, SIGNER_SEED},
     transcript::{Difference, Header, Kind, Line, Role, Said, Transcript},
 };
 
@@ -21,6 +23,7 @@ pub struct Client {
     keys_by_hand: bool,
     handles_by_hand: bool,
     handed_over: Vec<InHand>,
+    witness: Option<Witness>,
     /// What goes out on the wire, and what the application sees: each in its own order.
     wire: VecDeque<(Duration, Said)>,
     seen: VecDeque<(Duration, Said)>,
@@ -98,6 +101,7 @@ impl Client {
             keys_by_hand: header.keys_by_hand,
             handles_by_hand: header.handles_by_hand,
             handed_over: Vec::new(),
+            witness: header.witness.then(|| witness(&header.subscription)),
             wire: VecDeque::new(),
             seen: VecDeque::new(),
         }
@@ -190,9 +194,21 @@ impl Client {
         Ok(())
     }
 
+    /// Whether the witness, if there is one, has found the log to contradict itself.
+    fn contradicts(&mut self, item: &Item) -> bool {
+        let app_id = self.machine.greeting().and_then(|greeting| greeting.app_id);
+        let Some(witness) = &mut self.witness else { return false };
+        app_id.is_some_and(|app_id| witness.handle_app(app_id).is_err()) || witness.check(item).is_err()
+    }
+
     fn collect(&mut self) {
         loop {
             while let Some(in_hand) = self.machine.poll_item(self.now) {
+                if self.contradicts(&in_hand.item) {
+                    self.seen.push_back((self.now, Said::Word(json!({"ends": "logRewritten"}))));
+                    self.machine.handle_stopped(self.now);
+                    break;
+                }
                 self.seen.push_back((self.now, Said::Word(item(&in_hand))));
                 if !self.handles_by_hand {
                     self.machine.handle_settled(self.now, in_hand.token, true);
@@ -246,6 +262,14 @@ fn subscription(wish: &Value) -> Subscription {
         ack_timeout_ms: wish["ackTimeoutMs"].as_u64(),
         in_hand: number("inHand").unwrap_or(0),
     }
+}
+
+fn witness(wish: &Value) -> Witness {
+    let signer = Ed25519KeyPair::from_seed_unchecked(&SIGNER_SEED).expect("any 32 bytes are a seed");
+    let x = signer.public_key().as_ref().try_into().expect("32 bytes");
+    let key = HeadKey::from_bytes(x).expect("a key made from a seed is sound");
+    let sees_all = wish["types"].as_array().is_some_and(|types| types.contains(&json!("*")));
+    Witness::new(if sees_all { Sees::Everything } else { Sees::Some }, vec![key], None)
 }
 
 fn status(status: &Status) -> Value {

@@ -31,6 +31,9 @@ pub struct Header {
     /// Items are settled by `handled` and `failed`. Otherwise they are handled as soon as they are handed over.
     #[serde(default)]
     pub handles_by_hand: bool,
+    /// A witness with the known public key reads along.
+    #[serde(default)]
+    pub witness: bool,
     /// When the key that the server knows expires, in virtual milliseconds.
     #[serde(default)]
     pub key_expires_at: Option<u64>,
