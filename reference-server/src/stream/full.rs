@@ -17,7 +17,6 @@ use super::{
 use crate::{
     limits::{SETTLE_MS, SNAPSHOT_PAGE_SESSIONS},
     socket::Socket,
-    store::StoreError,
 };
 
 pub(super) async fn serve(
@@ -87,6 +86,8 @@ async fn drive(
                 Output::Release { lane } => {
                     if let Some(work) = work {
                         work.flush(link).await?;
+                        // If it could not be kept: from here on it is another worker's to move.
+                        work.settled.remove(&lane);
                         work.membership.release(lane);
                     }
                 }
@@ -173,17 +174,20 @@ impl Work {
         if self.settled.is_empty() {
             return Ok(());
         }
-        let settled = std::mem::take(&mut self.settled);
-        let settled = settled.into_iter().map(|(lane, (lease, position))| (lane, lease, position)).collect();
+        let pending = std::mem::take(&mut self.settled);
+        let settled = pending.iter().map(|(lane, (lease, position))| (*lane, *lease, *position)).collect();
         match link.context.store.settle(link.app_id, &self.consumer, settled).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Code::LeaseLost.into()),
-            Err(error @ (StoreError::BatchLost | StoreError::Closed)) => {
-                // Losing a position costs a repetition, no more.
+            Ok(true) => {}
+            Ok(false) => return Err(Code::LeaseLost.into()),
+            Err(error) => {
+                // Losing a position costs a repetition, no more. While the connection lasts it is tried again.
                 tracing::warn!(%error, consumer = self.consumer, "positions of a consumer were not kept");
-                Ok(())
+                (self.settled, self.settle_at) = (pending, Some(link.now().plus(RETRY_MS)));
             }
-            Err(error) => Err(error.into()),
         }
+        Ok(())
     }
 }
+
+/// How long to wait before positions that could not be kept are tried again.
+const RETRY_MS: u64 = 1_000;
