@@ -156,5 +156,6 @@ impl Running {
             task.abort();
             let _ = task.await;
         }
+        self.context.store.close().await;
     }
 }

@@ -152,6 +152,7 @@ async fn a_restore_that_the_operator_announces_begins_a_new_epoch() {
     server.stop().await;
     let store = Store::open(server.directory(), server.clock().clone()).await.unwrap();
     store.begin_epoch(server.app_id, Epoch::from_random(7)).await.unwrap();
+    store.close().await;
     drop(store);
     server.start_again().await;
     let mut view = BackEnd::view(&server, json!({ "types": ["*"], "after": ids[&3] })).await;

@@ -79,6 +79,13 @@ impl Store {
         &self.logs
     }
 
+    /// Carries out what waits and closes the database: its files are still from here on. What comes later is refused
+    /// ([`StoreError::Closed`]).
+    pub async fn close(&self) {
+        self.reads.close().await;
+        self.writer.close().await;
+    }
+
     /// How many actions were committed, and in how many commits.
     pub fn write_stats(&self) -> WriteStats {
         self.writer.stats()

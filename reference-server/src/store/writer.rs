@@ -15,6 +15,7 @@ use passkey_accounts::{
 };
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use super::{StoreError, events, sessions};
 use crate::{
@@ -209,13 +210,31 @@ impl Writer {
     pub(super) fn start(self) -> WriterHandle {
         let (jobs, queue) = mpsc::channel(QUEUE_ACTIONS);
         let stats = Arc::new(Counters::default());
-        tokio::spawn(self.run(queue, Arc::clone(&stats)));
-        WriterHandle { jobs, stats }
+        let (stop, stopped) = (CancellationToken::new(), CancellationToken::new());
+        tokio::spawn(self.run(queue, Arc::clone(&stats), stop.clone(), stopped.clone()));
+        WriterHandle { jobs, stats, stop, stopped }
     }
 
-    async fn run(mut self, mut queue: mpsc::Receiver<Job>, stats: Arc<Counters>) {
+    async fn run(
+        mut self,
+        mut queue: mpsc::Receiver<Job>,
+        stats: Arc<Counters>,
+        stop: CancellationToken,
+        stopped: CancellationToken,
+    ) {
+        // Also when this task panics: whoever closes the store must not wait for ever.
+        let _stopped = stopped.drop_guard();
         let mut jobs = Vec::with_capacity(BATCH_ACTIONS);
-        while queue.recv_many(&mut jobs, BATCH_ACTIONS).await > 0 {
+        loop {
+            let received = tokio::select! {
+                // What waits is still carried out.
+                biased;
+                received = queue.recv_many(&mut jobs, BATCH_ACTIONS) => received,
+                () = stop.cancelled() => 0,
+            };
+            if received == 0 {
+                break;
+            }
             let actions = jobs.len();
             let (outcome, answers) = self.run_batch(&mut jobs).await;
             match &outcome {
@@ -262,9 +281,17 @@ impl Writer {
 pub(super) struct WriterHandle {
     jobs: mpsc::Sender<Job>,
     stats: Arc<Counters>,
+    stop: CancellationToken,
+    stopped: CancellationToken,
 }
 
 impl WriterHandle {
+    /// Carries out what waits and closes the connection.
+    pub(super) async fn close(&self) {
+        self.stop.cancel();
+        self.stopped.cancelled().await;
+    }
+
     pub(super) async fn run<T, E, F>(&self, action: F) -> Result<T, E>
     where
         T: Send + 'static,
