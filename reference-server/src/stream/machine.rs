@@ -22,11 +22,10 @@ use passkey_accounts::{
 use super::{
     first::{Begin, Refusal, Wish},
     lane::{Lane, Phase, RECEIPT_PREFIX},
+    rate::Bucket,
 };
 use crate::{
-    limits::{
-        HAND_OVER_MS, HEAD_ENTRIES, HEAD_MS, IDLE_MS, KEY_EXPIRING_MS, MESSAGE_BURST, MESSAGES_PER_SECOND,
-    },
+    limits::{HAND_OVER_MS, HEAD_ENTRIES, HEAD_MS, IDLE_MS, KEY_EXPIRING_MS},
     log::{Entry, LogState},
 };
 
@@ -152,7 +151,7 @@ impl Machine {
             receipts: 0,
             said: now,
             signing: Signing { is_asked: false, is_told: false, since: now, entries: 0 },
-            messages: Bucket { left: f64::from(MESSAGE_BURST), at: now, items: 0 },
+            messages: Bucket::new(now),
             drain: None,
             is_over: false,
             outputs: VecDeque::new(),
@@ -549,36 +548,4 @@ impl Machine {
 /// The `error` message for a refusal.
 pub(super) fn error_message(refusal: &Refusal) -> Utf8Bytes {
     ServerMessage::Error(refusal.failure()).encode(None).into()
-}
-
-/// How many messages may come, since each is heard before anything else is done: one for every item that was sent, and
-/// beside them as many as anybody needs.
-#[derive(Debug)]
-struct Bucket {
-    left: f64,
-    at: UnixMillis,
-    /// Items that were sent and may each be acknowledged: with a small window that is done at the pace of the network.
-    items: u32,
-}
-
-impl Bucket {
-    /// An item was sent that awaits acknowledgement, as up to `window` do.
-    fn earn(&mut self, window: u32) {
-        self.items = self.items.saturating_add(1).min(window);
-    }
-
-    fn take(&mut self, now: UnixMillis) -> bool {
-        if self.items > 0 && !planted!(AcksRationed) {
-            self.items -= 1;
-            return true;
-        }
-        #[expect(clippy::cast_precision_loss, reason = "a few seconds in milliseconds")]
-        let earned = now.since(self.at) as f64 / 1_000.0 * f64::from(MESSAGES_PER_SECOND);
-        (self.left, self.at) = ((self.left + earned).min(f64::from(MESSAGE_BURST)), now);
-        let has_one = self.left >= 1.0;
-        if has_one {
-            self.left -= 1.0;
-        }
-        has_one
-    }
 }

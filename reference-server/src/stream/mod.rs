@@ -7,6 +7,7 @@ mod group;
 mod lane;
 mod link;
 mod machine;
+mod rate;
 mod shortest;
 mod upgrade;
 
