@@ -34,6 +34,8 @@ mod client;
 #[cfg(feature = "verify")]
 pub mod evidence;
 pub mod log;
+#[cfg(any(feature = "native", feature = "http"))]
+mod loopback;
 #[doc(hidden)]
 pub mod planted;
 pub mod protocol;

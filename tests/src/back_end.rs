@@ -1,12 +1,17 @@
 //! A back end without a library: the event socket spoken by hand.
 
+use std::time::Duration;
+
 use futures_util::{SinkExt, StreamExt};
 use passkey_accounts::protocol::stream::{Ack, Assigned, Message, RawEvent, Reply, Snapshot};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite};
 
 use crate::{TestServer, page::Closed};
+
+/// A test that waits for what does not come fails instead of hanging.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A connected back end.
 #[derive(Debug)]
@@ -57,7 +62,7 @@ impl BackEnd {
     /// The next text frame, or how the server closed the socket.
     pub async fn text(&mut self) -> Result<String, Closed> {
         loop {
-            match self.0.next().await {
+            match timeout(PATIENCE, self.0.next()).await.expect("the server says something in time") {
                 Some(Ok(tungstenite::Message::Text(text))) => return Ok(text.to_string()),
                 Some(Ok(tungstenite::Message::Close(Some(frame)))) => {
                     return Err((frame.code.into(), frame.reason.to_string()));

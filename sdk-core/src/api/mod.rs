@@ -8,7 +8,7 @@ mod keys;
 mod request;
 mod sessions;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use reqwest::{Client, Url, header, redirect};
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
@@ -17,7 +17,7 @@ pub use error::ApiError;
 pub use events::EventsQuery;
 pub use sessions::SessionsQuery;
 
-use crate::protocol::Code;
+use crate::{loopback::is_loopback, protocol::Code};
 
 /// Commands and questions of a back end over HTTP. Cloning is cheap, and clones share their connections.
 ///
@@ -131,12 +131,6 @@ fn read_address(url: &str, plaintext_is_allowed: bool) -> Result<Url, ApiError> 
     let path = base.path().trim_end_matches('/').to_owned();
     base.set_path(&path);
     Ok(base)
-}
-
-fn is_loopback(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use tokio_tungstenite::tungstenite::http::Uri;
 
-use crate::stream::StreamError;
+use crate::{loopback::is_loopback, stream::StreamError};
 
 /// Where to connect to. Only made by [`Address::parse`], so it never carries a key into the open.
 #[derive(Debug, Clone)]
@@ -71,11 +71,6 @@ impl Address {
 pub fn elsewhere(address: &str, url: &str) -> Option<String> {
     let here = Address::parse(address, true).ok()?;
     here.elsewhere(url).map(|there| there.uri.to_string())
-}
-
-fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

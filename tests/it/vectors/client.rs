@@ -107,11 +107,6 @@ impl Client {
         }
     }
 
-    /// When it wants to be woken.
-    pub fn deadline(&self) -> Option<Duration> {
-        self.machine.poll_timeout()
-    }
-
     /// Lets time pass until `to`, or until that is so.
     pub fn advance(&mut self, to: Duration, is_enough: impl Fn(&mut Self) -> bool) {
         for _ in 0..100_000 {
@@ -140,15 +135,6 @@ impl Client {
     /// The first thing that was said and that nobody has looked at.
     pub fn unseen(&self) -> Option<(Duration, Said)> {
         self.wire.front().into_iter().chain(self.seen.front()).min_by_key(|(at, _)| *at).cloned()
-    }
-
-    /// Takes what was said out, the wire's part first.
-    pub fn take_said(&mut self) -> Vec<(Duration, bool, Said)> {
-        let wire = self.wire.drain(..).map(|(at, said)| (at, true, said));
-        let seen = self.seen.drain(..).map(|(at, said)| (at, false, said));
-        let mut said: Vec<_> = seen.chain(wire).collect();
-        said.sort_by_key(|(at, ..)| *at);
-        said
     }
 
     /// Something happens to it.

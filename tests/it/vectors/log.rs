@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use passkey_accounts::{
-    log::{ChainHash, Epoch, EventID},
+    log::{ChainHash, Epoch},
     protocol::{
         AccountID, AppID, PasskeyID, SessionID, UnixMillis,
         base64url::Base64Url,
@@ -41,11 +41,6 @@ impl Log {
     /// The hash of an entry that is kept.
     pub fn hash(&self, seq: u64) -> Option<ChainHash> {
         self.kept().find(|entry| entry.seq == seq).map(|entry| entry.hash)
-    }
-
-    /// The id of an entry that is kept.
-    pub fn id(&self, seq: u64) -> Option<EventID> {
-        self.kept().find(|entry| entry.seq == seq).map(|entry| entry.id)
     }
 
     /// `None` when they are no longer kept.

@@ -4,7 +4,6 @@ mod chain;
 mod client;
 mod log;
 mod mutations;
-mod record;
 mod server;
 mod transcript;
 

@@ -122,22 +122,8 @@ impl Server {
         self.said.values().filter_map(|said| said.front()).min_by_key(|(at, _)| *at).cloned()
     }
 
-    /// The id of the entry with this number.
-    pub fn id_of(&self, seq: u64) -> Option<String> {
-        self.log.id(seq).map(|id| id.to_string())
-    }
-
-    /// Takes what was said out.
-    pub fn take_said(&mut self) -> Vec<(u64, String, Said)> {
-        let said = self.said.iter_mut();
-        let mut said: Vec<_> =
-            said.flat_map(|(on, said)| said.drain(..).map(|(at, said)| (at, on.clone(), said))).collect();
-        said.sort_by_key(|(at, ..)| *at);
-        said
-    }
-
     /// When it wants to be woken, in milliseconds since the start.
-    pub fn deadline(&self) -> Option<u64> {
+    fn deadline(&self) -> Option<u64> {
         let running = self.connections.values().filter(|connection| !connection.is_stalled);
         let deadlines = running.filter_map(|connection| match &connection.reader {
             Reader::Full(machine) => Some(machine.poll_timeout().since(START)),
