@@ -157,7 +157,9 @@ pub enum EventKind {
 impl From<Option<core_event::EventKind>> for EventKind {
     fn from(kind: Option<core_event::EventKind>) -> Self {
         match kind {
-            None => Self::Other,
+            None | Some(core_event::EventKind::Confirmed(_) | core_event::EventKind::PasskeyRenamed(_)) => {
+                Self::Other
+            }
             Some(core_event::EventKind::Registered(core_event::Registered { account_id })) => {
                 Self::Registered { account_id: account_id.to_string() }
             }
@@ -181,6 +183,7 @@ impl From<Option<core_event::EventKind>> for EventKind {
                 public_key,
                 aaguid,
                 backed_up,
+                evidence: _,
             })) => Self::PasskeyAdded {
                 account_id: account_id.to_string(),
                 passkey_id: passkey_id.to_string(),
@@ -192,6 +195,7 @@ impl From<Option<core_event::EventKind>> for EventKind {
                 account_id,
                 passkey_id,
                 reason,
+                evidence: _,
             })) => Self::PasskeyRemoved {
                 account_id: account_id.to_string(),
                 passkey_id: passkey_id.to_string(),
@@ -239,7 +243,7 @@ impl From<core_event::RemovalReason> for RemovalReason {
     fn from(reason: core_event::RemovalReason) -> Self {
         match reason {
             core_event::RemovalReason::BackEnd => Self::BackEnd,
-            core_event::RemovalReason::Other => Self::Other,
+            core_event::RemovalReason::User | core_event::RemovalReason::Other => Self::Other,
         }
     }
 }

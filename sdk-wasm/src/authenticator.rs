@@ -38,11 +38,11 @@ pub(crate) async fn prompt(options: &BoundOptions, signal: &AbortSignal) -> Resu
     let argument = Object::new();
     Reflect::set(&argument, &"signal".into(), signal)?;
     let prompt = match options.kind() {
-        CeremonyKind::SignUp => {
+        CeremonyKind::SignUp | CeremonyKind::AddPasskey => {
             Reflect::set(&argument, &"publicKey".into(), &parse_creation_options(&json)?)?;
             create(&argument)?
         }
-        CeremonyKind::SignIn => {
+        CeremonyKind::SignIn | CeremonyKind::Confirm | CeremonyKind::RemovePasskey => {
             Reflect::set(&argument, &"publicKey".into(), &parse_request_options(&json)?)?;
             get(&argument)?
         }

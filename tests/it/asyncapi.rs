@@ -158,6 +158,7 @@ fn what_a_page_says_is_in_the_document() {
             ClientMessage::CeremonyFinish(_) => "ceremony.finish",
             ClientMessage::SessionResume(_) => "session.resume",
             ClientMessage::SignOut => "signOut",
+            other => unreachable!("{other:?} has no sample yet"),
         };
         Sample { name, least: read(&message.encode(None)), most: read(&message.encode(Some(7))) }
     });
@@ -169,7 +170,7 @@ fn what_a_page_is_told_is_in_the_document() {
     let ceremony = || Ceremony {
         ceremony_id: CeremonyID::from_bytes([4; 16]),
         public_key: RawJson("{}".into()),
-        binding: Binding { random: bytes(32), kind: CeremonyKind::SignIn },
+        binding: Binding { random: bytes(32), kind: CeremonyKind::SignIn, added: None },
     };
     let hello = Hello {
         connection_id: ConnectionID::from_bytes([5; 16]),
@@ -178,6 +179,7 @@ fn what_a_page_is_told_is_in_the_document() {
         rp_id: "shop.example".into(),
         app: AppName { name: "Shop".into() },
         policy: Policy::Strict,
+        time: TIME,
     };
     let session = Session {
         session_id: SESSION,
@@ -210,6 +212,7 @@ fn what_a_page_is_told_is_in_the_document() {
             ServerMessage::Heartbeat => ("heartbeat", Some(7)),
             ServerMessage::Drain(_) => ("drain", None),
             ServerMessage::Error(_) => ("error", Some(7)),
+            other => unreachable!("{other:?} has no sample yet"),
         };
         let mut most = read(&message.encode(id));
         if let ServerMessage::Error(failure) = &message {
@@ -305,8 +308,14 @@ fn events() -> Vec<(EventKind, EventKind)> {
         public_key: bytes(77),
         aaguid: bytes(16),
         backed_up: false,
+        evidence: None,
     };
-    let removed = PasskeyRemoved { account_id: ACCOUNT, passkey_id: PASSKEY, reason: RemovalReason::BackEnd };
+    let removed = PasskeyRemoved {
+        account_id: ACCOUNT,
+        passkey_id: PASSKEY,
+        reason: RemovalReason::BackEnd,
+        evidence: None,
+    };
     let regressed = CounterRegressed { account_id: ACCOUNT, passkey_id: PASSKEY, stored: 2, received: 1 };
     let created = ApiKeyCreated { key_id: "k".into(), name: "reader".into(), scopes: Scope::ALL.to_vec() };
     let same = |kind: EventKind| (kind.clone(), kind);
@@ -331,6 +340,8 @@ fn all_have_a_sample(kind: &EventKind, message: &Message) {
         | EventKind::LoggedOut(_)
         | EventKind::PasskeyAdded(_)
         | EventKind::PasskeyRemoved(_)
+        | EventKind::PasskeyRenamed(_)
+        | EventKind::Confirmed(_)
         | EventKind::AccountErased(_)
         | EventKind::CounterRegressed(_)
         | EventKind::ApiKeyCreated(_)

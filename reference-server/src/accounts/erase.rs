@@ -84,7 +84,8 @@ pub async fn remove_passkey(
                 let ended = end_all(write, app_id, EndReason::PasskeyRemoved, |session| {
                     session.passkey_id == passkey_id
                 })?;
-                let event = PasskeyRemoved { account_id, passkey_id, reason: RemovalReason::BackEnd };
+                let event =
+                    PasskeyRemoved { account_id, passkey_id, reason: RemovalReason::BackEnd, evidence: None };
                 write.append(app_id, &EventKind::PasskeyRemoved(event))?;
                 Ok(Removal::Done(ended))
             })

@@ -91,5 +91,6 @@ fn passkey_added(
         public_key: Base64Url(cose),
         aaguid: Base64Url(passkey.aaguid.to_vec()),
         backed_up: passkey.backed_up,
+        evidence: None,
     }
 }

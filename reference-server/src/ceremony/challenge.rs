@@ -67,6 +67,7 @@ pub fn make_ceremony(
         app_id: app.app_id,
         origin: origin.as_str(),
         thumbprint: &thumbprint,
+        action: None,
     }
     .derive_challenge();
     let public_key = match &purpose {
@@ -83,7 +84,7 @@ pub fn make_ceremony(
     let message = Ceremony {
         ceremony_id: CeremonyID::from_bytes(random.ceremony_id),
         public_key,
-        binding: Binding { random: Base64Url(random.challenge.to_vec()), kind },
+        binding: Binding { random: Base64Url(random.challenge.to_vec()), kind, added: None },
     };
     let pending = PendingCeremony {
         ceremony_id: message.ceremony_id,

@@ -42,6 +42,13 @@ pub(super) async fn handle(
         ClientMessage::CeremonyFinish(finish) => ceremony_finish(page, conversation, finish).await,
         ClientMessage::SessionResume(resume) => session_resume(page, conversation, &resume),
         ClientMessage::SignOut => sign_out(page, conversation).await,
+        ClientMessage::ConfirmBegin(_)
+        | ClientMessage::PasskeysList
+        | ClientMessage::PasskeysAddBegin
+        | ClientMessage::PasskeysRename(_)
+        | ClientMessage::PasskeysRemoveBegin(_)
+        | ClientMessage::SessionsList
+        | ClientMessage::SessionsEnd(_) => Err(Code::UnknownType),
     }
 }
 

@@ -51,6 +51,7 @@ impl Page {
             rp_id: self.app.rp_id.clone(),
             app: AppName { name: self.app.name.clone() },
             policy: self.app.policy,
+            time: self.context.clock.now(),
         })
     }
 }

@@ -22,23 +22,26 @@ pub struct Binding<'a> {
     pub origin: &'a str,
     /// RFC 7638 thumbprint of the session key, 32 bytes.
     pub thumbprint: &'a [u8; 32],
+    /// What the session is about to do, in its RFC 8785 form (see [`super::action`]); `None` at sign-up and sign-in, and
+    /// when a further passkey is made.
+    pub action: Option<&'a str>,
 }
 
 impl Binding<'_> {
     /// The 32-byte challenge.
     ///
-    /// SHA-256 over a label and the length-prefixed parts; the last part is reserved for the action of `confirm`.
+    /// SHA-256 over a label and the length-prefixed parts; the last part is SHA-256 of the action, or empty.
     pub fn derive_challenge(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update(b"passkey-accounts/challenge/v1");
-        let no_action: &[u8] = b"";
+        let action = self.action.map(Sha256::digest);
         for part in [
             self.random,
             self.kind.as_str().as_bytes(),
             self.app_id.to_string().as_bytes(),
             self.origin.as_bytes(),
             self.thumbprint,
-            no_action,
+            action.as_ref().map_or(&[], |hash| hash.as_slice()),
         ] {
             let length = u32::try_from(part.len()).expect("every part is far below 4 GiB");
             hash.update(length.to_be_bytes());
@@ -95,6 +98,7 @@ mod tests {
             app_id: AppID::from_bytes([2; 16]),
             origin: "https://shop.example",
             thumbprint: &[3; 32],
+            action: None,
         };
         let challenge = base.derive_challenge();
         assert_eq!(encode(challenge), "4SZahCXg3ZgGaRDSv67l_2s4RLYIGy_gxGQhLaj9jw0");
@@ -104,6 +108,7 @@ mod tests {
             Binding { app_id: AppID::from_bytes([5; 16]), ..base },
             Binding { origin: "https://shop.example:444", ..base },
             Binding { thumbprint: &[6; 32], ..base },
+            Binding { action: Some("{}"), ..base },
         ] {
             assert_ne!(other.derive_challenge(), challenge, "{other:?}");
         }

@@ -247,6 +247,15 @@ impl Machine {
             ServerMessage::Drain(drain) => self.link.leave_within(now_ms, drain.reconnect_after_ms),
             ServerMessage::SignedOut(SignedOut { reason }) => self.handle_signed_out(reason),
             ServerMessage::Error(failure) if id.is_none() => self.said = Some(failure),
+            // No call asks for these yet.
+            ServerMessage::SessionExpiring(_)
+            | ServerMessage::Confirmed(_)
+            | ServerMessage::Passkeys(_)
+            | ServerMessage::PasskeyAdded(_)
+            | ServerMessage::PasskeyRenamed(_)
+            | ServerMessage::PasskeyRemoved(_)
+            | ServerMessage::Sessions(_)
+            | ServerMessage::SessionsEnded(_) => {}
             ServerMessage::Error(_)
             | ServerMessage::CodeSent(_)
             | ServerMessage::CeremonyCreate(_)
@@ -311,7 +320,12 @@ impl Machine {
         let session_key = begin.session_key.clone();
         let (message, step) = match kind {
             CeremonyKind::SignUp => (ClientMessage::SignUpBegin(begin), Step::CodeSent { session_key }),
-            CeremonyKind::SignIn => (ClientMessage::SignInBegin(begin), Step::Options { kind, session_key }),
+            CeremonyKind::SignIn
+            | CeremonyKind::Confirm
+            | CeremonyKind::AddPasskey
+            | CeremonyKind::RemovePasskey => {
+                (ClientMessage::SignInBegin(begin), Step::Options { kind, session_key })
+            }
         };
         let request = self.send(message);
         self.wait_for_answer(now_ms, call, request, step);

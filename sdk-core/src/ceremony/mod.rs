@@ -3,6 +3,7 @@
 //! [`machine::Machine`] decides; it opens no socket, shows no prompt and reads no clock. Whoever drives it
 //! (`transport::web` in a browser, a test with virtual time) hands in what happened and carries out what it says.
 
+pub mod action;
 mod backoff;
 pub mod binding;
 mod call;

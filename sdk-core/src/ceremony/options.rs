@@ -55,12 +55,15 @@ impl BoundOptions {
             app_id: expected.app_id,
             origin: expected.origin,
             thumbprint: &binding::thumbprint(expected.session_key),
+            action: None,
         }
         .derive_challenge();
         // An empty allow list would let the platform offer any passkey of the site.
         let names_passkeys = match expected.kind {
-            CeremonyKind::SignUp => true,
-            CeremonyKind::SignIn => options.allow_credentials > 0,
+            CeremonyKind::SignUp | CeremonyKind::AddPasskey => true,
+            CeremonyKind::SignIn | CeremonyKind::Confirm | CeremonyKind::RemovePasskey => {
+                options.allow_credentials > 0
+            }
         };
         let is_bound = ceremony.binding.kind == expected.kind
             && ceremony.binding.random.0.len() == 32

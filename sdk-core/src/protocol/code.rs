@@ -119,6 +119,24 @@ codes! {
     PasskeyExists "passkeyExists" stop 4500 "this passkey is already registered; sign in with it instead"
     /// The session is over.
     SessionGone "sessionGone" stop 4500 "the session has ended; please sign in again"
+    /// What is to be confirmed cannot be.
+    InvalidAction "invalidAction" stop 4500 "the action to confirm must be a JSON object of at most 2 KiB in which no name comes twice"
+    /// A passkey cannot have that name.
+    InvalidName "invalidName" stop 4500 "a passkey's name has 1 to 64 characters and no control characters"
+    /// The account has as many passkeys as it may.
+    TooManyPasskeys "tooManyPasskeys" stop 4506 "this account has as many passkeys as it may; remove one first"
+
+    // Proofs, as a back end checks them.
+    /// A request without a proof.
+    ProofMissing "proofMissing" stop 4500 "the request carries no proof of its session; send it with session.fetch()"
+    /// A proof that does not fit what it came with, or is no proof.
+    ProofInvalid "proofInvalid" stop 4500 "the proof does not fit this request, this session or this server"
+    /// A proof from another time.
+    ProofExpired "proofExpired" retry 4000 "the proof was made too long ago, or by a clock that is wrong; make a new one"
+    /// A proof that was used before.
+    ProofReplayed "proofReplayed" retry 4000 "the proof was used before; make a new one for every request"
+    /// An event whose evidence a pinned passkey did not sign.
+    EvidenceForged "evidenceForged" stop 4506 "an event is not signed by a passkey that this account is known to have"
 
     // Raised by clients themselves.
     /// The challenge does not bind this page's key and origin.

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccountID, PasskeyID, SessionID, UnixMillis,
+    AccountID, CeremonyID, PasskeyID, SessionID, UnixMillis,
     base64url::Base64Url,
-    gateway::{CeremonyKind, EndReason, SessionKey},
+    gateway::{CeremonyKind, EndReason, RawJson, SessionKey},
     scope::Scope,
 };
 
@@ -21,6 +21,10 @@ pub enum EventKind {
     LoggedOut(LoggedOut),
     /// An account got a passkey; pin its public key to check evidence later.
     PasskeyAdded(PasskeyAdded),
+    /// A person confirmed an action of their session with a passkey.
+    Confirmed(Box<Confirmed>),
+    /// A passkey has another name, which the event does not tell.
+    PasskeyRenamed(PasskeyRenamed),
     /// An account lost a passkey. The sessions that it opened end with it.
     PasskeyRemoved(PasskeyRemoved),
     /// An account is gone, with its address, its passkeys and its sessions.
@@ -41,6 +45,8 @@ impl EventKind {
             Self::LoggedIn(_) => "loggedIn",
             Self::LoggedOut(_) => "loggedOut",
             Self::PasskeyAdded(_) => "passkeyAdded",
+            Self::Confirmed(_) => "confirmed",
+            Self::PasskeyRenamed(_) => "passkeyRenamed",
             Self::PasskeyRemoved(_) => "passkeyRemoved",
             Self::AccountErased(_) => "accountErased",
             Self::CounterRegressed(_) => "counterRegressed",
@@ -59,6 +65,8 @@ impl EventKind {
             Self::LoggedIn(data) => data.account_id,
             Self::LoggedOut(data) => data.account_id,
             Self::PasskeyAdded(data) => data.account_id,
+            Self::Confirmed(data) => data.account_id,
+            Self::PasskeyRenamed(data) => data.account_id,
             Self::PasskeyRemoved(data) => data.account_id,
             Self::AccountErased(data) => data.account_id,
             Self::CounterRegressed(data) => data.account_id,
@@ -73,6 +81,8 @@ impl EventKind {
             Self::LoggedIn(data) => serde_json::to_string(data),
             Self::LoggedOut(data) => serde_json::to_string(data),
             Self::PasskeyAdded(data) => serde_json::to_string(data),
+            Self::Confirmed(data) => serde_json::to_string(data),
+            Self::PasskeyRenamed(data) => serde_json::to_string(data),
             Self::PasskeyRemoved(data) => serde_json::to_string(data),
             Self::AccountErased(data) => serde_json::to_string(data),
             Self::CounterRegressed(data) => serde_json::to_string(data),
@@ -92,6 +102,8 @@ impl EventKind {
             "loggedIn" => Self::LoggedIn(serde_json::from_str(data)?),
             "loggedOut" => Self::LoggedOut(serde_json::from_str(data)?),
             "passkeyAdded" => Self::PasskeyAdded(serde_json::from_str(data)?),
+            "confirmed" => Self::Confirmed(serde_json::from_str(data)?),
+            "passkeyRenamed" => Self::PasskeyRenamed(serde_json::from_str(data)?),
             "passkeyRemoved" => Self::PasskeyRemoved(serde_json::from_str(data)?),
             "accountErased" => Self::AccountErased(serde_json::from_str(data)?),
             "counterRegressed" => Self::CounterRegressed(serde_json::from_str(data)?),
@@ -140,7 +152,7 @@ pub struct LoggedIn {
     pub evidence: Option<Evidence>,
 }
 
-/// What the authenticator signed at sign-in, and over what: checkable with the passkey's public key alone.
+/// What the authenticator signed, and over what: checkable with the passkey's public key alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
@@ -196,6 +208,41 @@ pub struct PasskeyAdded {
     pub aaguid: Base64Url,
     /// The passkey is in a backup, as its platform reports it.
     pub backed_up: bool,
+    /// How a passkey that the account had before vouched for this one; absent for the first, which sign-up makes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Box<Evidence>>,
+}
+
+/// Data of `confirmed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmed {
+    /// Who confirmed.
+    #[serde(rename = "accountID")]
+    pub account_id: AccountID,
+    /// The session that asked.
+    #[serde(rename = "sessionID")]
+    pub session_id: SessionID,
+    /// The passkey that signed.
+    #[serde(rename = "passkeyID")]
+    pub passkey_id: PasskeyID,
+    /// Names the confirmation; the page was told it too.
+    #[serde(rename = "ceremonyID")]
+    pub ceremony_id: CeremonyID,
+    /// What was confirmed: a JSON object, at most 2 KiB, in its RFC 8785 form.
+    pub action: RawJson,
+    /// The authenticator's signature over it.
+    pub evidence: Evidence,
+}
+
+/// Data of `passkeyRenamed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasskeyRenamed {
+    /// Whose passkey.
+    #[serde(rename = "accountID")]
+    pub account_id: AccountID,
+    /// The passkey.
+    #[serde(rename = "passkeyID")]
+    pub passkey_id: PasskeyID,
 }
 
 /// Data of `passkeyRemoved`.
@@ -209,6 +256,9 @@ pub struct PasskeyRemoved {
     pub passkey_id: PasskeyID,
     /// Why.
     pub reason: RemovalReason,
+    /// How a passkey of the account signed the removal; absent unless the person removed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Box<Evidence>>,
 }
 
 /// Why a passkey was removed.
@@ -217,6 +267,8 @@ pub struct PasskeyRemoved {
 pub enum RemovalReason {
     /// A back end asked for it, with an API key.
     BackEnd,
+    /// The person removed it, and confirmed that with a passkey.
+    User,
     /// A newer server's reason. The passkey is gone all the same.
     #[serde(other)]
     Other,

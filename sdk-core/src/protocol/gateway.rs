@@ -18,6 +18,12 @@ pub const MAX_FIRST_FRAME_BYTES: usize = 4 * 1024;
 /// The largest frame the server sends, in bytes.
 pub const MAX_SERVER_FRAME_BYTES: usize = 64 * 1024;
 
+/// The largest action that [`ConfirmBegin`] takes, in bytes of its RFC 8785 form.
+pub const MAX_ACTION_BYTES: usize = 2 * 1024;
+
+/// The longest name of a passkey, in characters.
+pub const MAX_PASSKEY_NAME_CHARS: usize = 64;
+
 /// A JSON value kept as the text it came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawJson(pub String);
@@ -59,6 +65,64 @@ pub enum ClientMessage {
     /// Ends the session.
     #[cfg_attr(feature = "json", serde(rename = "signOut"))]
     SignOut,
+    /// Asks for a challenge that covers an action.
+    #[cfg_attr(feature = "json", serde(rename = "confirm.begin"))]
+    ConfirmBegin(ConfirmBegin),
+    /// Asks for the account's passkeys.
+    #[cfg_attr(feature = "json", serde(rename = "passkeys.list"))]
+    PasskeysList,
+    /// Asks to make another passkey for the account, which one of its passkeys then has to vouch for.
+    #[cfg_attr(feature = "json", serde(rename = "passkeys.add.begin"))]
+    PasskeysAddBegin,
+    /// Gives a passkey another name.
+    #[cfg_attr(feature = "json", serde(rename = "passkeys.rename"))]
+    PasskeysRename(RenamePasskey),
+    /// Asks for a challenge that covers the removal of a passkey.
+    #[cfg_attr(feature = "json", serde(rename = "passkeys.remove.begin"))]
+    PasskeysRemoveBegin(RemovePasskey),
+    /// Asks for the account's open sessions.
+    #[cfg_attr(feature = "json", serde(rename = "sessions.list"))]
+    SessionsList,
+    /// Ends another session of the account, or all others.
+    #[cfg_attr(feature = "json", serde(rename = "sessions.end"))]
+    SessionsEnd(EndSessions),
+}
+
+/// Data of `confirm.begin`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+pub struct ConfirmBegin {
+    /// What the person is to confirm: a JSON object.
+    pub action: RawJson,
+}
+
+/// Data of `passkeys.rename`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+pub struct RenamePasskey {
+    /// The passkey.
+    #[cfg_attr(feature = "json", serde(rename = "passkeyID"))]
+    pub passkey_id: PasskeyID,
+    /// Its new name, 1 to [`MAX_PASSKEY_NAME_CHARS`] characters.
+    pub name: String,
+}
+
+/// Data of `passkeys.remove.begin`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+pub struct RemovePasskey {
+    /// The passkey.
+    #[cfg_attr(feature = "json", serde(rename = "passkeyID"))]
+    pub passkey_id: PasskeyID,
+}
+
+/// Data of `sessions.end`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+pub struct EndSessions {
+    /// The session; `None` for all but the one that asks.
+    #[cfg_attr(feature = "json", serde(rename = "sessionID", skip_serializing_if = "Option::is_none"))]
+    pub session_id: Option<SessionID>,
 }
 
 /// Data of `signUp.begin` and `signIn.begin`.
@@ -124,6 +188,30 @@ pub enum ServerMessage {
     /// The session has ended.
     #[cfg_attr(feature = "json", serde(rename = "signedOut"))]
     SignedOut(SignedOut),
+    /// The session ends soon, whatever the page does.
+    #[cfg_attr(feature = "json", serde(rename = "session.expiring"))]
+    SessionExpiring(SessionExpiring),
+    /// The action is confirmed and its event is stored.
+    #[cfg_attr(feature = "json", serde(rename = "confirmed"))]
+    Confirmed(Confirmed),
+    /// The account's passkeys, oldest first.
+    #[cfg_attr(feature = "json", serde(rename = "passkeys"))]
+    Passkeys(Passkeys),
+    /// The account has one more passkey.
+    #[cfg_attr(feature = "json", serde(rename = "passkeyAdded"))]
+    PasskeyAdded(OnePasskey),
+    /// The passkey has its new name.
+    #[cfg_attr(feature = "json", serde(rename = "passkeyRenamed"))]
+    PasskeyRenamed(OnePasskey),
+    /// The passkey is gone. The sessions that it opened end with it.
+    #[cfg_attr(feature = "json", serde(rename = "passkeyRemoved"))]
+    PasskeyRemoved(PasskeyRemoved),
+    /// The account's open sessions, oldest first.
+    #[cfg_attr(feature = "json", serde(rename = "sessions"))]
+    Sessions(Sessions),
+    /// These sessions have ended.
+    #[cfg_attr(feature = "json", serde(rename = "sessionsEnded"))]
+    SessionsEnded(SessionsEnded),
     /// Still here. A page cannot see WebSocket pings, so it gets this.
     #[cfg_attr(feature = "json", serde(rename = "heartbeat"))]
     Heartbeat,
@@ -153,6 +241,8 @@ pub struct Hello {
     pub app: AppName,
     /// How passkeys are asked for.
     pub policy: Policy,
+    /// The server's clock: the page dates its proofs by it.
+    pub time: UnixMillis,
 }
 
 /// The part of an app that pages show.
@@ -204,6 +294,20 @@ pub struct Binding {
     pub random: Base64Url,
     /// What the ceremony is for.
     pub kind: CeremonyKind,
+    /// With `ceremony.get` of [`CeremonyKind::AddPasskey`]: the passkey that is vouched for.
+    #[cfg_attr(feature = "json", serde(skip_serializing_if = "Option::is_none"))]
+    pub added: Option<AddedPasskey>,
+}
+
+/// The passkey that another one vouches for. The page checks that it is the one that it has just made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+pub struct AddedPasskey {
+    /// Its name.
+    #[cfg_attr(feature = "json", serde(rename = "passkeyID"))]
+    pub passkey_id: PasskeyID,
+    /// `COSE_Key` bytes as the authenticator made them.
+    pub public_key: Base64Url,
 }
 
 /// What a ceremony is for. Part of what the authenticator signs.
@@ -214,6 +318,12 @@ pub enum CeremonyKind {
     SignUp,
     /// A session for a known account.
     SignIn,
+    /// An action of an open session.
+    Confirm,
+    /// One more passkey for the account of an open session: first made, then vouched for by another one.
+    AddPasskey,
+    /// The removal of a passkey.
+    RemovePasskey,
 }
 
 impl CeremonyKind {
@@ -222,6 +332,9 @@ impl CeremonyKind {
         match self {
             Self::SignUp => "signUp",
             Self::SignIn => "signIn",
+            Self::Confirm => "confirm",
+            Self::AddPasskey => "addPasskey",
+            Self::RemovePasskey => "removePasskey",
         }
     }
 }
@@ -255,6 +368,119 @@ pub struct Session {
     pub idle_ms: u64,
     /// After a dropped socket it can be resumed for this long, in milliseconds.
     pub grace_ms: u64,
+}
+
+/// Data of `session.expiring`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+pub struct SessionExpiring {
+    /// When it ends.
+    pub at: UnixMillis,
+}
+
+/// Data of `confirmed`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+pub struct Confirmed {
+    /// The ceremony that it was confirmed in; the event of the same name has it too.
+    #[cfg_attr(feature = "json", serde(rename = "ceremonyID"))]
+    pub ceremony_id: CeremonyID,
+}
+
+/// Data of `passkeys`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+pub struct Passkeys {
+    /// The WebAuthn user handle of the account, 16 bytes.
+    #[cfg_attr(feature = "json", serde(rename = "userID"))]
+    pub user_id: Base64Url,
+    /// The passkeys, oldest first.
+    pub passkeys: Vec<Passkey>,
+}
+
+/// A passkey as the pages of its account see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+pub struct Passkey {
+    /// Names it.
+    #[cfg_attr(feature = "json", serde(rename = "passkeyID"))]
+    pub passkey_id: PasskeyID,
+    /// The WebAuthn credential id, 1 to 1023 bytes.
+    #[cfg_attr(feature = "json", serde(rename = "credentialID"))]
+    pub credential_id: Base64Url,
+    /// What the person calls it; absent until they do.
+    #[cfg_attr(feature = "json", serde(skip_serializing_if = "Option::is_none"))]
+    pub name: Option<String>,
+    /// The authenticator's model as it claims, 16 bytes; all zero when it does not say.
+    pub aaguid: Base64Url,
+    /// When it was made.
+    pub created_at: UnixMillis,
+    /// When it was last used, to the day; absent when it was never used since it was made.
+    #[cfg_attr(feature = "json", serde(skip_serializing_if = "Option::is_none"))]
+    pub last_used_at: Option<UnixMillis>,
+    /// It may be backed up (BE).
+    pub backup_eligible: bool,
+    /// It is backed up, as its platform reported last (BS).
+    pub backed_up: bool,
+}
+
+/// Data of `passkeyAdded` and `passkeyRenamed`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+pub struct OnePasskey {
+    /// The passkey as it is now.
+    pub passkey: Passkey,
+}
+
+/// Data of `passkeyRemoved`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+pub struct PasskeyRemoved {
+    /// The passkey that is gone.
+    #[cfg_attr(feature = "json", serde(rename = "passkeyID"))]
+    pub passkey_id: PasskeyID,
+    /// Its WebAuthn credential id: the page tells the authenticator to forget it.
+    #[cfg_attr(feature = "json", serde(rename = "credentialID"))]
+    pub credential_id: Base64Url,
+}
+
+/// Data of `sessions`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+pub struct Sessions {
+    /// The sessions, oldest first.
+    pub sessions: Vec<AccountSession>,
+}
+
+/// An open session as the pages of its account see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+pub struct AccountSession {
+    /// Names it.
+    #[cfg_attr(feature = "json", serde(rename = "sessionID"))]
+    pub session_id: SessionID,
+    /// The passkey that opened it.
+    #[cfg_attr(feature = "json", serde(rename = "passkeyID"))]
+    pub passkey_id: PasskeyID,
+    /// When it was opened.
+    pub started_at: UnixMillis,
+    /// When it ends at the latest.
+    pub expires_at: UnixMillis,
+    /// The page's origin.
+    pub origin: String,
+    /// What the browser called itself when it was opened (its `User-Agent`, at most 256 bytes); empty when it did not.
+    pub user_agent: String,
+    /// It is the one that asks.
+    pub is_current: bool,
+}
+
+/// Data of `sessionsEnded`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+pub struct SessionsEnded {
+    /// Those that ended.
+    #[cfg_attr(feature = "json", serde(rename = "sessionIDs"))]
+    pub session_ids: Vec<SessionID>,
 }
 
 /// Data of `signedOut`.
@@ -378,6 +604,13 @@ impl ClientMessage {
             "ceremony.finish" => envelope.data("ceremony.finish").map(Self::CeremonyFinish),
             "session.resume" => envelope.data("session.resume").map(Self::SessionResume),
             "signOut" => Ok(Self::SignOut),
+            "confirm.begin" => envelope.data("confirm.begin").map(Self::ConfirmBegin),
+            "passkeys.list" => Ok(Self::PasskeysList),
+            "passkeys.add.begin" => Ok(Self::PasskeysAddBegin),
+            "passkeys.rename" => envelope.data("passkeys.rename").map(Self::PasskeysRename),
+            "passkeys.remove.begin" => envelope.data("passkeys.remove.begin").map(Self::PasskeysRemoveBegin),
+            "sessions.list" => Ok(Self::SessionsList),
+            "sessions.end" => envelope.data("sessions.end").map(Self::SessionsEnd),
             other => Err(DecodeError::UnknownType(other.chars().take(64).collect())),
         };
         (envelope.id, message)
@@ -404,6 +637,14 @@ impl ServerMessage {
             "ceremony.get" => Self::CeremonyGet(envelope.data("ceremony.get")?),
             "signedIn" => Self::SignedIn(envelope.data("signedIn")?),
             "signedOut" => Self::SignedOut(envelope.data("signedOut")?),
+            "session.expiring" => Self::SessionExpiring(envelope.data("session.expiring")?),
+            "confirmed" => Self::Confirmed(envelope.data("confirmed")?),
+            "passkeys" => Self::Passkeys(envelope.data("passkeys")?),
+            "passkeyAdded" => Self::PasskeyAdded(envelope.data("passkeyAdded")?),
+            "passkeyRenamed" => Self::PasskeyRenamed(envelope.data("passkeyRenamed")?),
+            "passkeyRemoved" => Self::PasskeyRemoved(envelope.data("passkeyRemoved")?),
+            "sessions" => Self::Sessions(envelope.data("sessions")?),
+            "sessionsEnded" => Self::SessionsEnded(envelope.data("sessionsEnded")?),
             "heartbeat" => Self::Heartbeat,
             "drain" => Self::Drain(envelope.data("drain")?),
             "error" => Self::Error(envelope.data("error")?),

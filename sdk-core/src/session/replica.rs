@@ -137,6 +137,8 @@ impl Replica {
                 EventKind::Registered(_)
                 | EventKind::PasskeyAdded(_)
                 | EventKind::PasskeyRemoved(_)
+                | EventKind::PasskeyRenamed(_)
+                | EventKind::Confirmed(_)
                 | EventKind::AccountErased(_)
                 | EventKind::CounterRegressed(_)
                 | EventKind::ApiKeyCreated(_)

@@ -18,7 +18,7 @@ use axum::{
 use passkey_accounts::{
     ceremony::binding,
     protocol::{
-        AppID, CeremonyID, Code, ConnectionID, RequestID,
+        AppID, CeremonyID, Code, ConnectionID, RequestID, UnixMillis,
         base64url::Base64Url,
         gateway::{
             AppName, Binding, Ceremony, CeremonyKind, ClientMessage, Hello, Policy, RawJson, SUBPROTOCOL,
@@ -133,6 +133,7 @@ fn hello() -> ServerMessage {
         rp_id: "localhost".into(),
         app: AppName { name: "Scripted".into() },
         policy: Policy::Strict,
+        time: UnixMillis(1_000_000),
     })
 }
 
@@ -145,6 +146,7 @@ pub(super) fn sign_in_ceremony(session_key: &SessionKey, origin: &str) -> Server
         app_id: APP,
         origin,
         thumbprint: &binding::thumbprint(session_key),
+        action: None,
     }
     .derive_challenge();
     let challenge = passkey_accounts::protocol::base64url::encode(challenge);
@@ -155,6 +157,6 @@ pub(super) fn sign_in_ceremony(session_key: &SessionKey, origin: &str) -> Server
     ServerMessage::CeremonyGet(Ceremony {
         ceremony_id: CeremonyID::from_bytes([4; 16]),
         public_key: RawJson(options),
-        binding: Binding { random: Base64Url(random), kind: CeremonyKind::SignIn },
+        binding: Binding { random: Base64Url(random), kind: CeremonyKind::SignIn, added: None },
     })
 }

@@ -41,6 +41,7 @@ fn hello() -> ServerMessage {
         rp_id: "shop.example".into(),
         app: AppName { name: "Shop".into() },
         policy: Policy::Strict,
+        time: UnixMillis(0),
     })
 }
 
@@ -101,12 +102,13 @@ impl Forge {
             app_id: self.app_id,
             origin: self.origin,
             thumbprint: &binding::thumbprint(&self.key),
+            action: None,
         }
         .derive_challenge();
         Ceremony {
             ceremony_id: CeremonyID::from_bytes([8; 16]),
             public_key: RawJson(format!("{} {} {}", encode(challenge), self.rp_id, self.allow)),
-            binding: Binding { random: Base64Url(self.random.clone()), kind: self.kind_said },
+            binding: Binding { random: Base64Url(self.random.clone()), kind: self.kind_said, added: None },
         }
     }
 
@@ -733,6 +735,7 @@ impl Watch {
                     app_id: APP,
                     origin: ORIGIN,
                     thumbprint: &binding::thumbprint(key),
+                    action: None,
                 };
                 assert_eq!(read.challenge, bound.derive_challenge(), "an unbound challenge");
                 assert_eq!(read.rp_id, "shop.example");

@@ -80,6 +80,14 @@ pub(super) fn write_request(id: RequestID, message: &ClientMessage) -> String {
             ]),
         ),
         ClientMessage::SignOut => ("signOut", JsValue::UNDEFINED),
+        // Nothing makes them yet.
+        ClientMessage::ConfirmBegin(_)
+        | ClientMessage::PasskeysList
+        | ClientMessage::PasskeysAddBegin
+        | ClientMessage::PasskeysRename(_)
+        | ClientMessage::PasskeysRemoveBegin(_)
+        | ClientMessage::SessionsList
+        | ClientMessage::SessionsEnd(_) => return String::new(),
     };
     #[expect(clippy::cast_precision_loss, reason = "a page does not make 2^53 requests")]
     let id = JsValue::from_f64(id as f64);
@@ -120,6 +128,7 @@ fn hello(data: &Members) -> Option<Hello> {
             "recoverable" => Policy::Recoverable,
             _ => Policy::Strict,
         },
+        time: data.time("time")?,
     })
 }
 
@@ -133,7 +142,7 @@ fn ceremony(data: &Members) -> Option<Ceremony> {
     Some(Ceremony {
         ceremony_id: data.id("ceremonyID")?,
         public_key: data.raw("publicKey")?,
-        binding: Binding { random: binding.bytes("random")?, kind },
+        binding: Binding { random: binding.bytes("random")?, kind, added: None },
     })
 }
 
