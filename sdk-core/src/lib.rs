@@ -4,8 +4,11 @@
 //! | --- | --- |
 //! | `http` (default) | the HTTP API's client on reqwest |
 //! | `native` (default) | the client of a back end on tokio: [`Accounts`], the event stream, [`LiveSessions`] |
+//! | `tower` | [a layer](tower::ProofLayer) that checks proofs of requests |
+//! | `axum` | the layer's [`Account`] as an argument of handlers |
 //! | `sqlite` | [`SqlitePositions`]: positions in the transaction of the effect (sqlx) |
 //! | `verify` | checking assertions and evidence, the [witness](log::Witness) of the log (aws-lc-rs) |
+//! | `proof` | reading and judging [proofs](proof): pure, also in WebAssembly |
 //! | `json` | the wire types in JSON, and the event stream's machine |
 //! | `web` | the browser socket |
 //! | `openapi` | OpenAPI schemas of the HTTP API's types, for servers |
@@ -38,11 +41,15 @@ pub mod log;
 mod loopback;
 #[doc(hidden)]
 pub mod planted;
+#[cfg(feature = "proof")]
+pub mod proof;
 pub mod protocol;
 #[cfg(feature = "native")]
 pub mod session;
 #[cfg(feature = "json")]
 pub mod stream;
+#[cfg(feature = "tower")]
+pub mod tower;
 #[cfg(any(feature = "native", feature = "web"))]
 pub mod transport;
 
@@ -50,11 +57,13 @@ pub mod transport;
 pub use api::{Api, ApiError};
 #[cfg(feature = "native")]
 pub use client::{
-    Accounts, BoxError, Delivery, Events, EventsBuilder, KeyProvider, LiveSessions, Position, PositionStore,
-    Receipt,
+    Account, Accounts, BoxError, Delivery, Events, EventsBuilder, KeyProvider, LiveSessions, Position,
+    PositionStore, Proofs, ProofsBuilder, Receipt,
 };
 #[cfg(feature = "sqlite")]
 pub use client::{SaveError, SqlitePositions};
+#[cfg(feature = "proof")]
+pub use proof::ProofError;
 #[cfg(feature = "native")]
 pub use protocol::stream::Start;
 #[cfg(feature = "native")]

@@ -10,7 +10,7 @@ use tokio::{sync::watch, task::AbortHandle, time::sleep};
 
 #[cfg(feature = "verify")]
 use super::guarded::Guarded;
-use super::{Delivery, Events};
+use super::{Delivery, Events, ProofsBuilder};
 #[cfg(feature = "verify")]
 use crate::{
     log::EventID,
@@ -162,6 +162,23 @@ impl LiveSessions {
         let waiting = self.inner.view.wait_for(session_id);
         tokio::time::timeout(at_most, waiting).await.unwrap_or(Err(NotLive::NoSession))?;
         self.get(session_id).ok_or(NotLive::NoSession)
+    }
+
+    /// The checking of proofs against these live sessions: who sent this request, or opened this socket?
+    ///
+    /// ```no_run
+    /// # fn example(live: passkey_accounts::LiveSessions) -> Result<(), Box<dyn std::error::Error>> {
+    /// let proofs = live.proofs().origin("https://app.example").build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn proofs(&self) -> ProofsBuilder {
+        ProofsBuilder::new(self.clone())
+    }
+
+    /// The server's clock, as far as it is known here: sessions expire by it, and pages date their proofs by it.
+    pub fn server_time(&self) -> UnixMillis {
+        self.inner.view.server_time(self.now())
     }
 
     /// The ends of all sessions from now on, for an application that keeps sockets of many.
