@@ -13,6 +13,7 @@ mod ceremony;
 mod cli;
 mod connection;
 mod docs;
+mod evidence;
 mod examples;
 mod faults;
 mod live;

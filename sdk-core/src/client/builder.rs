@@ -4,11 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
-#[cfg(feature = "verify")]
-use super::witnessed::{WitnessPlan, Witnessed};
 use super::{Events, KeyProvider, Keys, LiveSessions, PositionStore, positions::Positions};
 #[cfg(feature = "verify")]
-use crate::log::{CheckpointStore, head::HeadKey};
+use super::{guarded::EvidencePlan, witnessed::WitnessPlan};
+#[cfg(feature = "verify")]
+use crate::{
+    evidence::{Expected, PinStore},
+    log::{CheckpointStore, head::HeadKey},
+};
 use crate::{
     protocol::stream::Start,
     stream::{Status, StreamError, Subscription},
@@ -42,6 +45,8 @@ pub struct EventsBuilder {
     subscription: Subscription,
     #[cfg(feature = "verify")]
     witness: Option<WitnessPlan>,
+    #[cfg(feature = "verify")]
+    evidence: Option<EvidencePlan>,
 }
 
 impl EventsBuilder {
@@ -55,6 +60,8 @@ impl EventsBuilder {
             subscription,
             #[cfg(feature = "verify")]
             witness: None,
+            #[cfg(feature = "verify")]
+            evidence: None,
         }
     }
 
@@ -177,13 +184,52 @@ impl EventsBuilder {
         self
     }
 
+    /// Believe nothing that a passkey should have signed and did not: see [`Pins`](crate::evidence::Pins). A forged
+    /// event is the stream's last item, an error with the code
+    /// [`EvidenceForged`](crate::protocol::Code::EvidenceForged); it is not handed over. For views.
+    ///
+    /// The stream begins where the pins end, the first time with the oldest event that is kept. Accounts that are older
+    /// than that must be [pinned](crate::evidence::Pins::pin) by you, or their first sign-in ends the stream. Without
+    /// `types` it asks for those that pins are about.
+    ///
+    /// The store is read by `open`, on its thread, and written after items are handled, at most once a second. Give each
+    /// stream a store of its own.
+    ///
+    /// ```no_run
+    /// use passkey_accounts::evidence::{Expected, FilePins};
+    ///
+    /// # fn example(accounts: passkey_accounts::Accounts) -> Result<(), Box<dyn std::error::Error>> {
+    /// let expected = Expected {
+    ///     app_id: "app_081040g2081040g2081040g208".parse()?,
+    ///     rp_id: "shop.example".into(),
+    ///     origins: vec!["https://shop.example".into()],
+    /// };
+    /// let live = accounts.events().evidence(expected, FilePins::new("/var/lib/shop/pins")).live_sessions();
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "verify")]
+    pub fn evidence(mut self, expected: Expected, store: impl PinStore + 'static) -> Self {
+        self.evidence = Some(EvidencePlan::new(expected, store));
+        self
+    }
+
     /// Follows the open sessions with this stream, whatever types or position it was to have.
+    ///
+    /// With [`evidence`](Self::evidence), a session is live if and only if a passkey was seen to open it. Snapshots hold
+    /// no evidence, so the log is read instead, from where the pins end; the state, told on a second connection, only says
+    /// when that is done.
     ///
     /// # Panics
     /// As [`open`](Self::open).
     pub fn live_sessions(mut self) -> LiveSessions {
         // Nothing is acknowledged: applying an item cannot fail.
         self.subscription = Subscription { window: Some(0), ..Subscription::default() };
+        #[cfg(feature = "verify")]
+        if self.evidence.is_some() {
+            let state = Self { evidence: None, witness: None, ..self.clone() };
+            return LiveSessions::follow_proven(state.open(), self.open());
+        }
         LiveSessions::follow(self.open())
     }
 
@@ -202,9 +248,13 @@ impl EventsBuilder {
         }
     }
 
-    fn start_driver(self, consumer: &Arc<str>) -> Result<Events, StreamError> {
+    #[cfg_attr(not(feature = "verify"), expect(unused_mut, reason = "pins say where to begin"))]
+    fn start_driver(mut self, consumer: &Arc<str>) -> Result<Events, StreamError> {
+        // The pins first: they say where the stream begins.
         #[cfg(feature = "verify")]
-        let witnessed = self.begin_witness()?;
+        let guarded = self.evidence.take().map(|plan| plan.begin(&mut self.subscription)).transpose()?;
+        #[cfg(feature = "verify")]
+        let witnessed = self.witness.take().map(|plan| plan.begin(&self.subscription)).transpose()?;
         let Self { url, keys, positions, plaintext_is_allowed, subscription, .. } = self;
         let address = Address::parse(&url, plaintext_is_allowed)?;
         let (status_sender, status) = watch::channel(Status::Connecting);
@@ -217,13 +267,8 @@ impl EventsBuilder {
         tokio::spawn(drive(Arc::clone(&shared), Connector::new(address), application, status_sender));
         let events = Events::new(shared, Arc::clone(consumer), status);
         #[cfg(feature = "verify")]
-        let events = events.witnessed_by(witnessed);
+        let events = events.checked_by(witnessed, guarded);
         Ok(events)
-    }
-
-    #[cfg(feature = "verify")]
-    fn begin_witness(&self) -> Result<Option<Witnessed>, StreamError> {
-        self.witness.clone().map(|plan| plan.begin(&self.subscription)).transpose()
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Position;
 #[cfg(feature = "verify")]
-use super::witnessed::Witnessed;
+use super::{guarded::Guarded, witnessed::Witnessed};
 use crate::{
     stream::{Item, Token},
     transport::Shared,
@@ -86,6 +86,8 @@ pub struct Receipt {
     is_settled: bool,
     #[cfg(feature = "verify")]
     witnessed: Option<Witnessed>,
+    #[cfg(feature = "verify")]
+    guarded: Option<Guarded>,
 }
 
 impl Receipt {
@@ -105,12 +107,14 @@ impl Receipt {
             is_settled: false,
             #[cfg(feature = "verify")]
             witnessed: None,
+            #[cfg(feature = "verify")]
+            guarded: None,
         }
     }
 
     #[cfg(feature = "verify")]
-    pub(super) fn witnessed_by(mut self, witnessed: Witnessed) -> Self {
-        self.witnessed = Some(witnessed);
+    pub(super) fn checked_by(mut self, witnessed: Option<Witnessed>, guarded: Option<Guarded>) -> Self {
+        (self.witnessed, self.guarded) = (witnessed, guarded);
         self
     }
 
@@ -138,6 +142,10 @@ impl Receipt {
             #[cfg(feature = "verify")]
             if let Some(witnessed) = &self.witnessed {
                 witnessed.settle(is_handled);
+            }
+            #[cfg(feature = "verify")]
+            if let Some(guarded) = &self.guarded {
+                guarded.settle(is_handled);
             }
             self.shared.settle(self.token, is_handled);
         }

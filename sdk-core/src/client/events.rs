@@ -11,9 +11,9 @@ use std::{
 use futures_util::{Stream, StreamExt, stream::FuturesUnordered};
 use tokio::sync::watch;
 
-#[cfg(feature = "verify")]
-use super::witnessed::Witnessed;
 use super::{Delivery, EventsBuilder, KeyProvider, Keys, Position, Receipt};
+#[cfg(feature = "verify")]
+use super::{guarded::Guarded, witnessed::Witnessed};
 use crate::{
     stream::{Greeting, InHand, Item, Status, StreamError},
     transport::Shared,
@@ -50,6 +50,8 @@ pub struct Events {
     status: watch::Receiver<Status>,
     #[cfg(feature = "verify")]
     witnessed: Option<Witnessed>,
+    #[cfg(feature = "verify")]
+    guarded: Option<Guarded>,
 }
 
 impl Events {
@@ -69,13 +71,21 @@ impl Events {
             status,
             #[cfg(feature = "verify")]
             witnessed: None,
+            #[cfg(feature = "verify")]
+            guarded: None,
         }
     }
 
     #[cfg(feature = "verify")]
-    pub(super) fn witnessed_by(mut self, witnessed: Option<Witnessed>) -> Self {
-        self.witnessed = witnessed;
+    pub(super) fn checked_by(mut self, witnessed: Option<Witnessed>, guarded: Option<Guarded>) -> Self {
+        (self.witnessed, self.guarded) = (witnessed, guarded);
         self
+    }
+
+    /// The pins that this stream is held against, if any.
+    #[cfg(feature = "verify")]
+    pub(super) const fn guarded(&self) -> Option<&Guarded> {
+        self.guarded.as_ref()
     }
 
     /// What the server said of itself last, and how long ago.
@@ -87,15 +97,23 @@ impl Events {
         let (shared, consumer) = (Arc::clone(&self.shared), Arc::clone(&self.consumer));
         let receipt = Receipt::new(shared, consumer, token, lane, lease);
         #[cfg(feature = "verify")]
-        let receipt = match &self.witnessed {
-            None => receipt,
-            Some(witnessed) => {
-                let app_id = self.shared.greeting().and_then(|(greeting, _)| greeting.app_id);
-                witnessed.check(&item, app_id).inspect_err(|_| self.shared.give_up())?;
-                receipt.witnessed_by(witnessed.clone())
-            }
+        let (item, receipt) = {
+            let item = self.check(item).inspect_err(|_| self.shared.give_up())?;
+            (item, receipt.checked_by(self.witnessed.clone(), self.guarded.clone()))
         };
         Ok(Delivery::new(item, receipt))
+    }
+
+    #[cfg(feature = "verify")]
+    fn check(&self, item: Item) -> Result<Item, StreamError> {
+        if let Some(witnessed) = &self.witnessed {
+            let app_id = self.shared.greeting().and_then(|(greeting, _)| greeting.app_id);
+            witnessed.check(&item, app_id)?;
+        }
+        match &self.guarded {
+            Some(guarded) => guarded.check(item),
+            None => Ok(item),
+        }
     }
 
     /// The next item; `None` after the stream has ended with an error.

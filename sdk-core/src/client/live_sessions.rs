@@ -8,11 +8,19 @@ use std::{
 
 use tokio::{sync::watch, task::AbortHandle, time::sleep};
 
-use super::{Events, ProofsBuilder};
+#[cfg(feature = "verify")]
+use super::guarded::Guarded;
+use super::{Delivery, Events, ProofsBuilder};
+#[cfg(feature = "verify")]
+use crate::{
+    log::EventID,
+    protocol::{Code, stream::Snapshot},
+    stream::Item,
+};
 use crate::{
     protocol::{AccountID, SessionID, UnixMillis},
     session::{Endings, LiveSession, Moment, NotLive, Replica, Stale, View},
-    stream::{Status, StreamError},
+    stream::{Greeting, Status, StreamError},
 };
 
 /// The sessions that are open now. Cheap to clone; the connection ends when the last clone is dropped.
@@ -67,10 +75,24 @@ struct Inner {
 
 impl LiveSessions {
     pub(super) fn follow(events: Events) -> Self {
+        Self::spawn(events, |following| following.run())
+    }
+
+    /// Follows a stream whose pins say which sessions are open, once it has come as far as `state` is.
+    #[cfg(feature = "verify")]
+    pub(super) fn follow_proven(state: Events, events: Events) -> Self {
+        Self::spawn(events, |following| following.run_proven(state))
+    }
+
+    fn spawn<F: Future<Output = ()> + Send + 'static>(
+        events: Events,
+        run: impl FnOnce(Following) -> F,
+    ) -> Self {
         let replica = Replica::new();
         let (view, clock, status) = (replica.view(), Clock::start(), events.status());
         let failure = Arc::new(OnceLock::new());
-        let task = tokio::spawn(follow(events, replica, clock, Arc::clone(&failure))).abort_handle();
+        let following = Following { events, replica, clock, greeted: None, failure: Arc::clone(&failure) };
+        let task = tokio::spawn(run(following)).abort_handle();
         Self { inner: Arc::new(Inner { view, clock, status, failure, task }) }
     }
 
@@ -204,31 +226,105 @@ impl Drop for Inner {
 }
 
 /// Keeps the replica until the stream is over. Dropped, it closes the replica, and with it everyone who waits.
-async fn follow(mut events: Events, mut replica: Replica, clock: Clock, failure: Arc<OnceLock<StreamError>>) {
-    let mut greeted = None;
-    loop {
-        let until_expiry = replica.poll_timeout(clock.now()).unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP);
-        tokio::select! {
-            () = sleep(until_expiry) => replica.handle_tick(clock.now()),
-            next = events.next() => {
-                if let Some((greeting, age)) = events.greeting()
-                    && greeted != Some(greeting)
-                {
-                    replica.handle_server_time(greeting.time, clock.now().minus(age));
-                    greeted = Some(greeting);
+struct Following {
+    events: Events,
+    replica: Replica,
+    clock: Clock,
+    greeted: Option<Greeting>,
+    failure: Arc<OnceLock<StreamError>>,
+}
+
+impl Following {
+    async fn run(mut self) {
+        loop {
+            let until_expiry = self.replica.poll_timeout(self.clock.now()).unwrap_or(LONGEST_SLEEP);
+            tokio::select! {
+                () = sleep(until_expiry.min(LONGEST_SLEEP)) => self.replica.handle_tick(self.clock.now()),
+                next = self.events.next() => {
+                    let Some(delivery) = self.take(next) else { return };
+                    self.replica.apply(&delivery.item, self.clock.now());
+                    delivery.ack();
                 }
-                match next {
-                    Some(Ok(delivery)) => {
-                        replica.apply(&delivery.item, clock.now());
-                        delivery.ack();
-                    }
-                    Some(Err(error)) => {
-                        // Nobody else sets it.
-                        drop(failure.set(error));
-                        return;
-                    }
-                    None => return,
+            }
+        }
+    }
+
+    /// Reads the log out of sight until it has come to where the state is: then what the pins say is open is shown, and
+    /// followed from there.
+    #[cfg(feature = "verify")]
+    async fn run_proven(mut self, state: Events) {
+        let Some((reached, begun)) = self.read_state(state).await else { return };
+        loop {
+            let next = self.events.next().await;
+            let Some(delivery) = self.take(next) else { return };
+            let position = delivery.item.position().and_then(|id| id.parse::<EventID>().ok());
+            // A page is shown as it is: it is a state already, and the pins have taken out what is not proven.
+            let is_page = matches!(delivery.item, Item::Snapshot(_));
+            if is_page {
+                self.replica.apply(&delivery.item, self.clock.now());
+            }
+            delivery.ack();
+            // Another lineage has begun since: the position there says nothing about this one, but it comes with a state.
+            let has_reached = position
+                .is_some_and(|position| position.epoch != reached.epoch || position.seq >= reached.seq);
+            if has_reached {
+                if !is_page {
+                    self.show_pinned(reached, begun);
                 }
+                return self.run().await;
+            }
+        }
+    }
+
+    /// Where the state is, and when that was so at the latest.
+    #[cfg(feature = "verify")]
+    async fn read_state(&mut self, mut state: Events) -> Option<(EventID, Moment)> {
+        let mut begun = self.clock.now();
+        loop {
+            let next = state.next().await;
+            let delivery = self.take(next)?;
+            if let Item::Snapshot(page) = &delivery.item {
+                if page.first {
+                    begun = self.clock.now();
+                }
+                if page.last {
+                    match page.id.parse() {
+                        Ok(position) => return Some((position, begun)),
+                        Err(_) => {
+                            let why =
+                                "the server writes positions that this version cannot compare".to_owned();
+                            drop(self.failure.set(StreamError::refused(Code::BadMessage, Some(why))));
+                            return None;
+                        }
+                    }
+                }
+            }
+            delivery.ack();
+        }
+    }
+
+    #[cfg(feature = "verify")]
+    fn show_pinned(&mut self, reached: EventID, begun: Moment) {
+        let sessions = self.events.guarded().map(Guarded::open_sessions).unwrap_or_default();
+        let id = reached.to_string();
+        let page = Snapshot { sessions, first: true, last: true, id, hash: None, lane: 0 };
+        self.replica.apply(&Item::Snapshot(page), begun);
+    }
+
+    /// What the stream has delivered; `None` when it is over.
+    fn take(&mut self, next: Option<Result<Delivery, StreamError>>) -> Option<Delivery> {
+        if let Some((greeting, age)) = self.events.greeting()
+            && self.greeted != Some(greeting)
+        {
+            self.replica.handle_server_time(greeting.time, self.clock.now().minus(age));
+            self.greeted = Some(greeting);
+        }
+        match next? {
+            Ok(delivery) => Some(delivery),
+            Err(error) => {
+                // Nobody else sets it.
+                drop(self.failure.set(error));
+                None
             }
         }
     }

@@ -4,6 +4,8 @@ mod accounts;
 mod builder;
 mod delivery;
 mod events;
+#[cfg(feature = "verify")]
+mod guarded;
 mod key;
 mod live_sessions;
 mod positions;

@@ -117,16 +117,20 @@ impl CheckpointStore for FileCheckpoints {
     fn save(&self, checkpoint: &Checkpoint) -> io::Result<()> {
         let mut text = serde_json::to_string(checkpoint)?;
         text.push('\n');
-        let mut new = self.path.clone().into_os_string();
-        new.push(".new");
-        // Written beside and moved over: a crash leaves the old one or the new one, whole.
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&new)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        rename(&new, &self.path)?;
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        sync_folder(folder.unwrap_or(Path::new(".")))
+        replace_file(&self.path, text.as_bytes())
     }
+}
+
+/// Writes beside and moves over: a crash leaves the old file or the new one, whole. Safe from a crash on return.
+pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut new = path.to_owned().into_os_string();
+    new.push(".new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    rename(&new, path)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    sync_folder(folder.unwrap_or(Path::new(".")))
 }
 
 /// Makes the new name safe from a crash.

@@ -19,6 +19,8 @@ mod witness;
 
 pub use chain::{ChainHash, Entry};
 #[cfg(feature = "verify")]
+pub(crate) use checkpoint::replace_file;
+#[cfg(feature = "verify")]
 pub use checkpoint::{Checkpoint, CheckpointStore, FileCheckpoints, MemoryCheckpoints};
 #[cfg(feature = "verify")]
 pub use contradiction::Contradiction;
