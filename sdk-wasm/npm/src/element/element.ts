@@ -113,8 +113,9 @@ export class PasskeyLogin extends Base {
       this.#visit?.leave();
       this.#visit = undefined;
       // A page may put its own content in the element's place: that must not end the session.
-      if (this.#session) this.#own = undefined;
-      this.#letGo();
+      if (!this.#session) this.#letGo();
+      this.#own = undefined;
+      this.#session = undefined;
     });
   }
 
@@ -165,11 +166,13 @@ export class PasskeyLogin extends Base {
     return { ...(url && { url }), ...(isPage && { persistence: 'page' }) };
   }
 
-  /** Closes the client that the element made. */
+  /** Closes the client that the element made. With whichever client it had, its session is over for who listens. */
   #letGo(): void {
     this.#own?.abort();
     this.#own = undefined;
+    if (!this.#session) return;
     this.#session = undefined;
+    this.#emit('passkey-signed-out', { reason: 'other' });
   }
 
   #makeVisit(): Visit {

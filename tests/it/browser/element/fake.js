@@ -72,7 +72,8 @@ export class FakeClient {
     const { promise, resolve, reject } = Promise.withResolvers();
     const call = { name, options, resolve, reject };
     this.calls.push(call);
-    options?.signal?.addEventListener('abort', () => {
+    const { signal } = [options].flat().at(-1) ?? {};
+    signal?.addEventListener('abort', () => {
       this.calls = this.calls.filter((other) => other !== call);
       reject(new PasskeyError('cancelled', 'the call was aborted', false));
     });
