@@ -2,6 +2,7 @@
 
 mod attacks;
 mod back_end;
+mod example;
 mod layer;
 mod live;
 mod sockets;
