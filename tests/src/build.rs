@@ -1,4 +1,4 @@
-//! Builds what tests run in other processes: the Python package, the examples. Each once per test run.
+//! Builds and installs what tests run outside of themselves: the Python package, the examples, axe. Each once per test run.
 
 use std::{
     env::{self, consts},
@@ -79,6 +79,19 @@ pub fn node_example() -> &'static Path {
             run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder));
         }
         folder
+    })
+}
+
+/// The script of axe-core, which finds what people with disabilities would stumble over.
+pub fn axe_script() -> &'static str {
+    static SCRIPT: OnceLock<String> = OnceLock::new();
+    SCRIPT.get_or_init(|| {
+        let folder = workspace().join("tests/axe");
+        let script = folder.join("node_modules/axe-core/axe.min.js");
+        if !script.exists() {
+            run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder));
+        }
+        fs::read_to_string(script).expect("npm has installed axe-core")
     })
 }
 

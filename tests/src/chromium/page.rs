@@ -110,6 +110,48 @@ impl Page {
         Ok(())
     }
 
+    /// Shows the page as another screen would: `width` CSS pixels wide, with these media features.
+    ///
+    /// # Errors
+    /// When the browser refuses.
+    pub async fn emulate(&self, width: u32, features: &[(&str, &str)]) -> anyhow::Result<()> {
+        let metrics = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false});
+        self.call("Emulation.setDeviceMetricsOverride", metrics).await?;
+        let features: Vec<_> =
+            features.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
+        self.call("Emulation.setEmulatedMedia", json!({"features": features})).await?;
+        Ok(())
+    }
+
+    /// Presses a key on the keyboard, as its `KeyboardEvent.key` is called: `Tab`, `Enter`, `Escape`.
+    ///
+    /// # Errors
+    /// When the browser refuses.
+    pub async fn press_key(&self, key: &str) -> anyhow::Result<()> {
+        let code = match key {
+            "Tab" => 9,
+            "Enter" => 13,
+            "Escape" => 27,
+            _ => bail!("{key} is not a key that tests press"),
+        };
+        // Enter submits a form by the character that it types.
+        let text = if key == "Enter" { "\r" } else { "" };
+        let down = json!({"type": "keyDown", "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text});
+        self.call("Input.dispatchKeyEvent", down).await?;
+        let up = json!({"type": "keyUp", "key": key, "code": key, "windowsVirtualKeyCode": code});
+        self.call("Input.dispatchKeyEvent", up).await?;
+        Ok(())
+    }
+
+    /// Types text into what has the focus.
+    ///
+    /// # Errors
+    /// When the browser refuses.
+    pub async fn type_text(&self, text: &str) -> anyhow::Result<()> {
+        self.call("Input.insertText", json!({"text": text})).await?;
+        Ok(())
+    }
+
     /// Everything that scripts logged, threw, or that the browser complained about, oldest first.
     pub fn logged(&self) -> Vec<String> {
         let of_this_page = self.connection.events().into_iter().filter(|event| event.session == self.session);
@@ -133,12 +175,12 @@ impl Page {
         storage::read(&cookies, &self.evaluate(storage::SCRIPT).await?)
     }
 
-    /// A picture of the page, PNG.
+    /// A picture of the whole page, PNG.
     ///
     /// # Errors
     /// When the browser cannot paint.
     pub async fn screenshot(&self) -> anyhow::Result<Vec<u8>> {
-        let picture = self.call("Page.captureScreenshot", json!({"format": "png"})).await?;
+        let picture = self.call("Page.captureScreenshot", json!({"format": "png", "captureBeyondViewport": true})).await?;
         let text = picture["data"].as_str().context("no picture")?;
         Ok(BASE64.decode(text.as_bytes())?)
     }

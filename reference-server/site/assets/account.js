@@ -1,0 +1,120 @@
+// The account page: who is signed in sees passkeys and sessions, everyone else the form to sign in.
+
+import { announce, make } from '/assets/site.js';
+import { makeTime, openLogin } from '/assets/session.js';
+import { describeFailure } from '/assets/account-words.js';
+import { Passkeys } from '/assets/account-passkeys.js';
+import { Sessions } from '/assets/account-sessions.js';
+
+const byID = (id) => document.getElementById(id);
+
+let session = null;
+let isConnected = false;
+/** The end of the line: the client makes one call at a time, and a new one would cancel the one before. */
+let line = Promise.resolve();
+
+/** What the lists need of the page. */
+const page = {
+  get session() {
+    return session;
+  },
+  get isConnected() {
+    return isConnected;
+  },
+  /** Does `task` when everything before it is done. Resolves to whether it succeeded; otherwise `message` says why not. */
+  run(message, task, { canReload = false } = {}) {
+    const mine = session;
+    const done = line.then(async () => {
+      // What was asked for in a session that has ended is not done in the next one.
+      if (mine !== session || !session) return false;
+      clear(message);
+      try {
+        await task(session);
+        return true;
+      } catch (error) {
+        // Who has been signed out is told so by the form.
+        if (mine === session) say(message, describeFailure(error), canReload);
+        return false;
+      }
+    });
+    line = done;
+    return done;
+  },
+  reload: () => load(),
+};
+
+const passkeys = new Passkeys(page);
+const sessions = new Sessions(page);
+
+function show(state) {
+  const before = session;
+  const wasConnected = isConnected;
+  session = state.session ?? null;
+  isConnected = state.status === 'signedIn';
+  byID('gate').hidden = session !== null;
+  byID('account').hidden = session === null;
+  if (!session) {
+    if (before) empty();
+    return;
+  }
+  byID('account-id').textContent = session.accountID;
+  sayState(isConnected);
+  const expiring = state.expiringAt
+    ? ['This session ends at ', makeTime(state.expiringAt, { timeStyle: 'short' }), '. Sign in again then.']
+    : [];
+  byID('expiring').replaceChildren(...expiring);
+  if (session.sessionID !== before?.sessionID) {
+    empty();
+    byID('account-title').focus();
+  }
+  if (isConnected && (!wasConnected || session.sessionID !== before?.sessionID)) load();
+}
+
+function sayState(isLive) {
+  const state = byID('state');
+  const text = isLive ? 'Signed in, live' : 'Connection lost, connecting again. What you see may be out of date.';
+  if (state.textContent !== text) state.textContent = text;
+  state.classList.toggle('is-live', isLive);
+  state.classList.toggle('is-down', !isLive);
+}
+
+function load() {
+  passkeys.load();
+  sessions.load().then(() => passkeys.count(sessions.list));
+}
+
+function empty() {
+  // What waits for an answer in a session that is over must not hold up the next one.
+  line = Promise.resolve();
+  passkeys.empty();
+  sessions.empty();
+}
+
+function clear(message) {
+  message.replaceChildren();
+}
+
+function say(message, [text, next], canReload) {
+  const again = make('button', { type: 'button', class: 'button quiet', onclick: load }, 'Try again');
+  message.replaceChildren(make('p', { role: 'alert' }, text), next ? make('p', {}, next) : '', canReload ? again : '');
+}
+
+byID('sign-out').addEventListener('click', async ({ currentTarget: button }) => {
+  if (button.getAttribute('aria-disabled') === 'true') return;
+  button.setAttribute('aria-disabled', 'true');
+  try {
+    await document.querySelector('passkey-login').client.signOut();
+    announce('You have signed out.');
+  } catch (error) {
+    if (session) announce(describeFailure(error).join(' '));
+  } finally {
+    button.removeAttribute('aria-disabled');
+  }
+});
+
+document.addEventListener('visibilitychange', () => {
+  // Another device may have changed the account meanwhile.
+  if (!document.hidden && isConnected && !document.querySelector('.item form, .confirm')) load();
+});
+
+openLogin(show);
