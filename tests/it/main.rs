@@ -18,6 +18,7 @@ mod examples;
 mod faults;
 mod live;
 mod log;
+mod notes;
 mod python;
 mod revocation;
 mod serve;
