@@ -270,7 +270,7 @@ async fn what_a_person_confirms_adds_and_removes_is_believed() {
     let remove = ClientMessage::PasskeysRemoveBegin(gateway::RemovePasskey { passkey_id });
     let removed = world.gesture(remove).await;
     assert!(matches!(removed, ServerMessage::PasskeyRemoved(_)), "{removed:?}");
-    let names = ["confirmed", "passkeyAdded", "loggedIn", "passkeyRemoved", "loggedOut"];
+    let names = ["confirmed", "passkeyAdded", "loggedIn", "loggedOut", "passkeyRemoved"];
     assert_eq!(read(&mut events, names.len()).await, names);
 }
 
@@ -479,6 +479,28 @@ async fn after_a_gap_the_sessions_that_nobody_saw_begin_are_left_out() {
     let mut fourth = Page::connect(&world.server).await;
     let seen = fourth.sign_in("ada@shop.example", &mut world.authenticator).await;
     live.wait_for(seen.session_id, LONG).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_was_not_handled_comes_again_and_is_no_replay() {
+    let world = World::start().await;
+    let mut events = world.guarded().open();
+    for name in HONEST {
+        // Each is given back once, and then handled.
+        for is_handled in [false, true] {
+            let event = loop {
+                let delivery = events.next().await.expect("it goes on").expect("nothing is wrong");
+                match delivery.item() {
+                    Item::Event(event) => {
+                        assert_eq!(event.name, name);
+                        break delivery;
+                    }
+                    Item::Snapshot(_) | Item::Gap(_) | Item::Bookmark(_) => delivery.ack(),
+                }
+            };
+            if is_handled { event.ack() } else { event.fail() }
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
