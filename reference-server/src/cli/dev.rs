@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use axum::Router;
+use axum::{Router, extract::Request, routing::any};
 use clap::Args;
 use passkey_accounts::{
     evidence::Expected,
@@ -15,6 +15,7 @@ use passkey_accounts::{
 use passkey_accounts_notes::{NotesApp, evil};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
+use tower::ServiceExt;
 
 use super::{Outcome, stop_signal};
 use crate::{
@@ -174,9 +175,9 @@ async fn make_app(
 /// What pages of other origins load from their own: the browser package (a SharedWorker must be of the page's origin),
 /// and the look of the site.
 fn shared(server: &Router) -> Router {
-    Router::new()
-        .route_service("/sdk/{*path}", server.clone())
-        .route_service("/assets/{*path}", server.clone())
+    let server = server.clone();
+    let pass_on = any(async move |request: Request| server.oneshot(request).await);
+    Router::new().route("/sdk/{*path}", pass_on.clone()).route("/assets/{*path}", pass_on)
 }
 
 const APP_NAME: &str = "Passkey Accounts";
