@@ -12,6 +12,7 @@ pub mod config;
 pub mod context;
 pub mod crypto;
 pub mod gateway;
+pub mod hosts;
 mod key_expiry;
 pub mod keys;
 pub mod limits;

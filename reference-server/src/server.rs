@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
+use axum::Router;
 use passkey_accounts::protocol::gateway::EndReason;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::task::TaskTracker;
@@ -70,6 +71,19 @@ impl Prepared {
     /// # Errors
     /// [`OpenError`] when the apps cannot be read, or the listener has no address.
     pub async fn start(self, listener: TcpListener, site: Site) -> Result<Running, OpenError> {
+        self.start_behind(listener, site, |server| server).await
+    }
+
+    /// Starts to listen, with what `front` makes of the server's routes.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_behind(
+        self,
+        listener: TcpListener,
+        site: Site,
+        front: impl FnOnce(Router) -> Router,
+    ) -> Result<Running, OpenError> {
         let Self {
             settings:
                 Settings { data_directory, clock, keyring, mailer, session_limits, retention, drain_ms, tls },
@@ -120,7 +134,7 @@ impl Prepared {
         let accepting = tokio::spawn(listen(
             listener,
             tls,
-            router(Arc::clone(&context)),
+            front(router(Arc::clone(&context))),
             context.stopping.clone(),
             tasks.clone(),
         ));

@@ -5,10 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use passkey_accounts::{
     Accounts, Events, EventsBuilder, Item, LiveSessions,
-    ceremony::{
-        action,
-        binding::{Binding, thumbprint},
-    },
+    ceremony::binding::{Binding, thumbprint},
     evidence::{AuthenticationResponse, Expected, MemoryPins, PinStore},
     log::{ChainHash, Entry, EventID},
     protocol::{
@@ -18,7 +15,7 @@ use passkey_accounts::{
             AccountErased, Confirmed, EventKind, Evidence, LoggedIn, PasskeyAdded, PasskeyRemoved,
             Registered, RemovalReason,
         },
-        gateway::{self, CeremonyKind, RawJson},
+        gateway::{self, CeremonyKind, ClientMessage, ConfirmBegin, RawJson, ServerMessage},
     },
     session::{Ended, NotLive},
 };
@@ -113,6 +110,7 @@ impl World {
             expires_at: self.login.expires_at,
             idle_ms: 1_000_000,
             grace_ms: 0,
+            user_agent: String::new(),
         }
     }
 
@@ -141,6 +139,18 @@ impl World {
             client_data_json: Base64Url(answer.client_data_json),
             signature: Base64Url(answer.signature),
         }
+    }
+
+    /// Ada asks for something, and her passkey signs it.
+    async fn gesture(&mut self, asked: ClientMessage) -> ServerMessage {
+        let ceremony = self.ada.ask(asked).await;
+        self.sign_for(ceremony).await
+    }
+
+    async fn sign_for(&mut self, asked: ServerMessage) -> ServerMessage {
+        let ServerMessage::CeremonyGet(ceremony) = asked else { panic!("a gesture is asked for: {asked:?}") };
+        let answer = self.authenticator.sign_in(&ceremony.public_key.0, &self.server.origin()).unwrap();
+        self.ada.finish(&ceremony, answer).await
     }
 
     fn confirmed(&self, action: &str, evidence: Evidence) -> EventKind {
@@ -232,25 +242,36 @@ async fn what_people_really_did_is_handed_over_also_after_restarts_of_both() {
     ada.sign_in("ada@shop.example", &mut world.authenticator).await;
     let mut events = world.guarded().open();
     assert_eq!(read(&mut events, 2).await, ["loggedOut", "loggedIn"]);
-    let action = r#"{"type":"pay"}"#;
-    let key = world.ada.key.public();
-    let asked = Asked {
-        kind: CeremonyKind::SignIn,
-        app_id: world.server.app_id,
-        origin: None,
-        key: &key,
-        action: None,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_confirms_adds_and_removes_is_believed() {
+    let mut world = World::start().await;
+    let mut events = world.guarded().open();
+    read(&mut events, HONEST.len()).await;
+    let action = RawJson(r#"{"type":"pay","amount":5.0}"#.into());
+    let confirm = ClientMessage::ConfirmBegin(ConfirmBegin { action });
+    let confirmed = world.gesture(confirm).await;
+    assert!(matches!(confirmed, ServerMessage::Confirmed(_)), "{confirmed:?}");
+
+    let mut phone = SoftwareAuthenticator::new([2; 32]);
+    let origin = world.server.origin();
+    let ServerMessage::CeremonyCreate(make) = world.ada.ask(ClientMessage::PasskeysAddBegin).await else {
+        panic!("a passkey is to be made")
     };
-    let evidence = world.sign(asked);
-    world.open(Session { session_key: key.clone(), ..world.made_up(9) }, Some(evidence)).await;
-    let evidence = world.sign(Asked { kind: CeremonyKind::Confirm, action: Some(action), ..asked });
-    world.session.session_id = SessionID::from_bytes([9; 16]);
-    world.say(world.confirmed(action, evidence)).await;
-    let new = PasskeyID::from_bytes([5; 16]);
-    let add = action::add_passkey(new, &world.public_key.0);
-    let evidence = world.sign(Asked { kind: CeremonyKind::AddPasskey, action: Some(&add), ..asked });
-    world.say(world.added(new, Some(evidence))).await;
-    assert_eq!(read(&mut events, 3).await, ["loggedIn", "confirmed", "passkeyAdded"]);
+    let made = phone.register(&make.public_key.0, &origin).unwrap();
+    let voucher = world.ada.finish(&make, made).await;
+    let added = world.sign_for(voucher).await;
+    let ServerMessage::PasskeyAdded(added) = added else { panic!("it is added: {added:?}") };
+    let mut second = Page::connect(&world.server).await;
+    second.sign_in("ada@shop.example", &mut phone).await;
+
+    let passkey_id = added.passkey.passkey_id;
+    let remove = ClientMessage::PasskeysRemoveBegin(gateway::RemovePasskey { passkey_id });
+    let removed = world.gesture(remove).await;
+    assert!(matches!(removed, ServerMessage::PasskeyRemoved(_)), "{removed:?}");
+    let names = ["confirmed", "passkeyAdded", "loggedIn", "loggedOut", "passkeyRemoved"];
+    assert_eq!(read(&mut events, names.len()).await, names);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -458,6 +479,28 @@ async fn after_a_gap_the_sessions_that_nobody_saw_begin_are_left_out() {
     let mut fourth = Page::connect(&world.server).await;
     let seen = fourth.sign_in("ada@shop.example", &mut world.authenticator).await;
     live.wait_for(seen.session_id, LONG).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_was_not_handled_comes_again_and_is_no_replay() {
+    let world = World::start().await;
+    let mut events = world.guarded().open();
+    for name in HONEST {
+        // Each is given back once, and then handled.
+        for is_handled in [false, true] {
+            let event = loop {
+                let delivery = events.next().await.expect("it goes on").expect("nothing is wrong");
+                match delivery.item() {
+                    Item::Event(event) => {
+                        assert_eq!(event.name, name);
+                        break delivery;
+                    }
+                    Item::Snapshot(_) | Item::Gap(_) | Item::Bookmark(_) => delivery.ack(),
+                }
+            };
+            if is_handled { event.ack() } else { event.fail() }
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

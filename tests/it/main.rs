@@ -18,6 +18,7 @@ mod examples;
 mod faults;
 mod live;
 mod log;
+mod notes;
 mod proof;
 mod python;
 mod revocation;

@@ -5,19 +5,24 @@ use std::{
     path::PathBuf,
 };
 
+use axum::{Router, extract::Request, routing::any};
 use clap::Args;
 use passkey_accounts::{
+    evidence::Expected,
     log::Epoch,
     protocol::{AppID, gateway::Policy},
 };
+use passkey_accounts_notes::{NotesApp, evil};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
+use tower::ServiceExt;
 
 use super::{Outcome, stop_signal};
 use crate::{
     apps::App,
     clock::{Clock, make_random},
     crypto::{Keyring, write_secret},
+    hosts::by_host,
     keys::{ApiKey, KeyEnvironment},
     log::Retention,
     mail::{Mailer, Outbox},
@@ -41,14 +46,24 @@ pub struct Dev {
     json: bool,
 }
 
-/// The dev app and its key, kept beside the database so that a restart changes neither.
+/// The dev apps and their keys, kept beside the database so that a restart changes neither.
 #[derive(Serialize, Deserialize)]
 struct DevFile {
+    #[serde(flatten)]
+    site: DevApp,
+    port: u16,
+    /// The notes app; absent in files of earlier versions.
+    #[serde(default)]
+    notes: Option<DevApp>,
+}
+
+/// An app, and a key for its back end.
+#[derive(Clone, Serialize, Deserialize)]
+struct DevApp {
     #[serde(rename = "appID")]
     app_id: AppID,
     #[serde(rename = "apiKey")]
     api_key: String,
-    port: u16,
 }
 
 impl Dev {
@@ -71,52 +86,109 @@ impl Dev {
         };
         let prepared = Prepared::open(settings).await?;
         let origin = format!("http://localhost:{port}");
-        let dev = self.dev_file(prepared.store(), &origin, port).await?;
+        let (dev, notes_app) = self.dev_apps(prepared.store(), &origin, port).await?;
         let site = Site::new(Mode::Dev, &origin).with_app(dev.app_id, APP_NAME).with_api_key(&dev.api_key);
         let events_url = site.events_url.clone();
-        let running = prepared.start(listener, site).await?;
+        let notes = self.start_notes(notes_app, port)?;
+        let hosts = |server: Router| {
+            let routes = [(NOTES_HOST, notes.routes(shared(&server))), (EVIL_HOST, evil(shared(&server)))];
+            by_host(routes.map(|(host, routes)| (format!("{host}:{port}"), routes)), server)
+        };
+        let running = prepared.start_behind(listener, site, hosts).await?;
+        let notes_url = format!("http://{NOTES_HOST}:{port}");
         if self.json {
             let line = serde_json::json!({
                 "url": origin, "eventsURL": events_url, "appID": dev.app_id, "apiKey": dev.api_key,
+                "notesURL": notes_url, "evilURL": format!("http://{EVIL_HOST}:{port}"),
             });
             println!("{line}");
         } else {
-            println!("{}", welcome(&origin, &events_url, &dev));
+            println!("{}", welcome(&origin, &events_url, &notes_url, &dev));
         }
         stop_signal().await;
         running.stop().await;
         Ok(())
     }
 
-    /// The app and key of an earlier run, or new ones.
-    async fn dev_file(
+    /// The site's app and the notes app of an earlier run, or new ones.
+    async fn dev_apps(
         &self,
         store: &Store,
         origin: &str,
         port: u16,
-    ) -> Result<DevFile, Box<dyn std::error::Error>> {
+    ) -> Result<(DevApp, DevApp), Box<dyn std::error::Error>> {
         let path = self.data_dir.join(format!("dev-{port}.json"));
+        let mut known: Option<DevFile> = None;
         if let Ok(text) = std::fs::read_to_string(&path) {
-            return serde_json::from_str(&text).map_err(|error| {
+            known = Some(serde_json::from_str(&text).map_err(|error| {
                 format!("{} cannot be read ({error}); delete the folder to start afresh", path.display())
-                    .into()
-            });
+            })?);
         }
-        let app_id = AppID::from_bytes(make_random());
-        let origins = vec![origin.parse()?];
-        let app = App::new(app_id, APP_NAME.to_owned(), "localhost".to_owned(), origins, Policy::Strict)?;
-        store.create_app(app, Epoch::from_random(u32::from_be_bytes(make_random()))).await?;
-        let key = ApiKey::new(KeyEnvironment::Dev, &make_random());
-        store.create_key(app_id, &key, "dev".to_owned(), None).await?;
-        let dev = DevFile { app_id, api_key: key.reveal().to_owned(), port };
-        write_secret(&path, &serde_json::to_string_pretty(&dev)?)?;
-        Ok(dev)
+        if let Some(DevFile { site, notes: Some(notes), .. }) = known {
+            return Ok((site, notes));
+        }
+        let site = match known {
+            Some(known) => known.site,
+            None => make_app(store, APP_NAME, "localhost", origin).await?,
+        };
+        let notes = make_app(store, NOTES_NAME, NOTES_HOST, &format!("http://{NOTES_HOST}:{port}")).await?;
+        let file = DevFile { site: site.clone(), port, notes: Some(notes.clone()) };
+        write_secret(&path, &serde_json::to_string_pretty(&file)?)?;
+        Ok((site, notes))
+    }
+
+    /// The notes app, which is a back end like any other: it reaches the server by its address and has a key.
+    fn start_notes(&self, app: DevApp, port: u16) -> Result<NotesApp, Box<dyn std::error::Error>> {
+        let origin = format!("http://{NOTES_HOST}:{port}");
+        let folder = self.data_dir.join(format!("notes-{port}"));
+        std::fs::create_dir_all(&folder)?;
+        Ok(NotesApp::start(passkey_accounts_notes::Settings {
+            server: format!("http://localhost:{port}"),
+            api_key: app.api_key,
+            gateway_url: format!("ws://{AUTH_HOST}:{port}/v1/gateway"),
+            expected: Expected {
+                app_id: app.app_id,
+                rp_id: NOTES_HOST.to_owned(),
+                origins: vec![origin.clone()],
+            },
+            origin,
+            folder,
+        })?)
     }
 }
 
-const APP_NAME: &str = "Passkey Accounts";
+/// Makes an app of one origin, and a key for its back end.
+async fn make_app(
+    store: &Store,
+    name: &str,
+    rp_id: &str,
+    origin: &str,
+) -> Result<DevApp, Box<dyn std::error::Error>> {
+    let app_id = AppID::from_bytes(make_random());
+    let app = App::new(app_id, name.to_owned(), rp_id.to_owned(), vec![origin.parse()?], Policy::Strict)?;
+    store.create_app(app, Epoch::from_random(u32::from_be_bytes(make_random()))).await?;
+    let key = ApiKey::new(KeyEnvironment::Dev, &make_random());
+    store.create_key(app_id, &key, "dev".to_owned(), None).await?;
+    Ok(DevApp { app_id, api_key: key.reveal().to_owned() })
+}
 
-fn welcome(origin: &str, events_url: &str, dev: &DevFile) -> String {
+/// What pages of other origins load from their own: the browser package (a SharedWorker must be of the page's origin),
+/// and the look of the site.
+fn shared(server: &Router) -> Router {
+    let server = server.clone();
+    let pass_on = any(async move |request: Request| server.oneshot(request).await);
+    Router::new().route("/sdk/{*path}", pass_on.clone()).route("/assets/{*path}", pass_on)
+}
+
+const APP_NAME: &str = "Passkey Accounts";
+const NOTES_NAME: &str = "Notes";
+
+/// The server under another name: for pages of other origins it is one.
+const AUTH_HOST: &str = "auth.localhost";
+const NOTES_HOST: &str = "app.localhost";
+const EVIL_HOST: &str = "evil.localhost";
+
+fn welcome(origin: &str, events_url: &str, notes_url: &str, dev: &DevApp) -> String {
     let lines = [
         "Passkey Accounts is running. Try this:".to_owned(),
         String::new(),
@@ -133,6 +205,7 @@ fn welcome(origin: &str, events_url: &str, dev: &DevFile) -> String {
         format!("   passkey-accounts listen --url {origin}"),
         String::new(),
         format!("3. Write your own      {origin}/quickstart"),
+        format!("4. See a whole app     {notes_url}"),
         String::new(),
         "Ctrl-C stops it. This is for developing: mail is shown, not sent.".to_owned(),
     ];

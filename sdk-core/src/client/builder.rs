@@ -218,7 +218,7 @@ impl EventsBuilder {
     ///
     /// With [`evidence`](Self::evidence), a session is live if and only if a passkey was seen to open it. Snapshots hold
     /// no evidence, so the log is read instead, from where the pins end; the state, told on a second connection, only says
-    /// when that is done.
+    /// when that is done. (Where the newest entries are not for this key, the next bookmark says it: up to 20 s.)
     ///
     /// # Panics
     /// As [`open`](Self::open).

@@ -507,11 +507,11 @@ fn is_empty(bytes: &Base64Url) -> bool {
 /// How many signatures of each account are remembered; a repetition of an older one is not noticed.
 pub const MAX_USED: usize = 1_024;
 
-/// How many accounts are remembered, those included that were erased. One takes about 300 bytes, and 8 bytes for each
+/// How many accounts are remembered, those included that were erased. One takes about 700 bytes, and 8 bytes for each
 /// signature.
 pub const MAX_ACCOUNTS: usize = 1_000_000;
 
-/// How many open sessions are remembered. One takes about 300 bytes.
+/// How many open sessions are remembered. One takes about 400 bytes.
 pub const MAX_SESSIONS: usize = 1_000_000;
 
 /// The event types that pins are about. A stream must ask for all of them.

@@ -1,6 +1,7 @@
 //! The npm package in a real Chromium. Build it first: `cargo xtask build`.
 
 mod element;
+mod notes;
 mod package;
 mod scripted;
 mod sdk;

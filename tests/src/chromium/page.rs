@@ -136,7 +136,8 @@ impl Page {
         };
         // Enter submits a form by the character that it types.
         let text = if key == "Enter" { "\r" } else { "" };
-        let down = json!({"type": "keyDown", "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text});
+        let down =
+            json!({"type": "keyDown", "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text});
         self.call("Input.dispatchKeyEvent", down).await?;
         let up = json!({"type": "keyUp", "key": key, "code": key, "windowsVirtualKeyCode": code});
         self.call("Input.dispatchKeyEvent", up).await?;
@@ -180,7 +181,9 @@ impl Page {
     /// # Errors
     /// When the browser cannot paint.
     pub async fn screenshot(&self) -> anyhow::Result<Vec<u8>> {
-        let picture = self.call("Page.captureScreenshot", json!({"format": "png", "captureBeyondViewport": true})).await?;
+        let picture = self
+            .call("Page.captureScreenshot", json!({"format": "png", "captureBeyondViewport": true}))
+            .await?;
         let text = picture["data"].as_str().context("no picture")?;
         Ok(BASE64.decode(text.as_bytes())?)
     }
