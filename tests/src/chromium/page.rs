@@ -67,16 +67,24 @@ impl Page {
     }
 
     /// Waits until a JavaScript condition about the document holds, and returns its value. It is looked at again whenever
-    /// the document changes, never by the clock.
+    /// the document or what it shows of custom elements changes, never by the clock.
     ///
     /// # Errors
     /// When it does not come true in time; says what the page shows instead.
     pub async fn wait_until(&self, condition: &str) -> anyhow::Result<Value> {
         let expression = format!(
             "new Promise((resolve) => {{
-                const look = () => {{ const value = ({condition}); if (value) {{ watcher.disconnect(); resolve(value) }} }};
+                const look = () => {{
+                    const value = ({condition});
+                    if (value) {{ watcher.disconnect(); return resolve(value) }}
+                    watch();
+                }};
                 const watcher = new MutationObserver(look);
-                watcher.observe(document, {{subtree: true, childList: true, attributes: true, characterData: true}});
+                const watch = () => {{
+                    const hosts = [...document.querySelectorAll(':defined')].filter((each) => each.shadowRoot);
+                    for (const root of [document, ...hosts.map((host) => host.shadowRoot)])
+                        watcher.observe(root, {{subtree: true, childList: true, attributes: true, characterData: true}});
+                }};
                 look();
             }})"
         );

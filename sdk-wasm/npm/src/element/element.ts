@@ -178,12 +178,12 @@ export class PasskeyLogin extends Base {
   #makeVisit(): Visit {
     return new Visit(
       {
-        show: (model, takesFocus) => this.#view?.show(model, Date.now(), takesFocus && this.isConnected),
+        show: (model, takesFocus) => {
+          if (this.mode !== model.mode) this.mode = model.mode;
+          this.#view?.show(model, Date.now(), takesFocus && this.isConnected);
+        },
         fail: (error) => this.#emit('passkey-error', { error }),
         changed: (state) => this.#changed(state),
-        chose: (mode) => {
-          if (this.mode !== mode) this.mode = mode;
-        },
         retry: () => this.#start(),
       },
       this.mode,

@@ -11,7 +11,6 @@ export interface Host {
   /** An error of a call, as it was thrown. */
   fail(error: unknown): void;
   changed(state: State): void;
-  chose(mode: Mode): void;
   /** Connects anew. */
   retry(): void;
 }
@@ -109,7 +108,6 @@ export class Visit implements Actions {
     this.#call?.abort();
     this.#pending = undefined;
     this.#happen({ type: 'entry', mode }, true);
-    this.#host.chose(mode);
     this.#prepareSoon();
   }
 
