@@ -125,6 +125,8 @@ impl Page {
     pub async fn emulate(&self, width: u32, features: &[(&str, &str)]) -> anyhow::Result<()> {
         let metrics = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false});
         self.call("Emulation.setDeviceMetricsOverride", metrics).await?;
+        // A picture leaves them out, but not the room that they take.
+        self.call("Emulation.setScrollbarsHidden", json!({"hidden": true})).await?;
         let features: Vec<_> =
             features.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
         self.call("Emulation.setEmulatedMedia", json!({"features": features})).await?;
