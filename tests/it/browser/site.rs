@@ -151,7 +151,11 @@ async fn a_wrong_code_can_be_typed_again_and_an_unknown_address_gets_a_prompt_li
     let code = server.mailed_code(EMAIL).expect("a code was mailed");
     let wrong = if code == "000000" { "000001" } else { "000000" };
     login.submit(wrong).await;
-    login.page.wait_until(&format!("{LOGIN}.shadowRoot.querySelector('#wrong')?.hidden === false")).await.unwrap();
+    login
+        .page
+        .wait_until(&format!("{LOGIN}.shadowRoot.querySelector('#wrong')?.hidden === false"))
+        .await
+        .unwrap();
     login.submit(&code).await;
     login.signed_in_account().await;
     login.sign_out().await;

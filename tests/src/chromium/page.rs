@@ -12,18 +12,20 @@ pub struct Page {
     session: String,
 }
 
-/// A platform authenticator that says yes, or what else is asked of it.
+/// An authenticator that says yes, or what else is asked of it.
 #[derive(Debug, Clone, Copy)]
 pub struct VirtualAuthenticator {
     /// Whether the person passes the device's own check.
     pub verifies_user: bool,
     /// Whether the person touches the sensor. `false`: the prompt waits until it is taken away.
     pub is_present: bool,
+    /// Whether it is a security key; otherwise it is built into the device, and a page can have one of these.
+    pub is_roaming: bool,
 }
 
 impl Default for VirtualAuthenticator {
     fn default() -> Self {
-        Self { verifies_user: true, is_present: true }
+        Self { verifies_user: true, is_present: true, is_roaming: false }
     }
 }
 
@@ -100,22 +102,23 @@ impl Page {
         }
     }
 
-    /// Gives the page a platform authenticator. It works headless and touches nothing outside the browser.
+    /// Gives the page an authenticator, and returns the browser's name for it. It works headless and touches nothing
+    /// outside the browser.
     ///
     /// # Errors
     /// When the browser refuses.
-    pub async fn add_authenticator(&self, authenticator: VirtualAuthenticator) -> anyhow::Result<()> {
+    pub async fn add_authenticator(&self, authenticator: VirtualAuthenticator) -> anyhow::Result<String> {
         self.call("WebAuthn.enable", json!({"enableUI": false})).await?;
         let options = json!({
             "protocol": "ctap2",
-            "transport": "internal",
+            "transport": if authenticator.is_roaming { "usb" } else { "internal" },
             "hasResidentKey": true,
             "hasUserVerification": true,
             "isUserVerified": authenticator.verifies_user,
             "automaticPresenceSimulation": authenticator.is_present,
         });
-        self.call("WebAuthn.addVirtualAuthenticator", json!({"options": options})).await?;
-        Ok(())
+        let added = self.call("WebAuthn.addVirtualAuthenticator", json!({"options": options})).await?;
+        Ok(added["authenticatorId"].as_str().context("no authenticator")?.to_owned())
     }
 
     /// Shows the page as another screen would: `width` CSS pixels wide, with these media features.
@@ -146,7 +149,8 @@ impl Page {
         };
         // Enter submits a form by the character that it types.
         let text = if key == "Enter" { "\r" } else { "" };
-        let down = json!({"type": "keyDown", "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text});
+        let down =
+            json!({"type": "keyDown", "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text});
         self.call("Input.dispatchKeyEvent", down).await?;
         let up = json!({"type": "keyUp", "key": key, "code": key, "windowsVirtualKeyCode": code});
         self.call("Input.dispatchKeyEvent", up).await?;
@@ -190,7 +194,9 @@ impl Page {
     /// # Errors
     /// When the browser cannot paint.
     pub async fn screenshot(&self) -> anyhow::Result<Vec<u8>> {
-        let picture = self.call("Page.captureScreenshot", json!({"format": "png", "captureBeyondViewport": true})).await?;
+        let picture = self
+            .call("Page.captureScreenshot", json!({"format": "png", "captureBeyondViewport": true}))
+            .await?;
         let text = picture["data"].as_str().context("no picture")?;
         Ok(BASE64.decode(text.as_bytes())?)
     }

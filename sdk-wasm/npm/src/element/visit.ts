@@ -162,7 +162,8 @@ export class Visit implements Actions {
   }
 
   #follow(state: State): void {
-    this.#happen({ type: 'state', state });
+    // What a person's own call brought about may take the focus; what happens by itself must not.
+    this.#happen({ type: 'state', state }, this.#call !== undefined);
     if (this.#model.screen.name !== 'code') this.#pending = undefined;
     if (state.status === 'signedIn') clearTimeout(this.#typing);
     this.#host.changed(state);

@@ -149,7 +149,8 @@ async fn while_a_person_types_a_challenge_is_prepared_and_the_click_asks_at_once
     // In the turn of the click, not after it: some browsers show the prompt only then.
     let click = "(() => { element.shadowRoot.querySelector('form button').click(); return fake.calls.map(({ name }) => name) })()";
     assert_eq!(page.evaluate(click).await.unwrap(), json!(["signIn"]));
-    let twice = "(() => { element.shadowRoot.querySelector('form button').click(); return fake.calls.length })()";
+    let twice =
+        "(() => { element.shadowRoot.querySelector('form button').click(); return fake.calls.length })()";
     assert_eq!(page.evaluate(twice).await.unwrap(), 1, "a busy button does nothing");
     // A challenge works once, so there is another one for the next click.
     let again = format!("(() => {{ const again = {prepared}; fake.refuse('cancelled'); return again }})()");
@@ -225,7 +226,8 @@ async fn an_element_that_is_moved_goes_on_and_one_that_is_removed_lets_go_of_the
     play(&page, "code").await;
     page.evaluate("type('123'), document.body.append(element), settled()").await.unwrap();
     assert_eq!(page.evaluate("element.screen").await.unwrap(), "code");
-    let removed = "element.remove(), settled().then(() => { fake.show({ status: 'closed' }); return element.screen })";
+    let removed =
+        "element.remove(), settled().then(() => { fake.show({ status: 'closed' }); return element.screen })";
     assert_eq!(page.evaluate(removed).await.unwrap(), "connecting", "it no longer follows");
 }
 
@@ -237,7 +239,8 @@ async fn importing_the_element_on_a_server_does_nothing() {
         console.log(JSON.stringify([typeof PasskeyLogin, Object.getOwnPropertyNames(globalThis).length - before]));
     ";
     let mut node = Command::new("node");
-    let output = node.args(["--input-type=module", "--eval", script]).current_dir(dist()).output().await.unwrap();
+    let output =
+        node.args(["--input-type=module", "--eval", script]).current_dir(dist()).output().await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let said: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(said, json!(["function", 0]));

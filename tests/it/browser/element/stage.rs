@@ -151,12 +151,15 @@ const FAULTS: &str = "(async () => {
 })()";
 
 fn picture(folder: &Path, scene: &str) -> PathBuf {
-    let name: String = scene.chars().map(|each| if each.is_ascii_alphanumeric() { each } else { '-' }).collect();
+    let name: String =
+        scene.chars().map(|each| if each.is_ascii_alphanumeric() { each } else { '-' }).collect();
     folder.join(format!("{name}.png"))
 }
 
 async fn serve(State(site): State<String>, uri: Uri) -> Response {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("it/browser/element").join(uri.path().trim_start_matches('/'));
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("it/browser/element")
+        .join(uri.path().trim_start_matches('/'));
     // The policy of the real site, also for the files of the test.
     let Ok(answer) = reqwest::get(format!("{site}{}", uri.path())).await else {
         return StatusCode::BAD_GATEWAY.into_response();
