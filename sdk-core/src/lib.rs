@@ -7,7 +7,7 @@
 //! | `sqlite` | [`SqlitePositions`]: positions in the transaction of the effect (sqlx) |
 //! | `verify` | checking assertions and evidence, the [witness](log::Witness) of the log (aws-lc-rs) |
 //! | `json` | the wire types in JSON, and the event stream's machine |
-//! | `web` | the browser socket |
+//! | `web` | a smaller base64url, for the browser module |
 //! | `openapi` | OpenAPI schemas of the HTTP API's types, for servers |
 //!
 //! With none of them the crate is pure: state machines and hashes, with time and randomness as arguments.
@@ -26,6 +26,11 @@
 //! # }
 //! ```
 
+// Without JSON nothing here needs an operating system: what a browser downloads stays small.
+#![cfg_attr(not(any(feature = "json", feature = "planted", test)), no_std)]
+
+extern crate alloc;
+
 #[cfg(feature = "http")]
 pub mod api;
 pub mod ceremony;
@@ -43,7 +48,7 @@ pub mod protocol;
 pub mod session;
 #[cfg(feature = "json")]
 pub mod stream;
-#[cfg(any(feature = "native", feature = "web"))]
+#[cfg(feature = "native")]
 pub mod transport;
 
 #[cfg(feature = "http")]

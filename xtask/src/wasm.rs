@@ -23,7 +23,7 @@ use crate::{
 const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Changes whenever [`inline`] writes something else.
-const INLINED: &str = "2";
+const INLINED: &str = "3";
 
 /// What rustc emits for the target. Never `--all-features`: engines refuse the result.
 const WASM_OPT: &[&str] = &[
@@ -38,7 +38,7 @@ const WASM_OPT: &[&str] = &[
     "--strip-producers",
 ];
 
-/// Makes `core.js` (the glue) and `wasm.js` (the module) in the package's dist folder.
+/// Makes `machine.js` (the glue) and `wasm.js` (the module) in the package's dist folder.
 ///
 /// # Errors
 /// Names the step that failed.
@@ -60,10 +60,10 @@ pub(crate) fn build() -> anyhow::Result<()> {
             let optimised = work.join("optimised.wasm");
             run(tool("binaryen/bin/wasm-opt")
                 .args(WASM_OPT)
-                .arg(work.join("core_bg.wasm"))
+                .arg(work.join("machine_bg.wasm"))
                 .arg("-o")
                 .arg(&optimised))?;
-            fs::copy(work.join("core.js"), dist().join("core.js"))?;
+            fs::copy(work.join("machine.js"), dist().join("machine.js"))?;
             inline(&optimised, &dist().join("wasm.js"))
         },
     )
@@ -105,7 +105,7 @@ fn flags() -> String {
 fn bind(module: &Path, into: &Path) -> anyhow::Result<()> {
     Bindgen::new()
         .input_path(module)
-        .out_name("core")
+        .out_name("machine")
         .web(true)?
         .typescript(false)
         .omit_default_module_path(true)

@@ -1,9 +1,9 @@
 /** The client over the WebAssembly core. Loaded by `connect`, never before. */
 
-import init, { Core } from './core.js';
-import { PasskeyError } from './error.js';
+import init, { Core, type Host, type KeyPair, type RawSession } from './core.js';
+import { PasskeyError, type Code } from './error.js';
 import type { Client, ConnectOptions, PendingSignUp } from './index.js';
-import type { EndReason, Session, State } from './state.js';
+import type { Session, State } from './state.js';
 import { wasm } from './wasm.js';
 
 export async function open({ app, url, signal }: ConnectOptions): Promise<Client> {
@@ -51,9 +51,10 @@ class PasskeyClient implements Client {
 
   constructor(app: string, address: string, origin: string) {
     this.#address = address;
-    this.#core = new Core(app, address, origin, this.#show, makeError);
+    this.#core = new Core(app, address, origin, { onState: this.#show, prompt, makeError });
     // Browsers keep a page that was left, with its socket: without this the person would stay signed in unseen.
     globalThis.addEventListener('pagehide', this.#leave);
+    globalThis.addEventListener('pageshow', this.#wake);
   }
 
   get state(): State {
@@ -68,16 +69,24 @@ class PasskeyClient implements Client {
   };
 
   async signUp({ email, signal }: { email: string; signal?: AbortSignal }): Promise<PendingSignUp> {
-    const [id, expiresAt] = await this.#core.signUp(email, signal);
+    const [id, expiresAt] = await this.#core.signUp(email, await makeKey(), signal);
     return Object.freeze({
       expiresAt: new Date(expiresAt),
-      verify: (code: string, options?: { signal?: AbortSignal }): Promise<Session> =>
-        this.#core.verify(id, code, options?.signal),
+      verify: async (code: string, options?: { signal?: AbortSignal }): Promise<Session> => {
+        await this.#core.verify(id, code, undefined, options?.signal);
+        return this.#session();
+      },
     });
   }
 
-  signIn({ email, signal }: { email: string; signal?: AbortSignal }): Promise<Session> {
-    return this.#core.signIn(email, signal);
+  async signIn({ email, signal }: { email: string; signal?: AbortSignal }): Promise<Session> {
+    await this.#core.signIn(email, await makeKey(), undefined, signal);
+    return this.#session();
+  }
+
+  #session(): Session {
+    if (!this.#state.session) throw new PasskeyError('sessionGone', 'the session has ended; please sign in again', false);
+    return this.#state.session;
   }
 
   async signOut(): Promise<void> {
@@ -119,11 +128,18 @@ class PasskeyClient implements Client {
   }
 
   readonly #leave = (): void => this.#core.leave();
+  readonly #wake = ({ persisted }: PageTransitionEvent): void => {
+    if (persisted) this.#core.wake();
+  };
 
-  readonly #show = (status: State['status'], session?: Session, reason?: EndReason | PasskeyError): void => {
-    const state = { status, ...(session && { session }), ...(reason && { reason }) };
+  readonly #show: Host['onState'] = (status, raw, reason) => {
+    const session = raw && sessionOf(raw);
+    const state = { status, ...(session && { session }), ...(reason ? { reason } : {}) };
     this.#state = Object.freeze(state) as State;
-    if (status === 'closed') globalThis.removeEventListener('pagehide', this.#leave);
+    if (status === 'closed') {
+      globalThis.removeEventListener('pagehide', this.#leave);
+      globalThis.removeEventListener('pageshow', this.#wake);
+    }
     for (const listener of [...this.#listeners]) {
       try {
         listener(this.#state);
@@ -133,6 +149,58 @@ class PasskeyClient implements Client {
       }
     }
   };
+}
+
+function sessionOf(raw: RawSession): Session {
+  return Object.freeze({ ...raw, startedAt: new Date(raw.startedAt), expiresAt: new Date(raw.expiresAt) });
+}
+
+/** A session key. Not extractable: a script that got into the page cannot read the private half. */
+async function makeKey(): Promise<KeyPair> {
+  try {
+    const pair = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign', 'verify']);
+    const { x = '', y = '' } = await crypto.subtle.exportKey('jwk', pair.publicKey);
+    const algorithm = { name: 'ECDSA', hash: 'SHA-256' };
+    const sign = async (input: Uint8Array<ArrayBuffer>): Promise<Uint8Array> =>
+      new Uint8Array(await crypto.subtle.sign(algorithm, pair.privateKey, input));
+    return { x, y, sign };
+  } catch (cause) {
+    throw notSupported('this page has no WebCrypto: it needs https, or localhost', cause);
+  }
+}
+
+async function prompt(_page: unknown, create: boolean, options: string, signal: AbortSignal): Promise<string> {
+  try {
+    const json: unknown = JSON.parse(options);
+    const credential = create
+      ? await navigator.credentials.create({
+          publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(json as PublicKeyCredentialCreationOptionsJSON),
+          signal,
+        })
+      : await navigator.credentials.get({
+          publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(json as PublicKeyCredentialRequestOptionsJSON),
+          signal,
+        });
+    return JSON.stringify((credential as PublicKeyCredential).toJSON());
+  } catch (cause) {
+    throw { code: codeOf(cause, create), cause };
+  }
+}
+
+function codeOf(thrown: unknown, create: boolean): Code {
+  switch (thrown instanceof Error ? thrown.name : undefined) {
+    case 'InvalidStateError':
+      return create ? 'passkeyExists' : 'cancelled';
+    // A missing function or object is a TypeError: an old browser, or a page without TLS.
+    case 'SecurityError':
+    case 'NotSupportedError':
+    case 'ConstraintError':
+    case 'TypeError':
+      return 'notSupported';
+    default:
+      // Browsers say NotAllowedError for "no", "too late" and "no such passkey" alike, on purpose.
+      return 'cancelled';
+  }
 }
 
 function makeError(...parts: ConstructorParameters<typeof PasskeyError>): PasskeyError {

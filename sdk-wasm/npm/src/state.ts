@@ -37,7 +37,7 @@ export type State =
   /** Nobody is signed in. `reason` says how the last session of this page ended, if there was one. */
   | { readonly status: 'signedOut'; readonly session?: never; readonly reason?: EndReason }
   | { readonly status: 'signedIn'; readonly session: Session; readonly reason?: never }
-  /** The connection was lost and is being made anew; nobody is signed in. */
-  | { readonly status: 'reconnecting'; readonly session?: never; readonly reason?: EndReason }
+  /** The connection was lost and is being made anew. A `session` will be resumed if that succeeds within its grace time. */
+  | { readonly status: 'reconnecting'; readonly session?: Session; readonly reason?: EndReason }
   /** Over for good. `reason` is missing when the page itself closed the client. */
   | { readonly status: 'closed'; readonly session?: never; readonly reason?: PasskeyError };
