@@ -8,8 +8,6 @@ import { styles } from './styles.js';
 import { View } from './view.js';
 import { Visit } from './visit.js';
 
-const open = connect as unknown as (options: ConnectOptions) => Promise<Client>;
-
 // On a server there is no such class, and importing must do nothing there.
 const Base = (globalThis.HTMLElement ?? class {}) as typeof HTMLElement;
 
@@ -149,7 +147,7 @@ export class PasskeyLogin extends Base {
     if (!app) return;
     const own = new AbortController();
     this.#own = own;
-    void open({ ...this.#options(), app, signal: own.signal }).then(
+    void connect({ ...this.#options(), app, signal: own.signal }).then(
       (client) => {
         if (this.#own === own) visit.follow(client);
         else client.close();
