@@ -48,6 +48,9 @@ impl Person {
     }
 
     async fn submit(&self, text: &str) {
+        // Not while the connection is being made anew.
+        let ready = format!("{LOGIN}.shadowRoot.querySelector('form button')?.ariaDisabled === null");
+        self.waits(&ready).await;
         let script = format!(
             "(() => {{
                 const form = {LOGIN}.shadowRoot.querySelector('form');
@@ -105,13 +108,18 @@ async fn a_second_passkey_is_made_on_another_device_vouched_for_named_used_and_r
     ada.page.add_authenticator(key).await.unwrap();
     let second_prompt = "(() => {
         const real = navigator.credentials.get.bind(navigator.credentials);
-        navigator.credentials.get = (options) => (document.body.dataset.prompted = 'get', real(options));
+        navigator.credentials.get = async (options) => {
+            await new Promise((resolve) => { globalThis.goOn = resolve; document.body.dataset.prompted = 'get' });
+            navigator.credentials.get = real;
+            return real(options);
+        };
     })()";
     ada.page.evaluate(second_prompt).await.unwrap();
     ada.press("Add a passkey").await;
     ada.press("Make it").await;
     ada.waits("document.body.dataset.prompted === 'get'").await;
     ada.set_present(true).await;
+    ada.page.evaluate("goOn()").await.unwrap();
     ada.waits(&format!("{PASSKEYS}.length === 2")).await;
     assert_eq!(ada.page.evaluate("document.getElementById('nudge').hidden").await.unwrap(), true);
 

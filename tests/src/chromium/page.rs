@@ -113,7 +113,7 @@ impl Page {
         match self.evaluate(&expression).await {
             Ok(value) => Ok(value),
             Err(error) => {
-                let shown = self.evaluate("document.body.innerText").await.unwrap_or_default();
+                let shown = self.evaluate(SHOWN).await.unwrap_or_default();
                 Err(error.context(format!(
                     "waiting for {condition}; the page shows: {shown}; console: {:?}",
                     self.logged()
@@ -229,6 +229,10 @@ impl Page {
         self.connection.call(Some(&self.session), method, params).await
     }
 }
+
+/// The text of the page, and of the custom elements in it.
+const SHOWN: &str = "[document.body.innerText, ...[...document.querySelectorAll(':defined')]
+    .flatMap(({ shadowRoot }) => [...shadowRoot?.children ?? []].map((each) => each.innerText))].join(' | ')";
 
 /// Evaluates in whatever `session` is attached to.
 pub(super) async fn evaluate(
