@@ -26,8 +26,6 @@ const CSS = `
 *, *::before, *::after { box-sizing: border-box; }
 [hidden] { display: none !important; }
 h2, p, dl, dd { margin: 0; }
-/* Texts in a language of the other direction than the page's keep their own order, and the page's side. */
-h2, p, dt, dd, label { unicode-bidi: plaintext; text-align: match-parent; }
 
 .box {
   padding: clamp(1.1rem, 5vw, 2.25rem);
@@ -137,6 +135,7 @@ input[readonly] { background: var(--_sunken); color: var(--_soft); }
 }
 .link:hover { color: var(--_accent-strong); text-decoration-thickness: 2px; }
 .link[aria-disabled="true"] { color: var(--_soft); text-decoration: none; cursor: default; }
+.button + .link { margin-block-start: 0.9rem; }
 .below { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0.25rem 0.5rem; margin-block-start: 1.1rem; font-size: 0.9375rem; color: var(--_soft); }
 .below.links { column-gap: 1.25rem; }
 
