@@ -1,5 +1,6 @@
 //! The npm package in a real Chromium. Build it first: `cargo xtask build`.
 
+mod account;
 mod element;
 mod notes;
 mod package;

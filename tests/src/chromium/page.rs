@@ -13,18 +13,20 @@ pub struct Page {
     session: String,
 }
 
-/// A platform authenticator that says yes, or what else is asked of it.
+/// An authenticator that says yes, or what else is asked of it.
 #[derive(Debug, Clone, Copy)]
 pub struct VirtualAuthenticator {
     /// Whether the person passes the device's own check.
     pub verifies_user: bool,
     /// Whether the person touches the sensor. `false`: the prompt waits until it is taken away.
     pub is_present: bool,
+    /// Whether it is a security key; otherwise it is built into the device, and a page can have one of these.
+    pub is_roaming: bool,
 }
 
 impl Default for VirtualAuthenticator {
     fn default() -> Self {
-        Self { verifies_user: true, is_present: true }
+        Self { verifies_user: true, is_present: true, is_roaming: false }
     }
 }
 
@@ -87,23 +89,31 @@ impl Page {
     }
 
     /// Waits until a JavaScript condition about the document holds, and returns its value. It is looked at again whenever
-    /// the document changes, never by the clock.
+    /// the document or what it shows of custom elements changes, never by the clock.
     ///
     /// # Errors
     /// When it does not come true in time; says what the page shows instead.
     pub async fn wait_until(&self, condition: &str) -> anyhow::Result<Value> {
         let expression = format!(
             "new Promise((resolve) => {{
-                const look = () => {{ const value = ({condition}); if (value) {{ watcher.disconnect(); resolve(value) }} }};
+                const look = () => {{
+                    const value = ({condition});
+                    if (value) {{ watcher.disconnect(); return resolve(value) }}
+                    watch();
+                }};
                 const watcher = new MutationObserver(look);
-                watcher.observe(document, {{subtree: true, childList: true, attributes: true, characterData: true}});
+                const watch = () => {{
+                    const hosts = [...document.querySelectorAll(':defined')].filter((each) => each.shadowRoot);
+                    for (const root of [document, ...hosts.map((host) => host.shadowRoot)])
+                        watcher.observe(root, {{subtree: true, childList: true, attributes: true, characterData: true}});
+                }};
                 look();
             }})"
         );
         match self.evaluate(&expression).await {
             Ok(value) => Ok(value),
             Err(error) => {
-                let shown = self.evaluate("document.body.innerText").await.unwrap_or_default();
+                let shown = self.evaluate(SHOWN).await.unwrap_or_default();
                 Err(error.context(format!(
                     "waiting for {condition}; the page shows: {shown}; console: {:?}",
                     self.logged()
@@ -112,22 +122,23 @@ impl Page {
         }
     }
 
-    /// Gives the page a platform authenticator. It works headless and touches nothing outside the browser.
+    /// Gives the page an authenticator, and returns the browser's name for it. It works headless and touches nothing
+    /// outside the browser.
     ///
     /// # Errors
     /// When the browser refuses.
-    pub async fn add_authenticator(&self, authenticator: VirtualAuthenticator) -> anyhow::Result<()> {
+    pub async fn add_authenticator(&self, authenticator: VirtualAuthenticator) -> anyhow::Result<String> {
         self.call("WebAuthn.enable", json!({"enableUI": false})).await?;
         let options = json!({
             "protocol": "ctap2",
-            "transport": "internal",
+            "transport": if authenticator.is_roaming { "usb" } else { "internal" },
             "hasResidentKey": true,
             "hasUserVerification": true,
             "isUserVerified": authenticator.verifies_user,
             "automaticPresenceSimulation": authenticator.is_present,
         });
-        self.call("WebAuthn.addVirtualAuthenticator", json!({"options": options})).await?;
-        Ok(())
+        let added = self.call("WebAuthn.addVirtualAuthenticator", json!({"options": options})).await?;
+        Ok(added["authenticatorId"].as_str().context("no authenticator")?.to_owned())
     }
 
     /// Shows the page as another screen would: `width` CSS pixels wide, with these media features.
@@ -137,6 +148,8 @@ impl Page {
     pub async fn emulate(&self, width: u32, features: &[(&str, &str)]) -> anyhow::Result<()> {
         let metrics = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false});
         self.call("Emulation.setDeviceMetricsOverride", metrics).await?;
+        // A picture leaves them out, but not the room that they take.
+        self.call("Emulation.setScrollbarsHidden", json!({"hidden": true})).await?;
         let features: Vec<_> =
             features.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
         self.call("Emulation.setEmulatedMedia", json!({"features": features})).await?;
@@ -216,6 +229,10 @@ impl Page {
         self.connection.call(Some(&self.session), method, params).await
     }
 }
+
+/// The text of the page, and of the custom elements in it.
+const SHOWN: &str = "[document.body.innerText, ...[...document.querySelectorAll(':defined')]
+    .flatMap(({ shadowRoot }) => [...shadowRoot?.children ?? []].map((each) => each.innerText))].join(' | ')";
 
 /// Evaluates in whatever `session` is attached to.
 pub(super) async fn evaluate(
