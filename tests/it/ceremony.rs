@@ -137,7 +137,7 @@ async fn an_unknown_address_gets_the_same_decoy_every_time_and_no_session() {
         options["allowCredentials"].clone()
     };
     let decoys = allowed(&page.begin_sign_in("nobody@example.org").await);
-    assert_eq!(decoys.as_array().unwrap().len(), 1);
+    assert!((1..=3).contains(&decoys.as_array().unwrap().len()), "{decoys}");
     assert_eq!(decoys, allowed(&page.begin_sign_in("nobody@example.org").await));
     assert_ne!(decoys, allowed(&page.begin_sign_in("somebody@example.org").await));
 

@@ -170,9 +170,34 @@ async fn the_server_says_the_same_of_known_and_unknown_addresses() {
         let finish = Finish { ceremony_id: ceremony.ceremony_id, credential: RawJson("{}".into()) };
         let failure = prober.ask_in_vain(ClientMessage::CeremonyFinish(finish)).await;
         let ServerMessage::CodeSent(_) = sent else { panic!("{sent:?}") };
-        (members, options["allowCredentials"].as_array().unwrap().len(), failure)
+        assert!(!options["allowCredentials"].as_array().unwrap().is_empty());
+        (members, failure)
     };
     assert_eq!(shape(ADA).await, shape("nobody@example.org").await);
+}
+
+#[tokio::test]
+async fn an_account_with_several_passkeys_does_not_stand_out() {
+    let server = TestServer::start().await;
+    let mut page = Page::connect(&server).await;
+    let (mut authenticator, ..) = answered_challenge(&server, &mut page).await;
+    page.sign_in(ADA, &mut authenticator).await;
+    for seed in 2..4 {
+        page.add_passkey(&mut SoftwareAuthenticator::new([seed; 32]), &mut authenticator).await;
+    }
+    let mut prober = Page::connect(&server).await;
+    let mut count = async |email: &str| {
+        let ceremony = prober.begin_sign_in(email).await;
+        let options: Value = serde_json::from_str(&ceremony.public_key.0).unwrap();
+        options["allowCredentials"].as_array().unwrap().len()
+    };
+    assert_eq!(count(ADA).await, 3);
+    let mut unknown = [0; 4];
+    for number in 0..200 {
+        unknown[count(&format!("nobody{number}@example.org")).await] += 1;
+    }
+    // One in eight looks to have three.
+    assert!(unknown[0] == 0 && unknown[1] > unknown[2] && unknown[2] > 0 && unknown[3] > 0, "{unknown:?}");
 }
 
 #[tokio::test]

@@ -85,9 +85,7 @@ pub fn make_ceremony(
         Purpose::MakePasskey { account, email } => {
             create(options::creation(app, account.account_id, email, credentials(account), &challenge))
         }
-        Purpose::Decoy { email_index } => {
-            get(decoys::derive(keyring, email_index).into_iter().collect(), None)
-        }
+        Purpose::Decoy { email_index } => get(decoys::derive(keyring, email_index), None),
         Purpose::SignIn(account)
         | Purpose::Confirm { account, .. }
         | Purpose::RemovePasskey { account, .. } => get(credentials(account), None),
