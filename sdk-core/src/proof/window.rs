@@ -143,6 +143,7 @@ mod tests {
     };
 
     const NOW: u64 = 1_795_370_400;
+    const SHARDS_U8: u8 = 16;
 
     fn proof(session: u8, nonce: u64, created: u64) -> Proof {
         let session_id = SessionID::from_bytes([session; 16]);
@@ -168,8 +169,10 @@ mod tests {
         // The key itself has signed the nonce twice.
         assert_eq!(window.remember(&proof(1, 1, NOW + 30), at(NOW)), Err(ProofError::Replayed));
         assert_eq!(window.remember(&proof(1, 2, NOW), at(NOW)), Ok(()));
+        // Other sessions, near and far.
         assert_eq!(window.remember(&proof(2, 1, NOW), at(NOW)), Ok(()));
-        assert_eq!(window.len(), 3);
+        assert_eq!(window.remember(&proof(1 + SHARDS_U8, 1, NOW), at(NOW)), Ok(()));
+        assert_eq!(window.len(), 4);
     }
 
     #[test]
@@ -229,7 +232,7 @@ mod tests {
         let one_more = proof(0, u64::MAX, NOW);
         assert_eq!(window.remember(&one_more, at(NOW)), Err(ProofError::Overloaded));
         assert_eq!(window.remember(&proof(0, 0, NOW), at(NOW)), Err(ProofError::Replayed));
-        assert_eq!(window.remember(&proof(16, 1, NOW), at(NOW)), Ok(()));
+        assert_eq!(window.remember(&proof(SHARDS_U8, 1, NOW), at(NOW)), Ok(()));
         let later = at(NOW + 130);
         assert_eq!(window.remember(&proof(0, u64::MAX, NOW + 130), later), Ok(()));
     }
@@ -239,7 +242,7 @@ mod tests {
         let window = NonceWindow::new();
         let per_shard = (NonceWindow::MAX_NONCES / SHARDS) as u64;
         // Sessions of one shard.
-        let of = |nonce: u64| proof(u8::try_from(nonce % 16).unwrap() * 16, nonce, NOW);
+        let of = |nonce: u64| proof(u8::try_from(nonce % 16).unwrap() * SHARDS_U8, nonce, NOW);
         for nonce in 0..per_shard {
             window.remember(&of(nonce), at(NOW)).unwrap();
         }

@@ -225,6 +225,11 @@ async fn other_forms_of_the_request_target_prove_nothing_else() {
     assert_eq!(changed(same).await.outcome(), "accepted");
     let other = |r: WireRequest| WireRequest { target: "http://other.example/notes?a=1".into(), ..r };
     assert_eq!(changed(other).await.outcome(), "proofInvalid");
+    let two = |r: WireRequest| {
+        let target = format!("http://{}/notes?a=1", r.fields[0].1);
+        WireRequest { target, ..r }.with("Host", |_| "other.example".into())
+    };
+    assert_eq!(changed(two).await.outcome(), "proofInvalid");
     let user =
         |r: WireRequest| WireRequest { target: format!("http://ada@{}/notes?a=1", r.fields[0].1), ..r };
     assert_eq!(changed(user).await.outcome(), "proofInvalid");
