@@ -10,7 +10,7 @@
 //! | `verify` | checking assertions and evidence, the [witness](log::Witness) of the log (aws-lc-rs) |
 //! | `proof` | reading and judging [proofs](proof): pure, also in WebAssembly |
 //! | `json` | the wire types in JSON, and the event stream's machine |
-//! | `web` | the browser socket |
+//! | `web` | a smaller base64url, for the browser module |
 //! | `openapi` | OpenAPI schemas of the HTTP API's types, for servers |
 //!
 //! With none of them the crate is pure: state machines and hashes, with time and randomness as arguments.
@@ -28,6 +28,11 @@
 //! # Ok(())
 //! # }
 //! ```
+
+// Without JSON nothing here needs an operating system: what a browser downloads stays small.
+#![cfg_attr(not(any(feature = "json", feature = "planted", test)), no_std)]
+
+extern crate alloc;
 
 #[cfg(feature = "http")]
 pub mod api;
@@ -50,7 +55,7 @@ pub mod session;
 pub mod stream;
 #[cfg(feature = "tower")]
 pub mod tower;
-#[cfg(any(feature = "native", feature = "web"))]
+#[cfg(feature = "native")]
 pub mod transport;
 
 #[cfg(feature = "http")]

@@ -1,6 +1,6 @@
 // The account page: who is signed in sees passkeys and sessions, everyone else the form to sign in.
 
-import { announce, make } from '/assets/site.js';
+import { make } from '/assets/site.js';
 import { makeTime, openLogin } from '/assets/session.js';
 import { describeFailure } from '/assets/account-words.js';
 import { Passkeys } from '/assets/account-passkeys.js';
@@ -54,7 +54,11 @@ function show(state) {
   byID('gate').hidden = session !== null;
   byID('account').hidden = session === null;
   if (!session) {
-    if (before) empty();
+    if (before) {
+      empty();
+      // What was focused is hidden now.
+      document.querySelector('passkey-login').focus();
+    }
     return;
   }
   byID('account-id').textContent = session.accountID;
@@ -99,18 +103,7 @@ function say(message, [text, next], canReload) {
   message.replaceChildren(make('p', { role: 'alert' }, text), next ? make('p', {}, next) : '', canReload ? again : '');
 }
 
-byID('sign-out').addEventListener('click', async ({ currentTarget: button }) => {
-  if (button.getAttribute('aria-disabled') === 'true') return;
-  button.setAttribute('aria-disabled', 'true');
-  try {
-    await document.querySelector('passkey-login').client.signOut();
-    announce('You have signed out.');
-  } catch (error) {
-    if (session) announce(describeFailure(error).join(' '));
-  } finally {
-    button.removeAttribute('aria-disabled');
-  }
-});
+byID('sign-out').addEventListener('click', () => document.querySelector('passkey-login').signOut());
 
 document.addEventListener('visibilitychange', () => {
   // Another device may have changed the account meanwhile.

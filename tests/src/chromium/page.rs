@@ -9,27 +9,34 @@ use super::{Stored, connection::Connection, storage};
 /// A tab.
 pub struct Page {
     connection: Connection,
+    target: String,
     session: String,
 }
 
-/// A platform authenticator that says yes, or what else is asked of it.
+/// An authenticator that says yes, or what else is asked of it.
 #[derive(Debug, Clone, Copy)]
 pub struct VirtualAuthenticator {
     /// Whether the person passes the device's own check.
     pub verifies_user: bool,
     /// Whether the person touches the sensor. `false`: the prompt waits until it is taken away.
     pub is_present: bool,
+    /// Whether it is a security key; otherwise it is built into the device, and a page can have one of these.
+    pub is_roaming: bool,
 }
 
 impl Default for VirtualAuthenticator {
     fn default() -> Self {
-        Self { verifies_user: true, is_present: true }
+        Self { verifies_user: true, is_present: true, is_roaming: false }
     }
 }
 
 impl Page {
-    pub(super) async fn attach(connection: Connection, session: String) -> anyhow::Result<Self> {
-        let page = Self { connection, session };
+    pub(super) async fn attach(
+        connection: Connection,
+        target: String,
+        session: String,
+    ) -> anyhow::Result<Self> {
+        let page = Self { connection, target, session };
         for domain in ["Page", "Runtime", "Log", "Network"] {
             page.call(&format!("{domain}.enable"), json!({})).await?;
         }
@@ -52,31 +59,54 @@ impl Page {
             .with_context(|| format!("{url} does not load"))
     }
 
+    /// Loads the page again and waits until it has loaded.
+    ///
+    /// # Errors
+    /// When it cannot be loaded.
+    pub async fn reload(&self) -> anyhow::Result<()> {
+        let before = self.connection.events().len();
+        self.call("Page.reload", json!({})).await?;
+        self.connection
+            .wait_for(before, |event| event.session == self.session && event.method == "Page.loadEventFired")
+            .await
+            .context("the page does not load again")
+    }
+
+    /// Closes the tab.
+    ///
+    /// # Errors
+    /// When the browser is gone.
+    pub async fn close(self) -> anyhow::Result<()> {
+        self.connection.call(None, "Target.closeTarget", json!({"targetId": self.target})).await.map(drop)
+    }
+
     /// Evaluates a JavaScript expression and awaits it if it is a promise. The result is its JSON form.
     ///
     /// # Errors
     /// With what the expression threw.
     pub async fn evaluate(&self, expression: &str) -> anyhow::Result<Value> {
-        let arguments = json!({"expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true});
-        let mut answer = self.call("Runtime.evaluate", arguments).await?;
-        if let Some(thrown) = answer.get("exceptionDetails") {
-            let description = thrown.pointer("/exception/description").and_then(Value::as_str);
-            bail!("{}", description.map_or_else(|| thrown.to_string(), str::to_owned));
-        }
-        Ok(answer.pointer_mut("/result/value").map_or(Value::Null, Value::take))
+        evaluate(&self.connection, &self.session, expression).await
     }
 
     /// Waits until a JavaScript condition about the document holds, and returns its value. It is looked at again whenever
-    /// the document changes, never by the clock.
+    /// the document or what it shows of custom elements changes, never by the clock.
     ///
     /// # Errors
     /// When it does not come true in time; says what the page shows instead.
     pub async fn wait_until(&self, condition: &str) -> anyhow::Result<Value> {
         let expression = format!(
             "new Promise((resolve) => {{
-                const look = () => {{ const value = ({condition}); if (value) {{ watcher.disconnect(); resolve(value) }} }};
+                const look = () => {{
+                    const value = ({condition});
+                    if (value) {{ watcher.disconnect(); return resolve(value) }}
+                    watch();
+                }};
                 const watcher = new MutationObserver(look);
-                watcher.observe(document, {{subtree: true, childList: true, attributes: true, characterData: true}});
+                const watch = () => {{
+                    const hosts = [...document.querySelectorAll(':defined')].filter((each) => each.shadowRoot);
+                    for (const root of [document, ...hosts.map((host) => host.shadowRoot)])
+                        watcher.observe(root, {{subtree: true, childList: true, attributes: true, characterData: true}});
+                }};
                 look();
             }})"
         );
@@ -92,22 +122,23 @@ impl Page {
         }
     }
 
-    /// Gives the page a platform authenticator. It works headless and touches nothing outside the browser.
+    /// Gives the page an authenticator, and returns the browser's name for it. It works headless and touches nothing
+    /// outside the browser.
     ///
     /// # Errors
     /// When the browser refuses.
-    pub async fn add_authenticator(&self, authenticator: VirtualAuthenticator) -> anyhow::Result<()> {
+    pub async fn add_authenticator(&self, authenticator: VirtualAuthenticator) -> anyhow::Result<String> {
         self.call("WebAuthn.enable", json!({"enableUI": false})).await?;
         let options = json!({
             "protocol": "ctap2",
-            "transport": "internal",
+            "transport": if authenticator.is_roaming { "usb" } else { "internal" },
             "hasResidentKey": true,
             "hasUserVerification": true,
             "isUserVerified": authenticator.verifies_user,
             "automaticPresenceSimulation": authenticator.is_present,
         });
-        self.call("WebAuthn.addVirtualAuthenticator", json!({"options": options})).await?;
-        Ok(())
+        let added = self.call("WebAuthn.addVirtualAuthenticator", json!({"options": options})).await?;
+        Ok(added["authenticatorId"].as_str().context("no authenticator")?.to_owned())
     }
 
     /// Shows the page as another screen would: `width` CSS pixels wide, with these media features.
@@ -117,6 +148,8 @@ impl Page {
     pub async fn emulate(&self, width: u32, features: &[(&str, &str)]) -> anyhow::Result<()> {
         let metrics = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false});
         self.call("Emulation.setDeviceMetricsOverride", metrics).await?;
+        // A picture leaves them out, but not the room that they take.
+        self.call("Emulation.setScrollbarsHidden", json!({"hidden": true})).await?;
         let features: Vec<_> =
             features.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
         self.call("Emulation.setEmulatedMedia", json!({"features": features})).await?;
@@ -195,4 +228,20 @@ impl Page {
     pub async fn call(&self, method: &str, params: Value) -> anyhow::Result<Value> {
         self.connection.call(Some(&self.session), method, params).await
     }
+}
+
+/// Evaluates in whatever `session` is attached to.
+pub(super) async fn evaluate(
+    connection: &Connection,
+    session: &str,
+    expression: &str,
+) -> anyhow::Result<Value> {
+    let arguments =
+        json!({"expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true});
+    let mut answer = connection.call(Some(session), "Runtime.evaluate", arguments).await?;
+    if let Some(thrown) = answer.get("exceptionDetails") {
+        let description = thrown.pointer("/exception/description").and_then(Value::as_str);
+        bail!("{}", description.map_or_else(|| thrown.to_string(), str::to_owned));
+    }
+    Ok(answer.pointer_mut("/result/value").map_or(Value::Null, Value::take))
 }

@@ -8,8 +8,6 @@ import { styles } from './styles.js';
 import { View } from './view.js';
 import { Visit } from './visit.js';
 
-const open = connect as unknown as (options: ConnectOptions) => Promise<Client>;
-
 // On a server there is no such class, and importing must do nothing there.
 const Base = (globalThis.HTMLElement ?? class {}) as typeof HTMLElement;
 
@@ -149,7 +147,7 @@ export class PasskeyLogin extends Base {
     if (!app) return;
     const own = new AbortController();
     this.#own = own;
-    void open({ ...this.#options(), app, signal: own.signal }).then(
+    void connect({ ...this.#options(), app, signal: own.signal }).then(
       (client) => {
         if (this.#own === own) visit.follow(client);
         else client.close();
@@ -178,12 +176,12 @@ export class PasskeyLogin extends Base {
   #makeVisit(): Visit {
     return new Visit(
       {
-        show: (model, takesFocus) => this.#view?.show(model, Date.now(), takesFocus && this.isConnected),
+        show: (model, takesFocus) => {
+          if (this.mode !== model.mode) this.mode = model.mode;
+          this.#view?.show(model, Date.now(), takesFocus && this.isConnected);
+        },
         fail: (error) => this.#emit('passkey-error', { error }),
         changed: (state) => this.#changed(state),
-        chose: (mode) => {
-          if (this.mode !== mode) this.mode = mode;
-        },
         retry: () => this.#start(),
       },
       this.mode,

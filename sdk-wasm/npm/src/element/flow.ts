@@ -32,7 +32,8 @@ export interface Failure {
 /** What has happened, said below the form. */
 export type Notice =
   | { readonly kind: 'failed'; readonly failure: Failure; readonly offer?: 'signIn' }
-  | { readonly kind: 'ended'; readonly reason: EndReason }
+  /** `elsewhere`: the person signed out, but not here. */
+  | { readonly kind: 'ended'; readonly reason: EndReason | 'elsewhere' }
   | { readonly kind: 'expiring'; readonly at: Date }
   | { readonly kind: 'cancelled' | 'codeSentAgain' | 'codeLost' | 'held' | 'waitOver' };
 
@@ -155,7 +156,8 @@ function follow(model: Model, state: State): Model {
 /** From the session back to the form. Who signed out on purpose may leave the device to someone else. */
 function leave(model: Model, reason: EndReason): Model {
   const email = reason === 'user' ? '' : model.email;
-  return { ...calm(model), mode: 'sign-in', email, screen: { name: 'address' }, notice: { kind: 'ended', reason } };
+  const how = reason === 'user' && model.task !== 'signingOut' ? 'elsewhere' : reason;
+  return { ...calm(model), mode: 'sign-in', email, screen: { name: 'address' }, notice: { kind: 'ended', reason: how } };
 }
 
 /** The connection is there and nobody is signed in. */

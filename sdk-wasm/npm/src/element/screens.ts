@@ -38,8 +38,11 @@ export interface Kit {
 
 export function build(kit: Kit, model: Model): Shown {
   switch (model.screen.name) {
-    case 'connecting':
-      return plain(kit, kit.strings[model.mode === 'sign-up' ? 'signUpTitle' : 'signInTitle'], [kit.strings.connectingText]);
+    case 'connecting': {
+      const shown = plain(kit, kit.strings[model.mode === 'sign-up' ? 'signUpTitle' : 'signInTitle'], [kit.strings.connectingText]);
+      shown.element.classList.add('waiting');
+      return shown;
+    }
     case 'unavailable': {
       const { failure } = model.screen;
       const { text, next } = failure ? describeFailure(failure, kit.strings) : { text: [kit.strings.unavailableText] };
@@ -175,7 +178,7 @@ function code(kit: Kit, { email }: Model, expiresAt: Date): Shown {
   });
   const values = { email: makeAddress(email), time: makeTime(expiresAt, strings.lang, 'short') };
   const { element } = plain(kit, strings.codeTitle, [fill(strings.codeText, values)]);
-  element.append(form, make('p', { class: 'below', part: 'below' }, again, ' ', otherAddress(kit)));
+  element.append(form, make('p', { class: 'below links', part: 'below' }, again, ' ', otherAddress(kit)));
   return {
     element,
     focus: input,

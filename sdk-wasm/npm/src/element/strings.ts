@@ -83,7 +83,7 @@ export interface Strings {
   errors: Readonly<Record<string, string>>;
   /** What to do then, by the same code. */
   next: Readonly<Record<string, string>>;
-  /** How a session ended, by its reason; `other` is for reasons of a newer server. */
+  /** How a session ended, by its reason; `elsewhere`: by the person, but not here; `other`: as only a newer server knows. */
   ended: Readonly<Record<string, string>>;
 }
 
@@ -203,6 +203,7 @@ const ENGLISH: Strings = {
   },
   ended: {
     user: 'You have signed out.',
+    elsewhere: 'You have signed out in another page or on another device.',
     pageGone: 'The session ended because its page went away.',
     connectionLost: 'The session ended because the connection was lost for too long.',
     idleTimeout: 'The session ended because nothing happened for a while.',

@@ -26,6 +26,8 @@ const CSS = `
 *, *::before, *::after { box-sizing: border-box; }
 [hidden] { display: none !important; }
 h2, p, dl, dd { margin: 0; }
+/* Texts in a language of the other direction than the page's keep their own order, and the page's side. */
+h2, p, dt, dd, label { unicode-bidi: plaintext; text-align: match-parent; }
 
 .box {
   padding: clamp(1.1rem, 5vw, 2.25rem);
@@ -64,6 +66,8 @@ h2 {
 :is(:lang(ar), :lang(fa), :lang(ur)) { letter-spacing: normal; }
 .text { margin-block-start: 0.6rem; color: var(--_soft); text-wrap: pretty; }
 .text .address, .panel .address { color: var(--_ink); font-weight: 600; }
+/* As tall as the form that is coming, so that nothing jumps. */
+.waiting { min-block-size: 17.25rem; }
 .alarm h2 { color: var(--_alarm); }
 
 form { margin-block-start: 1.4rem; }
@@ -134,12 +138,13 @@ input[readonly] { background: var(--_sunken); color: var(--_soft); }
 .link:hover { color: var(--_accent-strong); text-decoration-thickness: 2px; }
 .link[aria-disabled="true"] { color: var(--_soft); text-decoration: none; cursor: default; }
 .below { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0.25rem 0.5rem; margin-block-start: 1.1rem; font-size: 0.9375rem; color: var(--_soft); }
-.below .link + .link { margin-inline-start: 0.75rem; }
+.below.links { column-gap: 1.25rem; }
 
 .panel, .notice { margin-block-start: 1.25rem; padding: 0.9rem 1rem; border: 1px solid var(--_rule); border-radius: var(--_round); background: var(--_sunken); font-size: 0.9375rem; line-height: 1.5; }
 .panel .button { min-block-size: 2.5rem; margin-block-start: 0.75rem; padding-block: 0.35rem; }
 .notice .button { min-block-size: 2.5rem; margin-block-start: 0.75rem; padding-block: 0.35rem; }
 .notice.problem { border-color: var(--_alarm-edge); background: var(--_alarm-soft); }
+.said > p:first-child:not(:last-child) { font-weight: 600; }
 .notice p + p, .notice .countdown { margin-block-start: 0.35rem; }
 .said:empty, .notice.empty { display: none; }
 .countdown { font-variant-numeric: tabular-nums; }

@@ -11,7 +11,6 @@ export interface Host {
   /** An error of a call, as it was thrown. */
   fail(error: unknown): void;
   changed(state: State): void;
-  chose(mode: Mode): void;
   /** Connects anew. */
   retry(): void;
 }
@@ -109,7 +108,6 @@ export class Visit implements Actions {
     this.#call?.abort();
     this.#pending = undefined;
     this.#happen({ type: 'entry', mode }, true);
-    this.#host.chose(mode);
     this.#prepareSoon();
   }
 
@@ -164,7 +162,8 @@ export class Visit implements Actions {
   }
 
   #follow(state: State): void {
-    this.#happen({ type: 'state', state });
+    // What a person's own call brought about may take the focus; what happens by itself must not.
+    this.#happen({ type: 'state', state }, this.#call !== undefined);
     if (this.#model.screen.name !== 'code') this.#pending = undefined;
     if (state.status === 'signedIn') clearTimeout(this.#typing);
     this.#host.changed(state);

@@ -47,6 +47,7 @@ const SCENES: &[(&str, &str, &str)] = &[
     ("session held", "signed-in", "You stay signed in if the connection is back within 60 seconds."),
     ("signing out", "signed-in", "Signing out"),
     ("ended user", "address", "You have signed out."),
+    ("ended elsewhere", "address", "in another page or on another device"),
     ("ended pageGone", "address", "its page went away"),
     ("ended connectionLost", "address", "the connection was lost for too long"),
     ("ended idleTimeout", "address", "nothing happened for a while"),

@@ -172,9 +172,15 @@ export const scenes = {
     await haveSession();
     await press('Sign out');
   },
+  'ended user': async () => {
+    await scenes['signing out']();
+    fake.show({ status: 'signedOut', reason: 'user' });
+    await fake.answer();
+  },
+  'ended elsewhere': end('user'),
   ...Object.fromEntries(
     [
-      'user', 'pageGone', 'connectionLost', 'idleTimeout', 'absoluteTimeout', 'revoked', 'replaced', 'passkeyRemoved',
+      'pageGone', 'connectionLost', 'idleTimeout', 'absoluteTimeout', 'revoked', 'replaced', 'passkeyRemoved',
       'accountErased', 'keyRevoked', 'serverLost', 'other',
     ].map((reason) => [`ended ${reason}`, end(reason)]),
   ),

@@ -138,11 +138,13 @@ pub(super) async fn read<T: for<'de> Deserialize<'de>>(page: &Page, expression: 
 const FAULTS: &str = "(async () => {
     const { violations } = await axe.run(document, { resultTypes: ['violations'] });
     const faults = violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id} ${target} ${failureSummary}`));
-    if (document.documentElement.scrollWidth > innerWidth) faults.push('wider than the screen');
+    const { scrollWidth, clientWidth } = document.documentElement;
+    if (scrollWidth > clientWidth) faults.push(`${scrollWidth} wide on a screen of ${clientWidth}`);
     const login = document.querySelector('passkey-login').shadowRoot;
     const targets = [...document.querySelectorAll('main button'), ...login.querySelectorAll('button, input')];
     for (const each of targets.filter((each) => each.checkVisibility())) {
-        const { width, height } = each.getBoundingClientRect();
+        const { width, height, left, right } = each.getBoundingClientRect();
+        if (left < 0 || right > clientWidth) faults.push(`${each.textContent} lies outside of the screen`);
         if (width < 24 || height < 24) faults.push(`${each.textContent} is ${width} by ${height} pixels`);
     }
     return faults;
