@@ -61,13 +61,11 @@ pub fn server_binary() -> &'static Path {
     })
 }
 
-/// The Rust example.
-pub fn rust_example() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        build_workspace();
-        target().join(format!("debug/print_sign_ins{}", consts::EXE_SUFFIX))
-    })
+/// A Rust example.
+pub fn rust_example(name: &str) -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(build_workspace);
+    target().join(format!("debug/{name}{}", consts::EXE_SUFFIX))
 }
 
 /// The folder of the Node example, its one dependency installed.

@@ -20,6 +20,7 @@ mod http;
 pub mod installation;
 mod line;
 mod page;
+pub mod proof;
 mod server;
 pub mod simulation;
 

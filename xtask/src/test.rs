@@ -166,7 +166,7 @@ impl Part {
 /// # Errors
 /// Names the one that failed.
 pub(crate) fn run_benchmarks() -> anyhow::Result<()> {
-    for name in ["verify", "stream", "signins", "stream_load"] {
+    for name in ["verify", "proof", "stream", "signins", "stream_load"] {
         run(cargo().args(["bench", "--quiet", "--package", "passkey-accounts-tests", "--bench", name]))?;
     }
     Ok(())

@@ -9,7 +9,7 @@ use super::LiveSessions;
 use crate::{
     proof::{NonceWindow, NotServed, Origins, Proof, ProofError, RequestHead},
     protocol::AccountID,
-    session::LiveSession,
+    session::{LiveSession, NotLive, Stale},
 };
 
 /// Checks who sent a request or opened a socket, against [`LiveSessions`]. Cheap to clone; clones share what they know of
@@ -215,6 +215,22 @@ impl ProofsBuilder {
         let Self { live, origins, max_staleness } = self;
         let origins = Origins::new(origins)?;
         Ok(Proofs { inner: Arc::new(Inner { live, origins, window: NonceWindow::new(), max_staleness }) })
+    }
+}
+
+impl From<Stale> for ProofError {
+    fn from(_: Stale) -> Self {
+        Self::Stale
+    }
+}
+
+impl From<NotLive> for ProofError {
+    fn from(error: NotLive) -> Self {
+        match error {
+            NotLive::NoSession => Self::SessionGone,
+            NotLive::TooManyWaiting => Self::Overloaded,
+            NotLive::Unfollowed => Self::Stale,
+        }
     }
 }
 
