@@ -18,11 +18,8 @@ mod examples;
 mod faults;
 mod live;
 mod log;
-<<<<<<< HEAD
 mod notes;
-=======
 mod proof;
->>>>>>> proof
 mod python;
 mod revocation;
 mod serve;
