@@ -470,10 +470,15 @@ fn without_evidence_the_events_of_a_sign_up_are_believed_in_their_order_only() {
     // A bookmark may come anywhere.
     let id = format!("aaaa-{}-AAAAAAAA", world.seq);
     world.hear(Item::Bookmark(Bookmark { id, time: UnixMillis(0), hash: None, head: None })).unwrap();
+    world.seq += 1;
+    assert_eq!(world.refuses(added(8, &grace, None)), Forged::NoEvidence, "an event lies between");
+    world.seq -= 1;
     world.believes(added(8, &grace, None));
     assert_eq!(world.refuses(added(8, &ada, None)), Forged::NoEvidence, "it has its first passkey");
     let other = world.refuses(logged_in(login(8, 8, &ada, None)));
     assert_eq!(other, Forged::NoEvidence, "it is another passkey");
+    let stolen = world.refuses(logged_in(login(1, 8, &grace, None)));
+    assert_eq!(stolen, Forged::NoEvidence, "it is the newcomer's passkey, in somebody else's account");
     let elsewhere = LoggedIn { origin: "https://evil.example".into(), ..login(8, 8, &grace, None) };
     assert_eq!(world.refuses(logged_in(elsewhere)), Forged::Origin);
     world.seq += 1;
