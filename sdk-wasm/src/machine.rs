@@ -3,9 +3,8 @@
 use alloc::string::String;
 
 use passkey_accounts::{
-    ceremony::{self, Answer, CallID, Config, Credential, Output, PlainRequest, State},
+    ceremony::{self, Answer, CallID, Config, Credential, Output, PlainRequest, Refusal, State},
     protocol::{
-        Code,
         base64url::{Base64Url, decode},
         gateway::{EndReason, Failure, RawJson, Session, SessionKey},
     },
@@ -183,12 +182,12 @@ impl Machine {
     /// The prompt of `call` failed: `passkeyExists`, `notSupported`, or anything else, which is read as `cancelled`.
     #[wasm_bindgen(js_name = promptFailed)]
     pub fn prompt_failed(&mut self, now_ms: f64, call: u32, code: &str) {
-        let failure = match code {
-            "passkeyExists" => Code::PasskeyExists.into(),
-            "notSupported" => Code::NotSupported.into(),
-            _ => Code::Cancelled.into(),
+        let refusal = match code {
+            "passkeyExists" => Refusal::PASSKEY_EXISTS,
+            "notSupported" => Refusal::NOT_SUPPORTED,
+            _ => Refusal::CANCELLED,
         };
-        self.0.handle_authenticator(ms(now_ms), CallID(call), Err(failure));
+        self.0.handle_authenticator(ms(now_ms), CallID(call), Err(refusal.into()));
     }
 
     /// The key signed: 64 bytes, r and s; `undefined` when it could not.

@@ -4,13 +4,13 @@
 use super::{Link, Machine, PATIENCE_MS};
 use crate::{
     ceremony::{
-        Greeting, Output,
+        Greeting, Output, Refusal,
         binding::resume_signing_input,
         call::{Pending, Step},
         session::{Hold, OwnSession, Resuming},
     },
     protocol::{
-        Code, RequestID,
+        RequestID,
         base64url::Base64Url,
         gateway::{ClientMessage, EndReason, Failure, Resume, Session},
     },
@@ -173,7 +173,7 @@ impl Machine {
     }
 
     fn drop_calls_of_session(&mut self) {
-        self.drop_plain(Code::SessionGone);
+        self.drop_plain(Refusal::SESSION_GONE);
         let is_of_session = self.pending.as_ref().is_some_and(|pending| match &pending.step {
             Step::SignedOut => false,
             Step::Unsent(_)
@@ -183,7 +183,7 @@ impl Machine {
             | Step::Verdict(_) => pending.new_key().is_none(),
         });
         if is_of_session {
-            self.drop_pending(Code::SessionGone);
+            self.drop_pending(Refusal::SESSION_GONE);
         }
     }
 
