@@ -6,6 +6,7 @@
 //! | `native` (default) | the client of a back end on tokio: [`Accounts`], the event stream, [`LiveSessions`] |
 //! | `sqlite` | [`SqlitePositions`]: positions in the transaction of the effect (sqlx) |
 //! | `verify` | checking assertions and evidence, the [witness](log::Witness) of the log (aws-lc-rs) |
+//! | `proof` | reading and judging [proofs](proof): pure, also in WebAssembly |
 //! | `json` | the wire types in JSON, and the event stream's machine |
 //! | `web` | the browser's own base64, for the browser module |
 //! | `openapi` | OpenAPI schemas of the HTTP API's types, for servers |
@@ -43,6 +44,8 @@ pub mod log;
 mod loopback;
 #[doc(hidden)]
 pub mod planted;
+#[cfg(feature = "proof")]
+pub mod proof;
 pub mod protocol;
 #[cfg(feature = "native")]
 pub mod session;

@@ -1,10 +1,10 @@
 /** The machine's driver: a socket, a timer, keys and promises. What to do with them is decided in WebAssembly. */
 
-import init, { Machine, type Driver, type Event } from './machine.js';
+import { Machine, type Driver, type Event } from './machine.js';
 import type { EndReason, State } from './types.js';
 
-/** Starts the WebAssembly module. Once, before the first `Core`. */
-export default init;
+/** Starts the compiled WebAssembly module. Once, before the first `Core`. */
+export { initSync as init } from './machine.js';
 
 /** The session key of one call: WebCrypto P-256, `extractable: false`. */
 export interface KeyPair {
