@@ -10,7 +10,7 @@
 mod answers;
 mod resume;
 
-use alloc::{collections::VecDeque, string::String, vec::Vec};
+use alloc::{string::String, vec, vec::Vec};
 
 use super::{
     Answer, Backoff, BoundOptions, CallID, Output, PlainRequest, Refusal, State,
@@ -63,7 +63,7 @@ pub struct Machine {
     plain: Vec<PlainCall>,
     last_call: u32,
     last_request: RequestID,
-    outputs: VecDeque<Output>,
+    outputs: Vec<Output>,
     shown: State,
 }
 
@@ -94,7 +94,7 @@ impl Machine {
             plain: Vec::new(),
             last_call: 0,
             last_request: 0,
-            outputs: VecDeque::from([Output::Connect]),
+            outputs: vec![Output::Connect],
             shown: State::Connecting,
         }
     }
@@ -106,7 +106,7 @@ impl Machine {
 
     /// The next thing to do; `None` until something else happens.
     pub fn poll(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        (!self.outputs.is_empty()).then(|| self.outputs.remove(0))
     }
 
     /// When [`Self::handle_timeout`] wants to be called at the latest; `None` for never.
@@ -181,7 +181,7 @@ impl Machine {
         } else {
             self.give_up();
             self.show();
-            self.outputs.push_back(Output::Resolve(call, Answer::SignedOut));
+            self.outputs.push(Output::Resolve(call, Answer::SignedOut));
         }
         self.show();
         call
@@ -234,7 +234,7 @@ impl Machine {
     /// stay signed in behind their back. There is no further connection until [`Self::wake`] or a call.
     pub fn leave(&mut self) {
         match self.link {
-            Link::Connecting { .. } | Link::Ready { .. } => self.outputs.push_back(Output::Close),
+            Link::Connecting { .. } | Link::Ready { .. } => self.outputs.push(Output::Close),
             Link::Waiting { .. } => {}
             Link::Asleep | Link::Closed => return,
         }
@@ -260,7 +260,7 @@ impl Machine {
         self.sign_up = None;
         self.session = None;
         self.link = Link::Closed;
-        self.outputs.push_back(Output::Close);
+        self.outputs.push(Output::Close);
         self.show();
     }
 
@@ -358,7 +358,7 @@ impl Machine {
             plain.stage = match plain.stage {
                 PlainStage::Unsent(data) => {
                     let request = self.new_request();
-                    self.outputs.push_back(Output::SendPlain(request, plain.asks, data));
+                    self.outputs.push(Output::SendPlain(request, plain.asks, data));
                     PlainStage::Sent { request, answer_by_ms: now_ms.saturating_add(PATIENCE_MS) }
                 }
                 sent @ PlainStage::Sent { .. } => sent,
@@ -393,7 +393,7 @@ impl Machine {
 
     fn show_prompt(&mut self, call: CallID, options: BoundOptions, purpose: Purpose) {
         self.pending = Some(Pending::at_prompt(call, options.ceremony_id(), purpose));
-        self.outputs.push_back(Output::CallAuthenticator(call, options));
+        self.outputs.push(Output::CallAuthenticator(call, options));
     }
 
     /// Someone is waiting at the screen: tries at once.
@@ -405,12 +405,12 @@ impl Machine {
 
     fn connect(&mut self, now_ms: u64) {
         self.link = Link::connecting(now_ms);
-        self.outputs.push_back(Output::Connect);
+        self.outputs.push(Output::Connect);
     }
 
     fn send(&mut self, message: ClientMessage) -> RequestID {
         let request = self.new_request();
-        self.outputs.push_back(Output::Send(request, message));
+        self.outputs.push(Output::Send(request, message));
         request
     }
 
@@ -463,10 +463,10 @@ impl Machine {
     fn drop_pending(&mut self, refusal: Refusal) {
         let Some(Pending { call, step, .. }) = self.pending.take() else { return };
         match step {
-            Step::Prompt { .. } => self.outputs.push_back(Output::AbortAuthenticator),
+            Step::Prompt { .. } => self.outputs.push(Output::AbortAuthenticator),
             // Without a connection there is nothing left to wait for: see `detach`.
             Step::SignedOut if refusal == Refusal::CONNECTION_LOST => {
-                self.outputs.push_back(Output::Resolve(call, Answer::SignedOut));
+                self.outputs.push(Output::Resolve(call, Answer::SignedOut));
                 return;
             }
             Step::Unsent(_) | Step::CodeSent(_) | Step::Options(_) | Step::Verdict(_) | Step::SignedOut => {}
@@ -481,7 +481,7 @@ impl Machine {
     }
 
     fn reject(&mut self, call: CallID, refusal: Refusal) {
-        self.outputs.push_back(Output::Reject(call, refusal.into()));
+        self.outputs.push(Output::Reject(call, refusal.into()));
     }
 
     /// Says where the page stands, if that is news. Every way in ends here.
@@ -489,7 +489,7 @@ impl Machine {
         let session = self.session.as_ref().and_then(|own| Some((own, own.shown()?)));
         if self.has_abandoned && session.is_none_or(|(own, _)| own.is_attached()) {
             self.has_abandoned = false;
-            self.outputs.push_back(Output::CloseAbandoned);
+            self.outputs.push(Output::CloseAbandoned);
         }
         let state = match (&self.link, session) {
             (Link::Closed, _) => State::Closed { failure: self.refused.clone() },
@@ -503,7 +503,7 @@ impl Machine {
         self.has_tried |= !matches!(self.link, Link::Connecting { .. });
         if self.shown != state {
             self.shown = state.clone();
-            self.outputs.push_back(Output::StateChanged(state));
+            self.outputs.push(Output::StateChanged(state));
         }
     }
 }

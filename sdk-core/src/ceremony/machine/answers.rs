@@ -105,14 +105,14 @@ impl Machine {
                 let request = self.send(finish);
                 self.wait_for_answer(now_ms, call, request, step);
             }
-            Err(failure) => self.outputs.push_back(Output::Reject(call, failure)),
+            Err(failure) => self.outputs.push(Output::Reject(call, failure)),
         }
         self.show();
     }
 
     fn handle_hello(&mut self, now_ms: u64, greeting: Greeting) {
         self.said = None;
-        self.outputs.push_back(Output::Greeted(greeting.time));
+        self.outputs.push(Output::Greeted(greeting.time));
         self.begin_resume(&greeting);
         self.link = Link::ready(now_ms, greeting);
         self.send_waiting(now_ms);
@@ -159,7 +159,7 @@ impl Machine {
                 if !step.can_be_tried_again(&failure) {
                     self.sign_up = None;
                 }
-                self.outputs.push_back(Output::Reject(call, failure));
+                self.outputs.push(Output::Reject(call, failure));
             }
             // The right number on the wrong answer: nothing that this server says of the call can be trusted.
             _ => self.reject(call, Refusal::UNEXPECTED),
@@ -205,7 +205,7 @@ impl Machine {
             Incoming::Report(report, data) if report == plain.asks.report() => {
                 self.resolve(plain.call, Answer::Data(data));
             }
-            Incoming::Error(failure) => self.outputs.push_back(Output::Reject(plain.call, failure)),
+            Incoming::Error(failure) => self.outputs.push(Output::Reject(plain.call, failure)),
             _ => self.reject(plain.call, Refusal::UNEXPECTED),
         }
     }
@@ -215,6 +215,6 @@ impl Machine {
     }
 
     fn resolve(&mut self, call: CallID, answer: Answer) {
-        self.outputs.push_back(Output::Resolve(call, answer));
+        self.outputs.push(Output::Resolve(call, answer));
     }
 }
