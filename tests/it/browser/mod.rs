@@ -3,6 +3,7 @@
 mod account;
 mod element;
 mod notes;
+mod manage;
 mod package;
 mod persistence;
 mod proof;
