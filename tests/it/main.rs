@@ -17,6 +17,7 @@ mod examples;
 mod faults;
 mod live;
 mod log;
+mod npm;
 mod python;
 mod revocation;
 mod serve;

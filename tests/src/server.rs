@@ -198,6 +198,17 @@ impl TestServer {
         (app_id, key)
     }
 
+    /// Makes another app on this server, whose pages are at these origins.
+    pub async fn make_app_at(&self, origins: &[&str]) -> AppID {
+        let app_id = AppID::from_bytes(make_random());
+        let origins = origins.iter().map(|origin| origin.parse().expect("it is an origin")).collect();
+        let app = App::new(app_id, "Shop".into(), "localhost".into(), origins, Policy::Strict);
+        let epoch = Epoch::from_random(u32::from_be_bytes(make_random()));
+        let store = &self.context().store;
+        store.create_app(app.expect("the app is valid"), epoch).await.expect("the app is stored");
+        app_id
+    }
+
     /// Makes another API key of the app, for these things only.
     pub async fn make_key_for(&self, scopes: &[Scope]) -> ApiKey {
         let key = ApiKey::new(KeyEnvironment::Live, &make_random());
