@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 const folder = 'node_modules/passkey-accounts';
@@ -61,10 +61,16 @@ test('react is marked as client code, before anything else', () => {
   assert.match(code, /^['"]use client['"];/);
 });
 
-test('bundlers may drop what is not used', () => assert.equal(sideEffects, false));
-
-test('workerd finds entries of its own', () => {
-  const resolved = node("console.log(import.meta.resolve('passkey-accounts/server'))", '--conditions=workerd');
-  const { workerd } = exports['./server'];
-  assert.ok(resolved.endsWith((workerd.default ?? workerd).slice(1)), resolved);
+test('bundlers may drop what is not used', () => {
+  const kept = [sideEffects].flat().filter(Boolean);
+  for (const entry of ['.', './react', './testing']) assert.ok(!kept.includes(exports[entry].default), entry);
 });
+
+for (const entry of modules.filter((entry) => exports[entry].workerd)) {
+  test(`workerd finds its own passkey-accounts${entry.slice(1)}`, () => {
+    const script = `console.log(import.meta.resolve('passkey-accounts${entry.slice(1)}'))`;
+    const { workerd } = exports[entry];
+    assert.ok(node(script, '--conditions=workerd').endsWith((workerd.default ?? workerd).slice(1)));
+    assert.ok(existsSync(`${folder}/${workerd.default ?? workerd}`));
+  });
+}

@@ -21,6 +21,8 @@ export interface App {
 export interface Answer {
   readonly type: string;
   readonly data?: object;
+  /** What happens once the page has the answer. */
+  readonly after?: () => void;
 }
 
 interface PendingCode {
@@ -110,7 +112,7 @@ export class Conversation implements Carrier {
 
   sessionTaken(): void {
     this.#session = this.#ceremony = undefined;
-    this.#line.close(1000, {});
+    this.#line.close(1000, { resumed: 'elsewhere' });
   }
 
   sessionExpiring(at: number): void {
@@ -194,7 +196,7 @@ export class Conversation implements Carrier {
     },
 
     'confirm.begin': async ({ action }) => {
-      const { account, sessionKey, sessionID } = this.#current();
+      const { account, sessionKey, sessionID } = this.#beginGesture();
       if (!isObject(action)) throw new Failure('invalidAction');
       const exact = canonical(action);
       if (utf8(exact).length > MAX_ACTION_BYTES) throw new Failure('invalidAction');
@@ -221,7 +223,7 @@ export class Conversation implements Carrier {
     },
 
     'passkeys.add.begin': () => {
-      const { account, sessionKey } = this.#current();
+      const { account, sessionKey } = this.#beginGesture();
       if (account.passkeys.length >= MAX_PASSKEYS) throw new Failure('tooManyPasskeys');
       return this.#challenge({
         kind: 'addPasskey',
@@ -243,7 +245,7 @@ export class Conversation implements Carrier {
     },
 
     'passkeys.remove.begin': (data) => {
-      const { account, sessionKey } = this.#current();
+      const { account, sessionKey } = this.#beginGesture();
       const { passkeyID, credentialID } = found(account, data['passkeyID']);
       if (account.passkeys.length === 1) throw new Failure('lastPasskey');
       return this.#challenge({
@@ -254,9 +256,13 @@ export class Conversation implements Carrier {
         finish: async (credential, challenge) => {
           await this.#assertion(credential, challenge, account, account.passkeys);
           if (account.passkeys.length === 1) throw new Failure('lastPasskey');
-          // The answer goes out first, then a page that was signed in with this passkey is signed out.
-          void Promise.resolve().then(() => this.#records.removePasskey(account, passkeyID));
-          return { type: 'passkeyRemoved', data: { passkeyID, credentialID: encode(credentialID) } };
+          const isOwn = this.#current().passkeyID === passkeyID;
+          this.#records.removePasskey(account, passkeyID, this);
+          return {
+            type: 'passkeyRemoved',
+            data: { passkeyID, credentialID: encode(credentialID) },
+            ...(isOwn && { after: () => this.sessionEnded('passkeyRemoved') }),
+          };
         },
       });
     },
@@ -378,6 +384,13 @@ export class Conversation implements Carrier {
   #current(): KeptSession {
     if (!this.#session) throw new Failure('unexpected');
     return this.#session;
+  }
+
+  /** A ceremony of a signed-in person may begin; one that was pending is dropped. */
+  #beginGesture(): KeptSession {
+    const session = this.#current();
+    this.#ceremony = undefined;
+    return session;
   }
 
   #takeCode(typed: string): PendingCode {

@@ -34,6 +34,10 @@ export function install({ server, authenticator }: { server?: FakeServer; authen
       put(world, name, events[name].bind(events));
     }
   }
+  // What a listener throws is the test's business, so the runner gets to see it.
+  if (world['reportError'] === undefined) {
+    put(world, 'reportError', (error: unknown) => queueMicrotask(() => { throw error; }));
+  }
   if (server) {
     const Real = world['WebSocket'] as typeof WebSocket | undefined;
     const standIn = function (url: string | URL, protocols?: string | string[]): object {

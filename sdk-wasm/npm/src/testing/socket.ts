@@ -87,7 +87,8 @@ export class FakeSocket extends EventTarget {
   close(code = 1005, reason = ''): void {
     if (this.#readyState > 1) return;
     this.#readyState = 2;
-    void Promise.resolve().then(() => this.#closed(code, reason, true, 'closed'));
+    const how = code === PAGE_LOST ? 'lost' : 'closed';
+    void Promise.resolve().then(() => this.#closed(code, reason, true, how));
   }
 
   /** The network is gone: no close frame. */
@@ -148,7 +149,9 @@ export class FakeSocket extends EventTarget {
       this.#hasSpoken = true;
       const planted = this.#host.planted(type);
       if (planted) throw planted;
-      this.#say({ ...(await this.#conversation.handle(type, data)), ...(id !== undefined && { id }) });
+      const { after, ...answer } = await this.#conversation.handle(type, data);
+      this.#say({ ...answer, ...(id !== undefined && { id }) });
+      after?.();
     } catch (error) {
       const failure = error instanceof Failure ? error : new Failure('internal');
       const { code, message, retryAfterMs } = failure;
@@ -201,6 +204,9 @@ const SUBPROTOCOL = 'passkey-accounts.v1';
 
 /** The server says something at least this often, in milliseconds. */
 const HEARTBEAT_MS = 20_000;
+
+/** Close code of a page that takes the connection for lost, and is about to come back for its session. */
+const PAGE_LOST = 4000;
 
 const MAX_FIRST_FRAME_BYTES = 4 * 1024;
 
