@@ -202,10 +202,11 @@ impl TestServer {
     pub async fn make_app_at(&self, origins: &[&str]) -> AppID {
         let app_id = AppID::from_bytes(make_random());
         let origins = origins.iter().map(|origin| origin.parse().expect("it is an origin")).collect();
-        let app = App::new(app_id, "Shop".into(), "localhost".into(), origins, Policy::Strict);
+        let app = App::new(app_id, "Shop".into(), "localhost".into(), origins, Policy::Strict)
+            .expect("the app is valid");
         let epoch = Epoch::from_random(u32::from_be_bytes(make_random()));
-        let store = &self.context().store;
-        store.create_app(app.expect("the app is valid"), epoch).await.expect("the app is stored");
+        self.context().store.create_app(app.clone(), epoch).await.expect("the app is stored");
+        self.context().apps.insert(app);
         app_id
     }
 

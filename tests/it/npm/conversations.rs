@@ -11,7 +11,10 @@ use serde_json::Value;
 async fn transcript(page: &Page, app: &str, url: &str, code: impl AsyncFn(&str) -> String) -> Vec<Value> {
     page.evaluate(&format!("void (globalThis.talk = conversation.startTalk({app}, {url}))")).await.unwrap();
     loop {
-        let next = page.evaluate("talk.next()").await.unwrap();
+        let next = match page.evaluate("talk.next()").await {
+            Ok(next) => next,
+            Err(error) => panic!("{error:#} after {}", page.evaluate("talk.said.at(-1)").await.unwrap()),
+        };
         if let Some(email) = next["email"].as_str() {
             let code = code(email).await;
             page.evaluate(&format!("talk.code('{code}')")).await.unwrap();

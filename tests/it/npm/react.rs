@@ -20,6 +20,10 @@ async fn under_strict_mode_react_connects_once_shows_one_state_and_lets_go() {
             "isFrozen": true,
         });
         assert_eq!(seen, expected, "{version}");
-        assert_eq!(page.logged().iter().filter(|line| !line.contains("React DevTools")).count(), 0, "{version}");
+        assert_eq!(
+            page.logged().iter().filter(|line| !line.contains("React DevTools")).count(),
+            0,
+            "{version}"
+        );
     }
 }

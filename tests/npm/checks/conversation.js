@@ -15,11 +15,12 @@ export function startTalk(app, url) {
   const take = (list) =>
     list.length ? Promise.resolve(list.shift()) : new Promise((resolve) => (list.waiting = (value) => ((list.waiting = undefined), resolve(value), true)));
   const codeOf = (email) => (ring(asked, { email }), take(codes));
-  talk(app, url, codeOf).then(
-    (transcript) => ring(asked, { transcript }),
+  const said = [];
+  talk(app, url, codeOf, said).then(
+    () => ring(asked, { transcript: said }),
     (error) => ring(asked, { error: `${error}\n${error.stack}` }),
   );
-  return { next: () => take(asked), code: (code) => void ring(codes, code) };
+  return { said, next: () => take(asked), code: (code) => void ring(codes, code) };
 }
 
 class Line {
@@ -59,8 +60,7 @@ class Line {
   }
 }
 
-async function talk(app, url, codeOf) {
-  const said = [];
+async function talk(app, url, codeOf, said) {
   const authenticator = new SoftwareAuthenticator();
   const pair = await crypto.subtle.generateKey(P256, false, ['sign', 'verify']);
   const { kty, crv, x, y } = await crypto.subtle.exportKey('jwk', pair.publicKey);
@@ -142,19 +142,22 @@ async function talk(app, url, codeOf) {
   await other.ask('signUp.begin', begin);
   await other.ask('signUp.verify', { code: await codeOf(EMAIL) });
   other.close();
-  return said;
 }
 
 /** Words that clients act on, and numbers, stay; of other text, what kind it is. */
 function shape(value, name = '') {
   if (Array.isArray(value)) return [...new Set(value.map((item) => JSON.stringify(shape(item, name))))].map((item) => JSON.parse(item));
   if (typeof value === 'object' && value !== null) {
-    return Object.fromEntries(Object.keys(value).sort().map((key) => [key, shape(value[key], key)]));
+    const entries = Object.keys(value).sort().map((key) => [key, shape(value[key], key)]);
+    // The real server says more than the table where the page has made a mistake.
+    return Object.fromEntries(entries.map(([key, of]) => [key, key === 'message' && MORE_PRECISE.includes(value.code) ? 'text' : of]));
   }
   if (typeof value !== 'string' || WORDS.includes(name)) return value;
   const [prefix] = /^[a-z]+_(?=[\da-v]{26}$)/.exec(value) ?? [];
   if (prefix) return prefix;
   return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(value) ? 'time' : 'text';
 }
+
+const MORE_PRECISE = ['unknownType', 'badMessage'];
 
 const WORDS = ['type', 'code', 'message', 'kind', 'policy', 'reason', 'error', 'residentKey', 'userVerification', 'attestation'];

@@ -38,8 +38,9 @@ impl Marionette {
         self.stream.write_all(format!("{}:{text}", text.len()).as_bytes()).await?;
         self.stream.flush().await?;
         loop {
-            let answer =
-                timeout(PATIENCE, self.read()).await.with_context(|| format!("{command} takes for ever"))??;
+            let answer = timeout(PATIENCE, self.read())
+                .await
+                .with_context(|| format!("{command} takes for ever"))??;
             // The answer to a command that somebody stopped waiting for.
             if answer[1] != id {
                 continue;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
-    process::{ChildStderr, Child, Command},
+    process::{Child, ChildStdout, Command},
     sync::Mutex,
     time::timeout,
 };
@@ -55,7 +55,9 @@ impl Firefox {
     /// # Errors
     /// When there is no Firefox on this machine, or it does not start.
     pub async fn launch() -> anyhow::Result<Self> {
-        let Some(program) = program() else { bail!("no Firefox on this machine: apt-get install firefox-esr") };
+        let Some(program) = program() else {
+            bail!("no Firefox on this machine: apt-get install firefox-esr")
+        };
         let profile = tempfile::tempdir()?;
         std::fs::write(profile.path().join("user.js"), PREFERENCES)?;
         let mut process = Command::new(&program)
@@ -64,13 +66,13 @@ impl Firefox {
             // Besides its profile it writes to the home folder.
             .env("HOME", profile.path())
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start {}", program.display()))?;
-        let stderr = process.stderr.take().context("stderr is piped")?;
-        let port = timeout(PATIENCE, marionette_port(stderr)).await.context("Firefox says nothing")??;
+        let stdout = process.stdout.take().context("stdout is piped")?;
+        let port = timeout(PATIENCE, marionette_port(stdout)).await.context("Firefox says nothing")??;
         let mut marionette = Marionette::connect(port).await?;
         marionette.call("WebDriver:NewSession", json!({"timeouts": {"script": 60_000}})).await?;
         Ok(Self { marionette: Arc::new(Mutex::new(marionette)), _process: process, _profile: profile })
@@ -142,8 +144,7 @@ impl Tab {
     /// With what the expression threw.
     pub async fn evaluate(&self, expression: &str) -> anyhow::Result<Value> {
         let script = format!("return ({expression})");
-        let mut answer =
-            self.call("WebDriver:ExecuteScript", json!({"script": script, "args": []})).await?;
+        let mut answer = self.call("WebDriver:ExecuteScript", json!({"script": script, "args": []})).await?;
         Ok(answer.get_mut("value").map_or(Value::Null, Value::take))
     }
 
@@ -177,8 +178,8 @@ pub fn program() -> Option<PathBuf> {
 }
 
 /// Reads the port that the browser prints. The rest of its chatter is drained, so that it never blocks on it.
-async fn marionette_port(stderr: ChildStderr) -> anyhow::Result<u16> {
-    let mut lines = BufReader::new(stderr).lines();
+async fn marionette_port(stdout: ChildStdout) -> anyhow::Result<u16> {
+    let mut lines = BufReader::new(stdout).lines();
     let mut said = Vec::new();
     while let Some(line) = lines.next_line().await? {
         if let Some((_, port)) = line.split_once("Listening on port ") {
