@@ -6,8 +6,9 @@
 //! | `native` (default) | the client of a back end on tokio: [`Accounts`], the event stream, [`LiveSessions`] |
 //! | `sqlite` | [`SqlitePositions`]: positions in the transaction of the effect (sqlx) |
 //! | `verify` | checking assertions and evidence, the [witness](log::Witness) of the log (aws-lc-rs) |
+//! | `proof` | reading and judging [proofs](proof): pure, also in WebAssembly |
 //! | `json` | the wire types in JSON, and the event stream's machine |
-//! | `web` | the browser socket |
+//! | `web` | a smaller base64url, for the browser module |
 //! | `openapi` | OpenAPI schemas of the HTTP API's types, for servers |
 //!
 //! With none of them the crate is pure: state machines and hashes, with time and randomness as arguments.
@@ -26,6 +27,11 @@
 //! # }
 //! ```
 
+// Without JSON nothing here needs an operating system: what a browser downloads stays small.
+#![cfg_attr(not(any(feature = "json", feature = "planted", test)), no_std)]
+
+extern crate alloc;
+
 #[cfg(feature = "http")]
 pub mod api;
 pub mod ceremony;
@@ -38,12 +44,14 @@ pub mod log;
 mod loopback;
 #[doc(hidden)]
 pub mod planted;
+#[cfg(feature = "proof")]
+pub mod proof;
 pub mod protocol;
 #[cfg(feature = "native")]
 pub mod session;
 #[cfg(feature = "json")]
 pub mod stream;
-#[cfg(any(feature = "native", feature = "web"))]
+#[cfg(feature = "native")]
 pub mod transport;
 
 #[cfg(feature = "http")]

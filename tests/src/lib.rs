@@ -19,6 +19,7 @@ mod example;
 pub mod firefox;
 mod http;
 pub mod installation;
+mod line;
 pub mod npm;
 mod page;
 mod server;
@@ -32,5 +33,6 @@ pub use draft::{
 };
 pub use example::Example;
 pub use http::{Answer, Http};
+pub use line::Line;
 pub use page::{Closed, Page, PageKey};
 pub use server::{START, TestServer};

@@ -1,6 +1,7 @@
 //! Unpadded base64url, read strictly: one spelling per value (RFC 4648 section 5, no padding, zero trailing bits).
 
-use std::fmt;
+use alloc::{string::String, vec::Vec};
+use core::fmt;
 
 /// Bytes that travel as unpadded base64url.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
@@ -40,6 +41,8 @@ impl fmt::Debug for Base64Url {
 
 #[cfg(not(feature = "web"))]
 mod codec {
+    use alloc::{string::String, vec::Vec};
+
     use data_encoding::BASE64URL_NOPAD;
 
     pub(super) fn encode(bytes: &[u8]) -> String {
@@ -63,6 +66,8 @@ mod codec {
 // The same results at a third of the speed and a twentieth of the size: data-encoding is 30 KB of WebAssembly.
 #[cfg(feature = "web")]
 mod codec {
+    use alloc::{string::String, vec::Vec};
+
     use base64ct::{Base64UrlUnpadded, Encoding};
 
     pub(super) fn encode(bytes: &[u8]) -> String {
@@ -70,7 +75,7 @@ mod codec {
     }
 
     pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
-        Base64UrlUnpadded::decode_vec(std::str::from_utf8(text).ok()?).ok()
+        Base64UrlUnpadded::decode_vec(core::str::from_utf8(text).ok()?).ok()
     }
 
     pub(super) fn decode_array<const N: usize>(text: &[u8]) -> Option<[u8; N]> {

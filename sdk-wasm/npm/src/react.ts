@@ -78,5 +78,5 @@ export function useSession(): Session | undefined {
 }
 
 function makeStore({ client, children, ...options }: ConnectingProps | ClientProps): Store {
-  return new Store(client ?? ((signal) => connect({ ...(options as ConnectOptions), signal }) as Promise<unknown> as Promise<Client>));
+  return new Store(client ?? ((signal) => connect({ ...(options as ConnectOptions), signal })));
 }
