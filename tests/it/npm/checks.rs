@@ -14,7 +14,7 @@ async fn run(program: &str, arguments: &[&str]) -> String {
 }
 
 async fn node_test(file: &str) {
-    let said = run("node", &["--test", &format!("checks/{file}")]).await;
+    let said = run("node", &["--test", "--test-timeout=30000", &format!("checks/{file}")]).await;
     assert!(!said.contains("# tests 0"), "{said}");
 }
 
