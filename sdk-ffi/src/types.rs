@@ -110,6 +110,20 @@ pub enum EventKind {
         aaguid: Vec<u8>,
         /// The passkey is in a backup.
         backed_up: bool,
+        /// How a passkey that the account had before vouched for this one; absent for the first.
+        evidence: Option<Box<Evidence>>,
+    },
+    /// A person confirmed an action of their session with a passkey.
+    Confirmed {
+        /// What, by whom, and with what.
+        confirmation: Box<Confirmation>,
+    },
+    /// A passkey has another name, which the event does not tell.
+    PasskeyRenamed {
+        /// Whose passkey.
+        account_id: String,
+        /// The passkey.
+        passkey_id: String,
     },
     /// An account lost a passkey.
     PasskeyRemoved {
@@ -119,6 +133,8 @@ pub enum EventKind {
         passkey_id: String,
         /// Why.
         reason: RemovalReason,
+        /// How a passkey of the account signed the removal; absent unless the person removed it.
+        evidence: Option<Box<Evidence>>,
     },
     /// An account is gone, with its address, its passkeys and its sessions.
     AccountErased {
@@ -157,9 +173,7 @@ pub enum EventKind {
 impl From<Option<core_event::EventKind>> for EventKind {
     fn from(kind: Option<core_event::EventKind>) -> Self {
         match kind {
-            None | Some(core_event::EventKind::Confirmed(_) | core_event::EventKind::PasskeyRenamed(_)) => {
-                Self::Other
-            }
+            None => Self::Other,
             Some(core_event::EventKind::Registered(core_event::Registered { account_id })) => {
                 Self::Registered { account_id: account_id.to_string() }
             }
@@ -183,23 +197,35 @@ impl From<Option<core_event::EventKind>> for EventKind {
                 public_key,
                 aaguid,
                 backed_up,
-                evidence: _,
+                evidence,
             })) => Self::PasskeyAdded {
                 account_id: account_id.to_string(),
                 passkey_id: passkey_id.to_string(),
                 public_key: public_key.0,
                 aaguid: aaguid.0,
                 backed_up,
+                evidence: boxed(evidence),
+            },
+            Some(core_event::EventKind::Confirmed(confirmed)) => {
+                Self::Confirmed { confirmation: Box::new((*confirmed).into()) }
+            }
+            Some(core_event::EventKind::PasskeyRenamed(core_event::PasskeyRenamed {
+                account_id,
+                passkey_id,
+            })) => Self::PasskeyRenamed {
+                account_id: account_id.to_string(),
+                passkey_id: passkey_id.to_string(),
             },
             Some(core_event::EventKind::PasskeyRemoved(core_event::PasskeyRemoved {
                 account_id,
                 passkey_id,
                 reason,
-                evidence: _,
+                evidence,
             })) => Self::PasskeyRemoved {
                 account_id: account_id.to_string(),
                 passkey_id: passkey_id.to_string(),
                 reason: reason.into(),
+                evidence: boxed(evidence),
             },
             Some(core_event::EventKind::AccountErased(core_event::AccountErased { account_id })) => {
                 Self::AccountErased { account_id: account_id.to_string() }
@@ -235,6 +261,8 @@ impl From<Option<core_event::EventKind>> for EventKind {
 pub enum RemovalReason {
     /// A back end asked for it, with an API key.
     BackEnd,
+    /// The person removed it, and confirmed that with a passkey.
+    User,
     /// A newer server's reason.
     Other,
 }
@@ -243,7 +271,8 @@ impl From<core_event::RemovalReason> for RemovalReason {
     fn from(reason: core_event::RemovalReason) -> Self {
         match reason {
             core_event::RemovalReason::BackEnd => Self::BackEnd,
-            core_event::RemovalReason::User | core_event::RemovalReason::Other => Self::Other,
+            core_event::RemovalReason::User => Self::User,
+            core_event::RemovalReason::Other => Self::Other,
         }
     }
 }
@@ -302,6 +331,38 @@ impl From<core_event::LoggedIn> for LoggedIn {
     }
 }
 
+/// A person confirmed an action of their session with a passkey.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct Confirmation {
+    /// Who confirmed.
+    pub account_id: String,
+    /// The session that asked.
+    pub session_id: String,
+    /// The passkey that signed.
+    pub passkey_id: String,
+    /// Names the confirmation; the page was told it too.
+    pub ceremony_id: String,
+    /// What was confirmed: a JSON object, at most 2 KiB, in its RFC 8785 form, as text.
+    pub action: String,
+    /// The authenticator's signature over it.
+    pub evidence: Evidence,
+}
+
+impl From<core_event::Confirmed> for Confirmation {
+    fn from(confirmed: core_event::Confirmed) -> Self {
+        let core_event::Confirmed { account_id, session_id, passkey_id, ceremony_id, action, evidence } =
+            confirmed;
+        Self {
+            account_id: account_id.to_string(),
+            session_id: session_id.to_string(),
+            passkey_id: passkey_id.to_string(),
+            ceremony_id: ceremony_id.to_string(),
+            action: action.0,
+            evidence: evidence.into(),
+        }
+    }
+}
+
 /// The public half of a session key: a point on P-256.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
 pub struct SessionKey {
@@ -319,12 +380,12 @@ impl From<gateway::SessionKey> for SessionKey {
     }
 }
 
-/// What the authenticator signed at sign-in, and over what.
+/// What the authenticator signed, and over what.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
 pub struct Evidence {
     /// 32 random bytes of the challenge.
     pub random: Vec<u8>,
-    /// What the ceremony was for: `signUp` or `signIn`.
+    /// What the ceremony was for: `signIn`, `confirm`, `addPasskey` or `removePasskey`.
     pub kind: String,
     /// The page's origin.
     pub origin: String,
@@ -338,6 +399,10 @@ pub struct Evidence {
     pub client_data_json: Vec<u8>,
     /// Over authenticatorData and SHA-256(clientDataJSON).
     pub signature: Vec<u8>,
+}
+
+fn boxed(evidence: Option<Box<core_event::Evidence>>) -> Option<Box<Evidence>> {
+    evidence.map(|evidence| Box::new((*evidence).into()))
 }
 
 impl From<core_event::Evidence> for Evidence {

@@ -3,9 +3,8 @@
 use alloc::string::String;
 
 use passkey_accounts::{
-    ceremony::{self, Answer, CallID, Config, Credential, Output, PlainRequest, State},
+    ceremony::{self, Answer, CallID, Config, Credential, Output, PlainRequest, Refusal, State},
     protocol::{
-        Code,
         base64url::{Base64Url, decode},
         gateway::{EndReason, Failure, RawJson, Session, SessionKey},
     },
@@ -82,9 +81,9 @@ impl Machine {
         self.0.poll().map(|output| carry_out(output, driver)).is_some()
     }
 
-    /// When `timeout` is to be called; `undefined` for never.
-    pub fn deadline(&self) -> Option<f64> {
-        self.0.deadline_ms().map(float)
+    /// When the event `timeout` is due; infinite for never.
+    pub fn deadline(&self) -> f64 {
+        self.0.deadline_ms().map_or(f64::INFINITY, float)
     }
 
     /// Whether the key that `call` brought may still be needed.
@@ -93,61 +92,50 @@ impl Machine {
         self.0.holds_key(CallID(call))
     }
 
-    /// `x` and `y` are the coordinates of the session key, base64url.
-    #[wasm_bindgen(js_name = signUp)]
-    pub fn sign_up(&mut self, now_ms: f64, email: String, x: &str, y: &str) -> u32 {
-        self.0.sign_up(ms(now_ms), email, key(x, y)).0
+    /// Begins a call and returns its number; `undefined` when there is no such call, passkey or request. All calls come
+    /// in here: every further export would cost a browser more than what it does.
+    ///
+    /// | name | `of` | `first` | `x`, `y` |
+    /// | --- | --- | --- | --- |
+    /// | `signUp`, `signIn` | | email | coordinates of the session key, base64url |
+    /// | `verify` | the sign-up's number | code | |
+    /// | `signOut`, `addPasskey` | | | |
+    /// | `confirm` | | action | |
+    /// | `removePasskey` | | passkey | |
+    /// | the type of a plain request | | data, JSON text | |
+    pub fn call(&mut self, now_ms: f64, name: &str, of: u32, first: String, x: &str, y: &str) -> Option<u32> {
+        let (machine, now_ms) = (&mut self.0, ms(now_ms));
+        let call = match name {
+            "signUp" => machine.sign_up(now_ms, first, key(x, y)),
+            "signIn" => machine.sign_in(now_ms, first, key(x, y)),
+            "verify" => machine.verify(now_ms, CallID(of), first),
+            "signOut" => machine.sign_out(now_ms),
+            "confirm" => machine.confirm(now_ms, first),
+            "addPasskey" => machine.add_passkey(now_ms),
+            "removePasskey" => machine.remove_passkey(now_ms, first.parse().ok()?),
+            other => {
+                let asks = PlainRequest::ALL.into_iter().find(|asks| asks.as_str() == other)?;
+                machine.request(now_ms, asks, RawJson(first))
+            }
+        };
+        Some(call.0)
     }
 
-    pub fn verify(&mut self, now_ms: f64, sign_up: u32, code: String) -> u32 {
-        self.0.verify(ms(now_ms), CallID(sign_up), code).0
-    }
-
-    #[wasm_bindgen(js_name = signIn)]
-    pub fn sign_in(&mut self, now_ms: f64, email: String, x: &str, y: &str) -> u32 {
-        self.0.sign_in(ms(now_ms), email, key(x, y)).0
-    }
-
-    #[wasm_bindgen(js_name = signOut)]
-    pub fn sign_out(&mut self, now_ms: f64) -> u32 {
-        self.0.sign_out(ms(now_ms)).0
-    }
-
-    pub fn confirm(&mut self, now_ms: f64, action: String) -> u32 {
-        self.0.confirm(ms(now_ms), action).0
-    }
-
-    #[wasm_bindgen(js_name = addPasskey)]
-    pub fn add_passkey(&mut self, now_ms: f64) -> u32 {
-        self.0.add_passkey(ms(now_ms)).0
-    }
-
-    /// `undefined` when `passkey_id` cannot be a passkey's id.
-    #[wasm_bindgen(js_name = removePasskey)]
-    pub fn remove_passkey(&mut self, now_ms: f64, passkey_id: &str) -> Option<u32> {
-        Some(self.0.remove_passkey(ms(now_ms), passkey_id.parse().ok()?).0)
-    }
-
-    /// `undefined` when there is no such request.
-    pub fn request(&mut self, now_ms: f64, name: &str, data: String) -> Option<u32> {
-        let asks = PlainRequest::ALL.into_iter().find(|asks| asks.as_str() == name)?;
-        Some(self.0.request(ms(now_ms), asks, RawJson(data)).0)
-    }
-
-    pub fn cancel(&mut self, call: u32) {
-        self.0.cancel(CallID(call));
-    }
-
-    pub fn leave(&mut self) {
-        self.0.leave();
-    }
-
-    pub fn wake(&mut self, now_ms: f64) {
-        self.0.wake(ms(now_ms));
-    }
-
-    pub fn close(&mut self) {
-        self.0.close();
+    /// Something happened that needs no text: `cancel` (with the call's number), `leave`, `wake`, `close`, `timeout`, or
+    /// the socket was `lost` (with its close code, or 0).
+    pub fn event(&mut self, now_ms: f64, name: &str, number: u32, random: f64) {
+        let (machine, now_ms, random) = (&mut self.0, ms(now_ms), ms(random));
+        match name {
+            "cancel" => machine.cancel(CallID(number)),
+            "leave" => machine.leave(),
+            "wake" => machine.wake(now_ms),
+            "close" => machine.close(),
+            "timeout" => machine.handle_timeout(now_ms, random),
+            _ => {
+                let close_code = u16::try_from(number).ok().filter(|code| *code > 0);
+                machine.handle_lost(now_ms, random, close_code);
+            }
+        }
     }
 
     /// `value` is what `JSON.parse` made of a frame; `undefined` when it could not.
@@ -159,41 +147,23 @@ impl Machine {
         }
     }
 
-    pub fn lost(&mut self, now_ms: f64, random: f64, close_code: Option<u16>) {
-        self.0.handle_lost(ms(now_ms), ms(random), close_code);
-    }
-
-    pub fn timeout(&mut self, now_ms: f64, random: f64) {
-        self.0.handle_timeout(ms(now_ms), ms(random));
-    }
-
-    /// The prompt of `call` made this credential: its JSON text, and its `response.authenticatorData`.
-    pub fn prompted(
-        &mut self,
-        now_ms: f64,
-        call: u32,
-        credential: String,
-        authenticator_data: Option<String>,
-    ) {
-        let authenticator_data = authenticator_data.and_then(|text| decode(text).ok());
-        let credential = Credential { json: RawJson(credential), authenticator_data };
-        self.0.handle_authenticator(ms(now_ms), CallID(call), Ok(credential));
-    }
-
-    /// The prompt of `call` failed: `passkeyExists`, `notSupported`, or anything else, which is read as `cancelled`.
-    #[wasm_bindgen(js_name = promptFailed)]
-    pub fn prompt_failed(&mut self, now_ms: f64, call: u32, code: &str) {
-        let failure = match code {
-            "passkeyExists" => Code::PasskeyExists.into(),
-            "notSupported" => Code::NotSupported.into(),
-            _ => Code::Cancelled.into(),
+    /// The prompt of `call` ended. With an empty `code` it made this credential: its JSON text, and its
+    /// `response.authenticatorData`. Else it failed: `passkeyExists`, `notSupported`, or anything else, which is read as
+    /// `cancelled`.
+    pub fn prompted(&mut self, now_ms: f64, call: u32, code: &str, json: String, authenticator_data: &str) {
+        let result = match code {
+            "" => Ok(Credential { json: RawJson(json), authenticator_data: decode(authenticator_data).ok() }),
+            "passkeyExists" => Err(Refusal::PASSKEY_EXISTS),
+            "notSupported" => Err(Refusal::NOT_SUPPORTED),
+            _ => Err(Refusal::CANCELLED),
         };
-        self.0.handle_authenticator(ms(now_ms), CallID(call), Err(failure));
+        self.0.handle_authenticator(ms(now_ms), CallID(call), result.map_err(Failure::from));
     }
 
-    /// The key signed: 64 bytes, r and s; `undefined` when it could not.
-    pub fn signed(&mut self, now_ms: f64, request: f64, signature: Option<alloc::vec::Vec<u8>>) {
-        self.0.handle_signature(ms(now_ms), ms(request), signature.map(Base64Url));
+    /// The key signed: 64 bytes, r and s; none when it could not.
+    pub fn signed(&mut self, now_ms: f64, request: f64, signature: &[u8]) {
+        let signature = (!signature.is_empty()).then(|| Base64Url(signature.to_vec()));
+        self.0.handle_signature(ms(now_ms), ms(request), signature);
     }
 }
 

@@ -7,13 +7,15 @@ use passkey_accounts::protocol::{
     AccountID, AppID, CeremonyID, Code, ConnectionID, PasskeyID, Scope, SessionID, UnixMillis,
     base64url::Base64Url,
     event::{
-        AccountErased, ApiKeyCreated, ApiKeyRevoked, CounterRegressed, EventKind, Evidence, LoggedIn,
-        LoggedOut, PasskeyAdded, PasskeyRemoved, Registered, RemovalReason,
+        AccountErased, ApiKeyCreated, ApiKeyRevoked, Confirmed, CounterRegressed, EventKind, Evidence,
+        LoggedIn, LoggedOut, PasskeyAdded, PasskeyRemoved, PasskeyRenamed, Registered, RemovalReason,
     },
     gateway::{
-        AppName, Begin, Binding, Ceremony, CeremonyKind, ClientMessage, CodeSent, Drain as PageDrain,
-        EndReason, Failure, Finish, Hello, Policy, RawJson, Resume, ServerMessage, Session, SessionKey,
-        SignedIn, SignedOut, Verify,
+        AccountSession, AddedPasskey, AppName, Begin, Binding, Ceremony, CeremonyKind, ClientMessage,
+        CodeSent, ConfirmBegin, Confirmed as PageConfirmed, Drain as PageDrain, EndReason, EndSessions,
+        Failure, Finish, Hello, OnePasskey, Passkey, PasskeyRemoved as PagePasskeyRemoved, Passkeys, Policy,
+        RawJson, RemovePasskey, RenamePasskey, Resume, ServerMessage, Session, SessionExpiring, SessionKey,
+        Sessions, SessionsEnded, SignedIn, SignedOut, Verify,
     },
     stream::{
         Ack, BookmarkData, Drain, FirstMessage, GapData, GapNext, GapReason, Lease, Message, OpenSession,
@@ -148,6 +150,13 @@ fn what_a_page_says_is_in_the_document() {
         ClientMessage::CeremonyFinish(Finish { ceremony_id, credential: RawJson("{}".into()) }),
         ClientMessage::SessionResume(Resume { session_id: SESSION, signature: bytes(64) }),
         ClientMessage::SignOut,
+        ClientMessage::ConfirmBegin(ConfirmBegin { action: RawJson("{}".into()) }),
+        ClientMessage::PasskeysList,
+        ClientMessage::PasskeysAddBegin,
+        ClientMessage::PasskeysRename(RenamePasskey { passkey_id: PASSKEY, name: "Work laptop".into() }),
+        ClientMessage::PasskeysRemoveBegin(RemovePasskey { passkey_id: PASSKEY }),
+        ClientMessage::SessionsList,
+        ClientMessage::SessionsEnd(EndSessions { session_id: None }),
     ];
     let samples = messages.map(|message| {
         // No wildcard: a new message does not compile here until it has a sample and a place in the document.
@@ -158,11 +167,65 @@ fn what_a_page_says_is_in_the_document() {
             ClientMessage::CeremonyFinish(_) => "ceremony.finish",
             ClientMessage::SessionResume(_) => "session.resume",
             ClientMessage::SignOut => "signOut",
-            other => unreachable!("{other:?} has no sample yet"),
+            ClientMessage::ConfirmBegin(_) => "confirm.begin",
+            ClientMessage::PasskeysList => "passkeys.list",
+            ClientMessage::PasskeysAddBegin => "passkeys.add.begin",
+            ClientMessage::PasskeysRename(_) => "passkeys.rename",
+            ClientMessage::PasskeysRemoveBegin(_) => "passkeys.remove.begin",
+            ClientMessage::SessionsList => "sessions.list",
+            ClientMessage::SessionsEnd(_) => "sessions.end",
         };
-        Sample { name, least: read(&message.encode(None)), most: read(&message.encode(Some(7))) }
+        let mut most = read(&message.encode(Some(7)));
+        if let ClientMessage::SessionsEnd(_) = &message {
+            let one = EndSessions { session_id: Some(SESSION) };
+            most = read(&ClientMessage::SessionsEnd(one).encode(Some(7)));
+        }
+        Sample { name, least: read(&message.encode(None)), most }
     });
     Document::read().check("pageAsks", &samples);
+}
+
+/// A passkey that was never named and never used.
+fn new_passkey() -> Passkey {
+    Passkey {
+        passkey_id: PASSKEY,
+        credential_id: bytes(16),
+        name: None,
+        aaguid: bytes(16),
+        created_at: TIME,
+        last_used_at: None,
+        backup_eligible: false,
+        backed_up: false,
+    }
+}
+
+fn account_session() -> AccountSession {
+    AccountSession {
+        session_id: SESSION,
+        passkey_id: PASSKEY,
+        started_at: TIME,
+        expires_at: TIME,
+        origin: "https://shop.example".into(),
+        user_agent: String::new(),
+        is_current: true,
+    }
+}
+
+/// The same message with every member that may be absent.
+fn most(mut message: ServerMessage) -> ServerMessage {
+    let full = |passkey: &mut Passkey| {
+        (passkey.name, passkey.last_used_at) = (Some("Work laptop".into()), Some(TIME));
+    };
+    match &mut message {
+        ServerMessage::Error(failure) => failure.retry_after_ms = Some(30_000),
+        ServerMessage::CeremonyCreate(ceremony) | ServerMessage::CeremonyGet(ceremony) => {
+            ceremony.binding.added = Some(AddedPasskey { passkey_id: PASSKEY, public_key: bytes(77) });
+        }
+        ServerMessage::Passkeys(list) => list.passkeys.iter_mut().for_each(full),
+        ServerMessage::PasskeyAdded(one) | ServerMessage::PasskeyRenamed(one) => full(&mut one.passkey),
+        _ => {}
+    }
+    message
 }
 
 #[test]
@@ -197,6 +260,14 @@ fn what_a_page_is_told_is_in_the_document() {
         ServerMessage::CeremonyGet(ceremony()),
         ServerMessage::SignedIn(SignedIn { session }),
         ServerMessage::SignedOut(SignedOut { reason: EndReason::Revoked }),
+        ServerMessage::SessionExpiring(SessionExpiring { at: TIME }),
+        ServerMessage::Confirmed(PageConfirmed { ceremony_id: CeremonyID::from_bytes([4; 16]) }),
+        ServerMessage::Passkeys(Passkeys { user_id: bytes(16), passkeys: vec![new_passkey()] }),
+        ServerMessage::PasskeyAdded(OnePasskey { passkey: new_passkey() }),
+        ServerMessage::PasskeyRenamed(OnePasskey { passkey: new_passkey() }),
+        ServerMessage::PasskeyRemoved(PagePasskeyRemoved { passkey_id: PASSKEY, credential_id: bytes(16) }),
+        ServerMessage::Sessions(Sessions { sessions: vec![account_session()] }),
+        ServerMessage::SessionsEnded(SessionsEnded { session_ids: vec![SESSION] }),
         ServerMessage::Heartbeat,
         ServerMessage::Drain(PageDrain { reconnect_after_ms: 5_000 }),
         ServerMessage::Error(Failure::from(Code::Idle)),
@@ -212,13 +283,16 @@ fn what_a_page_is_told_is_in_the_document() {
             ServerMessage::Heartbeat => ("heartbeat", Some(7)),
             ServerMessage::Drain(_) => ("drain", None),
             ServerMessage::Error(_) => ("error", Some(7)),
-            other => unreachable!("{other:?} has no sample yet"),
+            ServerMessage::SessionExpiring(_) => ("session.expiring", Some(7)),
+            ServerMessage::Confirmed(_) => ("confirmed", Some(7)),
+            ServerMessage::Passkeys(_) => ("passkeys", Some(7)),
+            ServerMessage::PasskeyAdded(_) => ("passkeyAdded", Some(7)),
+            ServerMessage::PasskeyRenamed(_) => ("passkeyRenamed", Some(7)),
+            ServerMessage::PasskeyRemoved(_) => ("passkeyRemoved", Some(7)),
+            ServerMessage::Sessions(_) => ("sessions", Some(7)),
+            ServerMessage::SessionsEnded(_) => ("sessionsEnded", Some(7)),
         };
-        let mut most = read(&message.encode(id));
-        if let ServerMessage::Error(failure) = &message {
-            let late = Failure { retry_after_ms: Some(30_000), ..failure.clone() };
-            most = read(&ServerMessage::Error(late).encode(id));
-        }
+        let most = read(&most(message.clone()).encode(id));
         Sample { name, least: read(&message.encode(None)), most }
     });
     Document::read().check("pageIsTold", &samples);
@@ -286,6 +360,16 @@ fn events() -> Vec<(EventKind, EventKind)> {
         client_data_json: bytes(80),
         signature: bytes(70),
     };
+    let confirmed = Confirmed {
+        account_id: ACCOUNT,
+        session_id: SESSION,
+        passkey_id: PASSKEY,
+        ceremony_id: CeremonyID::from_bytes([4; 16]),
+        action: RawJson("{}".into()),
+        evidence: Evidence { kind: CeremonyKind::Confirm, ..evidence.clone() },
+    };
+    let voucher = Some(Box::new(Evidence { kind: CeremonyKind::AddPasskey, ..evidence.clone() }));
+    let remover = Some(Box::new(Evidence { kind: CeremonyKind::RemovePasskey, ..evidence.clone() }));
     let login = |evidence| {
         EventKind::LoggedIn(Box::new(LoggedIn {
             account_id: ACCOUNT,
@@ -323,8 +407,20 @@ fn events() -> Vec<(EventKind, EventKind)> {
         same(EventKind::Registered(Registered { account_id: ACCOUNT })),
         (login(None), login(Some(evidence))),
         same(EventKind::LoggedOut(logout)),
-        same(EventKind::PasskeyAdded(added)),
-        same(EventKind::PasskeyRemoved(removed)),
+        (
+            EventKind::PasskeyAdded(added.clone()),
+            EventKind::PasskeyAdded(PasskeyAdded { evidence: voucher, ..added }),
+        ),
+        same(EventKind::Confirmed(Box::new(confirmed))),
+        same(EventKind::PasskeyRenamed(PasskeyRenamed { account_id: ACCOUNT, passkey_id: PASSKEY })),
+        (
+            EventKind::PasskeyRemoved(removed.clone()),
+            EventKind::PasskeyRemoved(PasskeyRemoved {
+                reason: RemovalReason::User,
+                evidence: remover,
+                ..removed
+            }),
+        ),
         same(EventKind::AccountErased(AccountErased { account_id: ACCOUNT })),
         same(EventKind::CounterRegressed(regressed)),
         same(EventKind::ApiKeyCreated(created)),

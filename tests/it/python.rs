@@ -7,6 +7,8 @@ use tokio::process::Command;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_python_package_passes_its_tests() {
+    // Before anybody is connected: it may take longer than a page may be silent.
+    let package = build::python_package();
     let server = TestServer::start_in_real_time().await;
     let mut page = Page::connect(&server).await;
     let mut authenticator = SoftwareAuthenticator::new([1; 32]);
@@ -15,7 +17,7 @@ async fn the_python_package_passes_its_tests() {
     let tests = Command::new("python3")
         .args(["-m", "unittest", "discover", "--start-directory"])
         .arg(build::workspace().join("sdk-ffi/python/tests"))
-        .env("PYTHONPATH", build::python_package())
+        .env("PYTHONPATH", package)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("PASSKEY_ACCOUNTS_URL", server.events_url())
         .env("PASSKEY_ACCOUNTS_API_KEY", &server.api_key)
@@ -32,6 +34,7 @@ async fn the_python_package_passes_its_tests() {
             output = &mut ended => break output.expect("python3 can be waited for"),
             _ = page.sign_in("ada@shop.example", &mut authenticator) => {}
         }
+        page.confirm(r#"{"type":"pay","amount":10}"#, &mut authenticator).await;
         page.sign_out().await;
     };
     let said = String::from_utf8_lossy(&output.stderr);

@@ -123,13 +123,16 @@ impl Audit {
             let without_row: Vec<_> = open.difference(&rows).copied().map(SessionID::from_bytes).collect();
             format!("session rows without an event: {without_event:?}; open sessions without a row: {without_row:?}")
         });
-        for (table, query, name) in [
-            ("accounts", "SELECT account_id FROM accounts", "registered"),
-            ("passkeys", "SELECT passkey_id FROM passkeys", "passkeyAdded"),
+        for (table, query, came, went) in [
+            ("accounts", "SELECT account_id FROM accounts", "registered", "accountErased"),
+            ("passkeys", "SELECT passkey_id FROM passkeys", "passkeyAdded", "passkeyRemoved"),
         ] {
             let rows = ids(database, query).await.len() as u64;
-            let events = self.counts.get(name).copied().unwrap_or_default();
-            self.must(rows == events, || format!("{rows} rows of {table}, {events} events {name}"));
+            let [came_count, went_count] =
+                [came, went].map(|name| self.counts.get(name).copied().unwrap_or_default());
+            self.must(rows + went_count == came_count, || {
+                format!("{rows} rows of {table}, {came_count} events {came}, {went_count} events {went}")
+            });
         }
     }
 

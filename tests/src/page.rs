@@ -1,5 +1,7 @@
 //! A page without a browser: the browser socket spoken by hand, with a session key of its own.
 
+use std::time::Duration;
+
 use aws_lc_rs::{
     rand::SystemRandom,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
@@ -8,21 +10,22 @@ use futures_util::{SinkExt, StreamExt};
 use passkey_accounts::{
     ceremony::binding::resume_signing_input,
     protocol::{
-        AppID, RequestID, SessionID,
+        AppID, CeremonyID, PasskeyID, RequestID, SessionID,
         base64url::Base64Url,
         gateway::{
-            Begin, Ceremony, ClientMessage, Finish, Hello, RawJson, Resume, SUBPROTOCOL, ServerMessage,
-            Session, SessionKey, Verify,
+            AccountSession, Begin, Ceremony, ClientMessage, ConfirmBegin, Finish, Hello, Passkey, RawJson,
+            RemovePasskey, Resume, SUBPROTOCOL, ServerMessage, Session, SessionKey, Verify,
         },
     },
 };
 use passkey_accounts_server::limits::DEAD_PEER_MS;
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
     tungstenite::{
         self, Message,
         client::IntoClientRequest,
+        handshake::client::Request,
         http::{HeaderValue, header},
     },
 };
@@ -55,6 +58,9 @@ impl PageKey {
         self.0.sign(&SystemRandom::new(), input).expect("P-256 keys can sign").as_ref().to_vec()
     }
 }
+
+/// A test that waits for what does not come fails instead of hanging.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the server said to close a socket: the code and the reason.
 pub type Closed = (u16, String);
@@ -100,9 +106,23 @@ impl Page {
         app_id: AppID,
         origin: &str,
     ) -> Result<Self, tungstenite::Error> {
-        let mut request = format!("{gateway_url}?app={app_id}").into_client_request()?;
-        request.headers_mut().insert(header::ORIGIN, HeaderValue::from_str(origin)?);
-        request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+        Self::open(tls, upgrade(gateway_url, app_id, origin)?, origin).await
+    }
+
+    /// Connects from the app's own origin with a browser of that name.
+    pub async fn connect_as(server: &TestServer, user_agent: &str) -> Self {
+        let origin = server.origin();
+        let mut request = upgrade(&server.gateway_url(), server.app_id, &origin).expect("a request");
+        let user_agent = HeaderValue::from_str(user_agent).expect("a header");
+        request.headers_mut().insert(header::USER_AGENT, user_agent);
+        Self::open(None, request, &origin).await.expect("the page connects")
+    }
+
+    async fn open(
+        tls: Option<Connector>,
+        request: Request,
+        origin: &str,
+    ) -> Result<Self, tungstenite::Error> {
         let (mut socket, _) = connect_async_tls_with_config(request, None, true, tls).await?;
         let first = socket.next().await.ok_or(tungstenite::Error::ConnectionClosed)??;
         let Ok((None, ServerMessage::Hello(hello))) = ServerMessage::decode(first.to_text()?) else {
@@ -124,7 +144,8 @@ impl Page {
     /// The next message of the server, heartbeats left out; or how it closed the socket.
     pub async fn hear(&mut self) -> Result<(Option<RequestID>, ServerMessage), Closed> {
         loop {
-            match self.socket.next().await {
+            let next = timeout(PATIENCE, self.socket.next()).await;
+            match next.expect("the server says something in time") {
                 Some(Ok(Message::Text(text))) => {
                     match ServerMessage::decode(&text).expect("the server speaks the protocol") {
                         (_, ServerMessage::Heartbeat) => {}
@@ -194,10 +215,7 @@ impl Page {
 
     /// Asks for a challenge.
     pub async fn begin_sign_in(&mut self, email: &str) -> Ceremony {
-        match self.ask(ClientMessage::SignInBegin(self.begin(email))).await {
-            ServerMessage::CeremonyGet(ceremony) => ceremony,
-            other => panic!("expected a ceremony, got {other:?}"),
-        }
+        get(self.ask(ClientMessage::SignInBegin(self.begin(email))).await)
     }
 
     /// Hands in what the authenticator made.
@@ -282,6 +300,81 @@ impl Page {
         Ok(signed_in(self.try_ask(ClientMessage::CeremonyFinish(finish)).await?))
     }
 
+    /// Asks for a challenge over an action.
+    pub async fn begin_confirm(&mut self, action: &str) -> Ceremony {
+        let action = RawJson(action.to_owned());
+        get(self.ask(ClientMessage::ConfirmBegin(ConfirmBegin { action })).await)
+    }
+
+    /// Confirms an action, the whole way.
+    pub async fn confirm(&mut self, action: &str, authenticator: &mut SoftwareAuthenticator) -> CeremonyID {
+        let ceremony = self.begin_confirm(action).await;
+        match self.answer(&ceremony, authenticator).await {
+            ServerMessage::Confirmed(confirmed) => confirmed.ceremony_id,
+            other => panic!("expected a confirmation, got {other:?}"),
+        }
+    }
+
+    /// Asks for a challenge to make another passkey.
+    pub async fn begin_add_passkey(&mut self) -> Ceremony {
+        match self.ask(ClientMessage::PasskeysAddBegin).await {
+            ServerMessage::CeremonyCreate(ceremony) => ceremony,
+            other => panic!("expected a ceremony, got {other:?}"),
+        }
+    }
+
+    /// Makes another passkey; returns the ceremony in which one that the account had before vouches for it.
+    pub async fn make_passkey(&mut self, new: &mut SoftwareAuthenticator) -> Ceremony {
+        let ceremony = self.begin_add_passkey().await;
+        let credential = new.register(&ceremony.public_key.0, &self.origin).expect("a passkey is made");
+        get(self.finish(&ceremony, credential).await)
+    }
+
+    /// Adds a passkey, the whole way.
+    pub async fn add_passkey(
+        &mut self,
+        new: &mut SoftwareAuthenticator,
+        voucher: &mut SoftwareAuthenticator,
+    ) -> Passkey {
+        let ceremony = self.make_passkey(new).await;
+        match self.answer(&ceremony, voucher).await {
+            ServerMessage::PasskeyAdded(added) => added.passkey,
+            other => panic!("expected a passkey, got {other:?}"),
+        }
+    }
+
+    /// Asks for a challenge to remove a passkey.
+    pub async fn begin_remove_passkey(&mut self, passkey_id: PasskeyID) -> Ceremony {
+        get(self.ask(ClientMessage::PasskeysRemoveBegin(RemovePasskey { passkey_id })).await)
+    }
+
+    /// Has the authenticator sign what was asked, and hands that in.
+    pub async fn answer(
+        &mut self,
+        ceremony: &Ceremony,
+        authenticator: &mut SoftwareAuthenticator,
+    ) -> ServerMessage {
+        let credential =
+            authenticator.sign_in(&ceremony.public_key.0, &self.origin).expect("a passkey answers");
+        self.finish(ceremony, credential).await
+    }
+
+    /// The account's passkeys.
+    pub async fn passkeys(&mut self) -> Vec<Passkey> {
+        match self.ask(ClientMessage::PasskeysList).await {
+            ServerMessage::Passkeys(list) => list.passkeys,
+            other => panic!("expected passkeys, got {other:?}"),
+        }
+    }
+
+    /// The account's open sessions.
+    pub async fn sessions(&mut self) -> Vec<AccountSession> {
+        match self.ask(ClientMessage::SessionsList).await {
+            ServerMessage::Sessions(list) => list.sessions,
+            other => panic!("expected sessions, got {other:?}"),
+        }
+    }
+
     /// Signs out.
     pub async fn sign_out(&mut self) -> ServerMessage {
         self.ask(ClientMessage::SignOut).await
@@ -317,9 +410,31 @@ impl Page {
         while let Some(Ok(_)) = self.socket.next().await {}
     }
 
+    /// Closes with a code of the page's choice, and keeps the key.
+    pub async fn close_with(mut self, code: u16) -> PageKey {
+        let frame = tungstenite::protocol::CloseFrame { code: code.into(), reason: "".into() };
+        self.socket.send(Message::Close(Some(frame))).await.expect("the socket takes a frame");
+        while let Some(Ok(_)) = self.socket.next().await {}
+        self.key
+    }
+
     /// Vanishes without a word, and keeps the key.
     pub fn drop_connection(self) -> PageKey {
         self.key
+    }
+}
+
+fn upgrade(gateway_url: &str, app_id: AppID, origin: &str) -> Result<Request, tungstenite::Error> {
+    let mut request = format!("{gateway_url}?app={app_id}").into_client_request()?;
+    request.headers_mut().insert(header::ORIGIN, HeaderValue::from_str(origin)?);
+    request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    Ok(request)
+}
+
+fn get(reply: ServerMessage) -> Ceremony {
+    match reply {
+        ServerMessage::CeremonyGet(ceremony) => ceremony,
+        other => panic!("expected a ceremony, got {other:?}"),
     }
 }
 

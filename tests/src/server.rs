@@ -203,13 +203,14 @@ impl TestServer {
         (app_id, key)
     }
 
-    /// Makes another app on this server, whose pages are at these origins.
-    pub async fn make_app_at(&self, origins: &[&str]) -> AppID {
+    /// Makes another app on this server whose pages may be at these origins.
+    pub async fn make_app_for(&self, origins: &[impl AsRef<str>]) -> AppID {
         let app_id = AppID::from_bytes(make_random());
-        let origins = origins.iter().map(|origin| origin.parse().expect("it is an origin")).collect();
-        let app = App::new(app_id, "Shop".into(), "localhost".into(), origins, Policy::Strict)
-            .expect("the app is valid");
+        let origins =
+            origins.iter().map(|origin| origin.as_ref().parse().expect("it is an origin")).collect();
+        let app = App::new(app_id, "Shop".into(), "localhost".into(), origins, Policy::Strict);
         let epoch = Epoch::from_random(u32::from_be_bytes(make_random()));
+        let app = app.expect("the app is valid");
         self.context().store.create_app(app.clone(), epoch).await.expect("the app is stored");
         self.context().apps.insert(app);
         app_id

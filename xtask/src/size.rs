@@ -17,7 +17,10 @@ const ENTRY: &str = "index.js";
 /// The engine, loaded by the browser for the worker or by the page itself.
 const WORKER: &str = "worker.js";
 
-/// Prints each script of `dist`, raw and as brotli, and what a page that signs in loads of them.
+/// What only a page loads that manages passkeys and sessions.
+const MANAGING: &str = "manage-";
+
+/// Prints each script of `dist`, raw and as brotli, and what a page loads of them, and when.
 ///
 /// # Errors
 /// When a file cannot be read.
@@ -27,15 +30,18 @@ pub(crate) fn report(dist: &Path) -> anyhow::Result<()> {
     let eager = loaded(&bundles, &["import-statement"])?;
     let mut whole = loaded(&bundles, &["import-statement", "dynamic-import"])?;
     whole.insert(WORKER.to_owned());
-    let (mut eager_bytes, mut whole_bytes) = (0, 0);
+    let (mut eager_bytes, mut signing_in_bytes, mut whole_bytes) = (0, 0, 0);
     for file in scripts(dist)? {
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let brotli = print(&name, &fs::read(&file)?)?;
         eager_bytes += if eager.contains(&name) { brotli } else { 0 };
+        let later = name.starts_with(MANAGING);
+        signing_in_bytes += if whole.contains(&name) && !later { brotli } else { 0 };
         whole_bytes += if whole.contains(&name) { brotli } else { 0 };
     }
     print("(the module in worker.js)", &fs::read(optimised())?)?;
     println!("{:<28} {:>9} {:>9}", "loaded at import", "", eager_bytes);
+    println!("{:<28} {:>9} {:>9}", "loaded to sign in", "", signing_in_bytes);
     println!("{:<28} {:>9} {:>9}", "loaded in all", "", whole_bytes);
     Ok(())
 }

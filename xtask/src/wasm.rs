@@ -36,6 +36,10 @@ const WASM_OPT: &[&str] = &[
     "--enable-sign-ext",
     "--strip-debug",
     "--strip-producers",
+    "--strip-target-features",
+    // The memory is the module's own and new, and rustc puts the stack where addresses are low.
+    "--zero-filled-memory",
+    "--low-memory-unused",
 ];
 
 /// Makes `machine.js` (the glue) and `wasm.js` (the module) among the package's sources, for the bundler.

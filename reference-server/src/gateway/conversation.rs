@@ -66,6 +66,20 @@ impl Conversation {
         }
     }
 
+    /// The session that may be signed out: also one that has just been ended from elsewhere, which is what was asked for.
+    ///
+    /// # Errors
+    /// [`Code::Unexpected`] without a session; [`Code::SessionGone`] when it was resumed on another connection.
+    pub fn signing_out(&self) -> Result<Arc<Session>, Code> {
+        match &self.state {
+            State::SignedIn(carried, _) if carried.loss() != Some(Loss::Moved) => {
+                Ok(Arc::clone(carried.session()))
+            }
+            State::SignedIn(..) => Err(Code::SessionGone),
+            State::Open | State::CodeSent(_) | State::Challenged(_) => Err(Code::Unexpected),
+        }
+    }
+
     /// A ceremony of a signed-in person may begin; one that was pending is dropped.
     ///
     /// # Errors

@@ -141,7 +141,7 @@ fn session_resume(
 }
 
 async fn sign_out(page: &Page, conversation: &mut Conversation) -> Result<ServerMessage, Code> {
-    let session = conversation.signed_in()?;
+    let session = conversation.signing_out()?;
     let Context { store, attached, detached, .. } = &*page.context;
     // The row goes first, then the page is told: nobody is told something that a crash could undo.
     sessions::end(store, &session, EndReason::User).await.map_err(internal)?;

@@ -93,7 +93,12 @@ impl Carried {
 
     /// Whether this socket still carries the session: it has neither been ended from elsewhere nor moved.
     pub fn is_held(&self) -> bool {
-        self.lost.borrow().is_none()
+        self.loss().is_none()
+    }
+
+    /// Why this socket carries the session no longer, if so.
+    pub fn loss(&self) -> Option<Loss> {
+        *self.lost.borrow()
     }
 
     /// Waits until the socket has lost the session to elsewhere, and says why.

@@ -248,8 +248,7 @@ impl Pending {
 impl Step {
     /// Whether a mailed code may be typed again after this refusal.
     pub(super) fn can_be_tried_again(&self, refusal: &Failure) -> bool {
-        let code = Code::from_wire(&refusal.code);
         matches!(self, Self::Options(Purpose::SignUp(_)))
-            && code.is_some_and(|code| code == Code::WrongCode || code.is_retryable())
+            && (refusal.code == Code::WrongCode.as_str() || refusal.is_retryable())
     }
 }

@@ -10,20 +10,16 @@
 mod answers;
 mod resume;
 
-use alloc::{
-    collections::VecDeque,
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{string::String, vec, vec::Vec};
 
 use super::{
-    Answer, Backoff, BoundOptions, CallID, Output, PlainRequest, State,
+    Answer, Backoff, BoundOptions, CallID, Output, PlainRequest, Refusal, State,
     call::{Ask, Pending, PlainCall, PlainStage, Purpose, Step},
     link::{LONGEST_PROMISE_MS, Link, PATIENCE_MS},
     session::{OwnKey, OwnSession, Resuming},
 };
 use crate::protocol::{
-    AppID, Code, PasskeyID, RequestID,
+    AppID, PasskeyID, RequestID,
     code::close_code_is_retryable,
     gateway::{
         Begin, ClientMessage, ConfirmBegin, EndReason, Failure, RawJson, RemovePasskey, SessionKey, Verify,
@@ -67,7 +63,7 @@ pub struct Machine {
     plain: Vec<PlainCall>,
     last_call: u32,
     last_request: RequestID,
-    outputs: VecDeque<Output>,
+    outputs: Vec<Output>,
     shown: State,
 }
 
@@ -98,7 +94,7 @@ impl Machine {
             plain: Vec::new(),
             last_call: 0,
             last_request: 0,
-            outputs: VecDeque::from([Output::Connect]),
+            outputs: vec![Output::Connect],
             shown: State::Connecting,
         }
     }
@@ -110,7 +106,7 @@ impl Machine {
 
     /// The next thing to do; `None` until something else happens.
     pub fn poll(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        (!self.outputs.is_empty()).then(|| self.outputs.remove(0))
     }
 
     /// When [`Self::handle_timeout`] wants to be called at the latest; `None` for never.
@@ -144,7 +140,7 @@ impl Machine {
             Some(known) if known.call == sign_up => (known.key.clone(), known.proven.clone()),
             // The connection that it was sent on is gone, or another sign-up took its place.
             Some(_) | None => {
-                self.reject(call, Code::CodeExpired);
+                self.reject(call, Refusal::CODE_EXPIRED);
                 return call;
             }
         };
@@ -174,7 +170,7 @@ impl Machine {
         if let Some(Pending { step: Step::Verdict(purpose), .. }) = &self.pending
             && purpose.new_key().is_none()
         {
-            self.drop_pending(Code::Cancelled);
+            self.drop_pending(Refusal::CANCELLED);
         }
         if !self.make_room(call) {
             return call;
@@ -185,7 +181,7 @@ impl Machine {
         } else {
             self.give_up();
             self.show();
-            self.outputs.push_back(Output::Resolve(call, Answer::SignedOut));
+            self.outputs.push(Output::Resolve(call, Answer::SignedOut));
         }
         self.show();
         call
@@ -210,9 +206,9 @@ impl Machine {
     pub fn request(&mut self, now_ms: u64, asks: PlainRequest, data: RawJson) -> CallID {
         let call = self.new_call();
         if !self.is_signed_in() {
-            self.reject(call, Code::SessionGone);
+            self.reject(call, Refusal::SESSION_GONE);
         } else if self.plain.len() >= MAX_PLAIN_REQUESTS {
-            self.reject(call, Code::RateLimited);
+            self.reject(call, Refusal::RATE_LIMITED);
         } else {
             self.plain.push(PlainCall { call, asks, stage: PlainStage::Unsent(data) });
             self.send_waiting(now_ms);
@@ -225,12 +221,12 @@ impl Machine {
     /// The page wants the call no more. Nothing happens when it has ended, or is past the point of no return.
     pub fn cancel(&mut self, call: CallID) {
         if self.pending.as_ref().is_some_and(|pending| pending.call == call && pending.can_be_dropped()) {
-            self.drop_pending(Code::Cancelled);
+            self.drop_pending(Refusal::CANCELLED);
         }
         let plain = self.plain.iter().position(|plain| plain.call == call && plain.can_be_dropped());
         if let Some(plain) = plain {
             self.plain.swap_remove(plain);
-            self.reject(call, Code::Cancelled);
+            self.reject(call, Refusal::CANCELLED);
         }
     }
 
@@ -238,7 +234,7 @@ impl Machine {
     /// stay signed in behind their back. There is no further connection until [`Self::wake`] or a call.
     pub fn leave(&mut self) {
         match self.link {
-            Link::Connecting { .. } | Link::Ready { .. } => self.outputs.push_back(Output::Close),
+            Link::Connecting { .. } | Link::Ready { .. } => self.outputs.push(Output::Close),
             Link::Waiting { .. } => {}
             Link::Asleep | Link::Closed => return,
         }
@@ -259,12 +255,12 @@ impl Machine {
         if matches!(self.link, Link::Closed) {
             return;
         }
-        self.drop_pending(Code::Cancelled);
-        self.drop_plain(Code::Cancelled);
+        self.drop_pending(Refusal::CANCELLED);
+        self.drop_plain(Refusal::CANCELLED);
         self.sign_up = None;
         self.session = None;
         self.link = Link::Closed;
-        self.outputs.push_back(Output::Close);
+        self.outputs.push(Output::Close);
         self.show();
     }
 
@@ -286,7 +282,7 @@ impl Machine {
         if close_code.is_some_and(|code| !close_code_is_retryable(code)) {
             self.session = None;
             self.link = Link::Closed;
-            self.refused = Some(said.unwrap_or_else(|| Code::Forbidden.into()));
+            self.refused = Some(said.unwrap_or_else(|| Refusal::FORBIDDEN.into()));
         } else {
             let at_least_ms =
                 said.and_then(|failure| failure.retry_after_ms).unwrap_or(0).min(LONGEST_PROMISE_MS);
@@ -319,8 +315,7 @@ impl Machine {
     fn begin(&mut self, now_ms: u64, public: SessionKey, ask: impl FnOnce(OwnKey) -> Ask) -> CallID {
         let call = self.new_call();
         if self.is_signed_in() {
-            let message = "a session is open on this page; sign out first".to_string();
-            self.outputs.push_back(Output::Reject(call, Failure { message, ..Code::Unexpected.into() }));
+            self.reject(call, Refusal::UNEXPECTED.saying("a session is open on this page; sign out first"));
         } else if self.make_room(call) {
             self.sign_up = None;
             self.place(now_ms, call, ask(OwnKey { brought_by: call, public }));
@@ -331,7 +326,7 @@ impl Machine {
     fn ask_of_session(&mut self, now_ms: u64, ask: Ask) -> CallID {
         let call = self.new_call();
         if !self.is_signed_in() {
-            self.reject(call, Code::SessionGone);
+            self.reject(call, Refusal::SESSION_GONE);
         } else if self.make_room(call) {
             self.place(now_ms, call, ask);
         }
@@ -340,7 +335,7 @@ impl Machine {
 
     fn place(&mut self, now_ms: u64, call: CallID, ask: Ask) {
         if matches!(self.link, Link::Closed) {
-            self.reject(call, Code::Unexpected);
+            self.reject(call, Refusal::UNEXPECTED);
             return;
         }
         self.pending = Some(Pending::unsent(call, ask));
@@ -363,7 +358,7 @@ impl Machine {
             plain.stage = match plain.stage {
                 PlainStage::Unsent(data) => {
                     let request = self.new_request();
-                    self.outputs.push_back(Output::SendPlain(request, plain.asks, data));
+                    self.outputs.push(Output::SendPlain(request, plain.asks, data));
                     PlainStage::Sent { request, answer_by_ms: now_ms.saturating_add(PATIENCE_MS) }
                 }
                 sent @ PlainStage::Sent { .. } => sent,
@@ -398,7 +393,7 @@ impl Machine {
 
     fn show_prompt(&mut self, call: CallID, options: BoundOptions, purpose: Purpose) {
         self.pending = Some(Pending::at_prompt(call, options.ceremony_id(), purpose));
-        self.outputs.push_back(Output::CallAuthenticator(call, options));
+        self.outputs.push(Output::CallAuthenticator(call, options));
     }
 
     /// Someone is waiting at the screen: tries at once.
@@ -410,12 +405,12 @@ impl Machine {
 
     fn connect(&mut self, now_ms: u64) {
         self.link = Link::connecting(now_ms);
-        self.outputs.push_back(Output::Connect);
+        self.outputs.push(Output::Connect);
     }
 
     fn send(&mut self, message: ClientMessage) -> RequestID {
         let request = self.new_request();
-        self.outputs.push_back(Output::Send(request, message));
+        self.outputs.push(Output::Send(request, message));
         request
     }
 
@@ -450,10 +445,10 @@ impl Machine {
     /// Drops the call under way in favour of `call`, or refuses `call` when the other is past the point of no return.
     fn make_room(&mut self, call: CallID) -> bool {
         if self.pending.as_ref().is_some_and(|pending| !pending.can_be_dropped()) {
-            self.reject(call, Code::Unexpected);
+            self.reject(call, Refusal::UNEXPECTED);
             return false;
         }
-        self.drop_pending(Code::Cancelled);
+        self.drop_pending(Refusal::CANCELLED);
         true
     }
 
@@ -461,32 +456,32 @@ impl Machine {
     fn end_connection_of_calls(&mut self) {
         self.sign_up = None;
         self.farewell = None;
-        self.drop_pending(Code::ConnectionLost);
-        self.drop_plain(Code::ConnectionLost);
+        self.drop_pending(Refusal::CONNECTION_LOST);
+        self.drop_plain(Refusal::CONNECTION_LOST);
     }
 
-    fn drop_pending(&mut self, code: Code) {
+    fn drop_pending(&mut self, refusal: Refusal) {
         let Some(Pending { call, step, .. }) = self.pending.take() else { return };
         match step {
-            Step::Prompt { .. } => self.outputs.push_back(Output::AbortAuthenticator),
+            Step::Prompt { .. } => self.outputs.push(Output::AbortAuthenticator),
             // Without a connection there is nothing left to wait for: see `detach`.
-            Step::SignedOut if code == Code::ConnectionLost => {
-                self.outputs.push_back(Output::Resolve(call, Answer::SignedOut));
+            Step::SignedOut if refusal == Refusal::CONNECTION_LOST => {
+                self.outputs.push(Output::Resolve(call, Answer::SignedOut));
                 return;
             }
             Step::Unsent(_) | Step::CodeSent(_) | Step::Options(_) | Step::Verdict(_) | Step::SignedOut => {}
         }
-        self.reject(call, code);
+        self.reject(call, refusal);
     }
 
-    fn drop_plain(&mut self, code: Code) {
+    fn drop_plain(&mut self, refusal: Refusal) {
         for plain in core::mem::take(&mut self.plain) {
-            self.reject(plain.call, code);
+            self.reject(plain.call, refusal);
         }
     }
 
-    fn reject(&mut self, call: CallID, code: Code) {
-        self.outputs.push_back(Output::Reject(call, code.into()));
+    fn reject(&mut self, call: CallID, refusal: Refusal) {
+        self.outputs.push(Output::Reject(call, refusal.into()));
     }
 
     /// Says where the page stands, if that is news. Every way in ends here.
@@ -494,7 +489,7 @@ impl Machine {
         let session = self.session.as_ref().and_then(|own| Some((own, own.shown()?)));
         if self.has_abandoned && session.is_none_or(|(own, _)| own.is_attached()) {
             self.has_abandoned = false;
-            self.outputs.push_back(Output::CloseAbandoned);
+            self.outputs.push(Output::CloseAbandoned);
         }
         let state = match (&self.link, session) {
             (Link::Closed, _) => State::Closed { failure: self.refused.clone() },
@@ -508,7 +503,7 @@ impl Machine {
         self.has_tried |= !matches!(self.link, Link::Connecting { .. });
         if self.shown != state {
             self.shown = state.clone();
-            self.outputs.push_back(Output::StateChanged(state));
+            self.outputs.push(Output::StateChanged(state));
         }
     }
 }

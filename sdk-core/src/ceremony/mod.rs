@@ -10,6 +10,7 @@ mod call;
 mod link;
 pub mod machine;
 mod options;
+mod refusal;
 mod session;
 mod state;
 
@@ -17,4 +18,5 @@ pub use backoff::Backoff;
 pub use call::{Answer, CallID, PlainRequest};
 pub use machine::{Config, Machine};
 pub use options::{BoundOptions, Options};
+pub use refusal::Refusal;
 pub use state::{Credential, Greeting, Incoming, Offer, Output, Report, State};

@@ -4,8 +4,8 @@ use alloc::{string::String, vec::Vec};
 
 use super::{Offer, action, binding, call::Purpose};
 use crate::protocol::{
-    AppID, CeremonyID, Code,
-    gateway::{AddedPasskey, Failure, RawJson, SessionKey},
+    AppID, CeremonyID,
+    gateway::{AddedPasskey, RawJson, SessionKey},
 };
 
 /// The members of WebAuthn options that are checked, read from their JSON text.
@@ -44,18 +44,15 @@ impl BoundOptions {
     /// A server, or who sits between, cannot have a signature made here that signs in elsewhere, with another key or
     /// for another purpose.
     ///
-    /// # Errors
-    /// [`Code::ChallengeMismatch`].
-    pub(super) fn check(offer: Offer, expected: &Expected<'_>) -> Result<Self, Failure> {
+    /// `None` is a mismatch.
+    pub(super) fn check(offer: Offer, expected: &Expected<'_>) -> Option<Self> {
         let Offer { is_creation, ceremony_id, public_key, options, binding: said } = offer;
         let action = match expected.purpose {
             Purpose::SignUp(_) | Purpose::SignIn(_) | Purpose::AddPasskey => None,
             Purpose::Confirm { action } => Some(action.clone()),
             Purpose::Vouch { made } => {
                 let added = said.added.filter(|added| is_key_of(&added.public_key.0, made));
-                let Some(AddedPasskey { passkey_id, public_key }) = added else {
-                    return Err(Code::ChallengeMismatch.into());
-                };
+                let AddedPasskey { passkey_id, public_key } = added?;
                 Some(action::add_passkey(passkey_id, &public_key.0))
             }
             Purpose::RemovePasskey(passkey_id) => Some(action::remove_passkey(*passkey_id)),
@@ -78,11 +75,7 @@ impl BoundOptions {
                     // An empty allow list would let the platform offer any passkey of the site.
                     && (is_creation || options.allow_credentials > 0)
             });
-        if is_bound {
-            Ok(Self { is_creation, ceremony_id, public_key })
-        } else {
-            Err(Code::ChallengeMismatch.into())
-        }
+        is_bound.then_some(Self { is_creation, ceremony_id, public_key })
     }
 
     /// A passkey is made (`navigator.credentials.create`), not used (`get`).

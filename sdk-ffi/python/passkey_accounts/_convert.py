@@ -45,9 +45,21 @@ def _data(kind: native.EventKind) -> ours.EventData:
         case native.EventKind.REGISTERED(account_id=account):
             return ours.Registered(account)
         case native.EventKind.PASSKEY_ADDED(account_id=account, passkey_id=passkey, public_key=key):
-            return ours.PasskeyAdded(account, passkey, key, kind.aaguid, kind.backed_up)
+            evidence = _evidence(kind.evidence)
+            return ours.PasskeyAdded(account, passkey, key, kind.aaguid, kind.backed_up, evidence)
+        case native.EventKind.CONFIRMED(confirmation=done):
+            return ours.Confirmed(
+                done.account_id,
+                done.session_id,
+                done.passkey_id,
+                done.ceremony_id,
+                done.action,
+                _signed(done.evidence),
+            )
+        case native.EventKind.PASSKEY_RENAMED(account_id=account, passkey_id=passkey):
+            return ours.PasskeyRenamed(account, passkey)
         case native.EventKind.PASSKEY_REMOVED(account_id=account, passkey_id=passkey, reason=reason):
-            return ours.PasskeyRemoved(account, passkey, _REMOVAL_REASONS[reason])
+            return ours.PasskeyRemoved(account, passkey, _REMOVAL_REASONS[reason], _evidence(kind.evidence))
         case native.EventKind.ACCOUNT_ERASED(account_id=account):
             return ours.AccountErased(account)
         case native.EventKind.API_KEY_CREATED(key_id=key, name=name, scopes=scopes):
@@ -66,8 +78,10 @@ def _session_key(key: native.SessionKey) -> ours.SessionKey:
 
 
 def _evidence(evidence: native.Evidence | None) -> ours.Evidence | None:
-    if evidence is None:
-        return None
+    return None if evidence is None else _signed(evidence)
+
+
+def _signed(evidence: native.Evidence) -> ours.Evidence:
     return ours.Evidence(
         evidence.random,
         evidence.kind,

@@ -30,6 +30,8 @@ class RemovalReason(Enum):
     """Why a passkey was removed."""
 
     BACK_END = "backEnd"
+    USER = "user"
+    """The person removed it, and confirmed that with a passkey."""
     OTHER = "other"
     """A newer server's reason. The passkey is gone all the same."""
 
@@ -62,10 +64,11 @@ class SessionKey:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the authenticator signed at sign-in, and over what."""
+    """What the authenticator signed, and over what."""
 
     random: bytes
     kind: str
+    """What the ceremony was for: `signIn`, `confirm`, `addPasskey` or `removePasskey`."""
     origin: str
     thumbprint: bytes
     credential_id: bytes
@@ -119,6 +122,31 @@ class PasskeyAdded:
     public_key: bytes
     aaguid: bytes
     backed_up: bool
+    evidence: Evidence | None
+    """How a passkey that the account had before vouched for this one; absent for the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """A person confirmed an action of their session with a passkey."""
+
+    account_id: str
+    session_id: str
+    passkey_id: str
+    ceremony_id: str
+    """Names the confirmation; the page was told it too."""
+    action: str
+    """What was confirmed: a JSON object, at most 2 KiB, in its RFC 8785 form, as text."""
+    evidence: Evidence
+    """The authenticator's signature over it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PasskeyRenamed:
+    """A passkey has another name, which the event does not tell."""
+
+    account_id: str
+    passkey_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +156,8 @@ class PasskeyRemoved:
     account_id: str
     passkey_id: str
     reason: RemovalReason
+    evidence: Evidence | None
+    """How a passkey of the account signed the removal; absent unless the person removed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +204,8 @@ EventData = Union[
     LoggedIn,
     LoggedOut,
     PasskeyAdded,
+    Confirmed,
+    PasskeyRenamed,
     PasskeyRemoved,
     AccountErased,
     CounterRegressed,

@@ -5,7 +5,17 @@ import os
 import unittest
 
 import passkey_accounts
-from passkey_accounts import Bookmark, Event, Events, LoggedIn, LoggedOut, PasskeyAccountsError, Snapshot, StreamError
+from passkey_accounts import (
+    Bookmark,
+    Confirmed,
+    Event,
+    Events,
+    LoggedIn,
+    LoggedOut,
+    PasskeyAccountsError,
+    Snapshot,
+    StreamError,
+)
 
 URL = os.environ["PASSKEY_ACCOUNTS_URL"]
 KEY = os.environ["PASSKEY_ACCOUNTS_API_KEY"]
@@ -35,6 +45,15 @@ class EventsTest(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(len(login.data.evidence.thumbprint), 32)
         self.assertEqual(login.data.evidence.kind, "signIn")
         self.assertGreater(login.data.expires_at, login.time)
+
+    async def test_a_confirmation_has_all_its_members(self) -> None:
+        async with Events(URL, KEY, types=["confirmed"]) as events:
+            confirmed = (await anext(item async for item in events if isinstance(item, Event))).data
+        self.assertIsInstance(confirmed, Confirmed)
+        self.assertEqual(confirmed.action, '{"amount":10,"type":"pay"}')
+        self.assertEqual(confirmed.evidence.kind, "confirm")
+        self.assertTrue(confirmed.ceremony_id.startswith("cer_"))
+        self.assertTrue(confirmed.session_id.startswith("ses_"))
 
     async def test_cancelled_waits_lose_nothing(self) -> None:
         seqs, cancelled = [], 0

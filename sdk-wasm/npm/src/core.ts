@@ -1,10 +1,10 @@
 /** The machine's driver: a socket, a timer, keys and promises. What to do with them is decided in WebAssembly. */
 
-import init, { Machine, type Driver } from './machine.js';
+import { Machine, type Driver, type Event } from './machine.js';
 import type { EndReason, State } from './types.js';
 
-/** Starts the WebAssembly module. Once, before the first `Core`. */
-export default init;
+/** Starts the compiled WebAssembly module. Once, before the first `Core`. */
+export { initSync as init } from './machine.js';
 
 /** The session key of one call: WebCrypto P-256, `extractable: false`. */
 export interface KeyPair {
@@ -67,6 +67,18 @@ interface Call {
   readonly page: unknown;
 }
 
+interface Asked {
+  readonly name: string;
+  /** The number of the sign-up that `verify` is for. */
+  readonly of?: number;
+  readonly text?: string;
+  readonly key?: KeyPair;
+  readonly page?: unknown;
+  readonly signal?: AbortSignal | undefined;
+  /** Learns the call's number before anything comes of it. */
+  readonly named?: (call: number) => void;
+}
+
 export class Core {
   readonly #host: Host;
   readonly #url: string;
@@ -104,74 +116,70 @@ export class Core {
   /** Has a code mailed. Resolves to the sign-up's number for `verify`, and to when the code expires. */
   async signUp(email: string, key: KeyPair, signal?: AbortSignal): Promise<[signUp: number, expiresAt: number]> {
     let signUp = 0;
-    const start = (): number => (signUp = this.#bring(key, this.#machine.signUp(now(), email, key.x, key.y)));
-    const expiresAt = await this.#call(start, undefined, signal);
+    const named = (call: number): void => void (signUp = call);
+    const expiresAt = await this.#call({ name: 'signUp', text: email, key, signal, named });
     return [signUp, Number(expiresAt)];
   }
 
   /** Types the code in and makes the passkey. The session comes by `onState` before this resolves. */
   async verify(signUp: number, code: string, page: unknown, signal?: AbortSignal): Promise<void> {
-    await this.#call(() => this.#machine.verify(now(), signUp, code), page, signal);
+    await this.#call({ name: 'verify', of: signUp, text: code, page, signal });
   }
 
   /** Signs in. The session comes by `onState` before this resolves. */
   async signIn(email: string, key: KeyPair, page: unknown, signal?: AbortSignal): Promise<void> {
-    await this.#call(() => this.#bring(key, this.#machine.signIn(now(), email, key.x, key.y)), page, signal);
+    await this.#call({ name: 'signIn', text: email, key, page, signal });
   }
 
   async signOut(): Promise<void> {
-    await this.#call(() => this.#machine.signOut(now()));
+    await this.#call({ name: 'signOut' });
   }
 
   /** `action` is RFC 8785 text. Resolves to the JSON text of the answer's data, as do all calls from here on. */
   async confirm(action: string, page: unknown, signal?: AbortSignal): Promise<string> {
-    return String(await this.#call(() => this.#machine.confirm(now(), action), page, signal));
+    return String(await this.#call({ name: 'confirm', text: action, page, signal }));
   }
 
   /** Two prompts: one makes the passkey, in the other an older one vouches for it. */
   async addPasskey(page: unknown, signal?: AbortSignal): Promise<string> {
-    return String(await this.#call(() => this.#machine.addPasskey(now()), page, signal));
+    return String(await this.#call({ name: 'addPasskey', page, signal }));
   }
 
   async removePasskey(passkeyID: string, page: unknown, signal?: AbortSignal): Promise<string> {
-    return String(await this.#call(() => this.#machine.removePasskey(now(), passkeyID), page, signal));
+    return String(await this.#call({ name: 'removePasskey', text: passkeyID, page, signal }));
   }
 
   /** `passkeys.list`, `passkeys.rename`, `sessions.list` or `sessions.end`, beside other calls; `data` is JSON text. */
   async request(type: string, data: string, signal?: AbortSignal): Promise<string> {
-    return String(await this.#call(() => this.#machine.request(now(), type, data), undefined, signal));
+    return String(await this.#call({ name: type, text: data, signal }));
   }
 
   /** The last page is gone: ends the session and the connection, until `wake` or a call asks for another. */
   leave(): void {
-    this.#tell(() => this.#machine.leave());
+    this.#tell('leave');
   }
 
   /** A page is there: connects if there is no connection. */
   wake(): void {
-    this.#tell(() => this.#machine.wake(now()));
+    this.#tell('wake');
   }
 
   /** Ends everything, for good. */
   close(): void {
-    this.#tell(() => this.#machine.close());
+    this.#tell('close');
   }
 
-  async #call(start: () => number | undefined, page?: unknown, signal?: AbortSignal): Promise<Value> {
+  async #call({ name, of = 0, text = '', key, page, signal, named }: Asked): Promise<Value> {
     if (signal?.aborted) throw this.#error(['cancelled', CANCELLED, false, undefined], signal.reason);
-    let call: number | undefined;
-    const abort = (): void => {
-      if (call !== undefined) this.#because(signal?.reason, () => this.#machine.cancel(call!));
-    };
+    const call = this.#machine.call(now(), name, of, text, key?.x ?? '', key?.y ?? '');
+    if (call === undefined) throw this.#error(['notFound', NOT_FOUND, false, undefined], undefined);
+    if (key) this.#keys.set(call, key);
+    named?.(call);
+    const abort = (): void => this.#because(signal?.reason, () => this.#tell('cancel', call));
+    signal?.addEventListener('abort', abort);
     try {
       return await new Promise<Value>((resolve, reject) => {
-        call = start();
-        if (call === undefined) {
-          reject(this.#error(['notFound', 'there is no such thing; check its id', false, undefined], undefined));
-          return;
-        }
         this.#calls.set(call, { resolve, reject, page });
-        signal?.addEventListener('abort', abort);
         this.#pump();
       });
     } finally {
@@ -179,21 +187,16 @@ export class Core {
     }
   }
 
-  #bring(key: KeyPair, call: number): number {
-    this.#keys.set(call, key);
-    return call;
-  }
-
-  /** Tells the machine something, then does what it says. */
-  #tell(event: () => void): void {
-    event();
+  /** Tells the machine what happened, then does what it says. */
+  #tell(event: Event, number = 0): void {
+    this.#machine.event(now(), event, number, random());
     this.#pump();
   }
 
-  /** As `#tell`; what is rejected for it has this cause. */
-  #because(cause: unknown, event: () => void): void {
+  /** What is rejected by `step` has this cause. */
+  #because(cause: unknown, step: () => void): void {
     this.#cause = cause;
-    this.#tell(event);
+    step();
     this.#cause = undefined;
   }
 
@@ -205,14 +208,9 @@ export class Core {
     }
     for (const call of this.#keys.keys()) if (!this.#machine.holdsKey(call)) this.#keys.delete(call);
     clearTimeout(this.#timer);
-    const deadline = this.#machine.deadline();
+    const wait = Math.max(this.#machine.deadline() - now(), 0);
     this.#timer =
-      deadline === undefined
-        ? undefined
-        : setTimeout(
-            () => this.#tell(() => this.#machine.timeout(now(), random())),
-            Math.min(Math.max(deadline - now(), 0), LONGEST_TIMER_MS),
-          );
+      wait === Infinity ? undefined : setTimeout(() => this.#tell('timeout'), Math.min(wait, LONGEST_TIMER_MS));
   }
 
   readonly #driver: Driver = {
@@ -263,14 +261,17 @@ export class Core {
       socket = new WebSocket(this.#url, SUBPROTOCOL);
     } catch {
       // The browser does not even try: an insecure address on a secure page.
-      this.#machine.lost(now(), random(), undefined);
+      this.#machine.event(now(), 'lost', 0, random());
       return;
     }
     this.#socket = socket;
-    socket.onmessage = ({ data }) => this.#tell(() => this.#machine.frame(now(), parse(data)));
+    socket.onmessage = ({ data }) => {
+      this.#machine.frame(now(), parse(data));
+      this.#pump();
+    };
     socket.onclose = ({ code }) => {
       this.#socket = undefined;
-      this.#tell(() => this.#machine.lost(now(), random(), code));
+      this.#tell('lost', code);
     };
   }
 
@@ -281,7 +282,8 @@ export class Core {
     } catch {
       // A key that does not sign any more: the session cannot be resumed.
     }
-    this.#tell(() => this.#machine.signed(now(), request, signature));
+    this.#machine.signed(now(), request, signature ?? new Uint8Array());
+    this.#pump();
   }
 
   async #show(call: number, create: boolean, options: string): Promise<void> {
@@ -292,11 +294,16 @@ export class Core {
       credential = await this.#host.prompt(this.#calls.get(call)?.page, create, options, abort.signal);
     } catch (error) {
       const { code, cause } = error as { code?: unknown; cause?: unknown };
-      this.#because(cause, () => this.#machine.promptFailed(now(), call, String(code)));
+      this.#because(cause, () => this.#prompted(call, String(code)));
       return;
     }
     const { response } = JSON.parse(credential) as { response?: { authenticatorData?: string } };
-    this.#tell(() => this.#machine.prompted(now(), call, credential, response?.authenticatorData));
+    this.#prompted(call, '', credential, response?.authenticatorData);
+  }
+
+  #prompted(call: number, code: string, credential = '', authenticatorData = ''): void {
+    this.#machine.prompted(now(), call, code, credential, authenticatorData);
+    this.#pump();
   }
 
   #settled(id: number): Call | undefined {
@@ -317,6 +324,7 @@ export class Core {
 }
 
 const CANCELLED = 'the call was cancelled before it began';
+const NOT_FOUND = 'there is no such thing; check its id';
 
 /** Nothing of this socket is heard any more. */
 function deafened(socket: WebSocket): WebSocket {

@@ -1,6 +1,6 @@
 /** What the WebAssembly module exports (`sdk-wasm/src/machine.rs`); machine.js itself is generated. */
 
-export default function init(source: { module_or_path: WebAssembly.Module }): Promise<unknown>;
+export function initSync(source: { module: WebAssembly.Module }): unknown;
 
 /** Carries out one output of the machine, after `poll` has returned. */
 export interface Driver {
@@ -32,29 +32,22 @@ export interface Driver {
   state(status: string, reason: string | undefined, expiringAt: number | undefined): void;
 }
 
-/** Times are milliseconds of one clock that never goes back, `random` is 53 random bits. Calls return their number. */
+/** Times are milliseconds of one clock that never goes back, `random` is 53 random bits. `call` returns the
+ * call's number, or nothing when there is no such call, passkey or request. */
 export class Machine {
   private constructor();
   static make(app: string, origin: string, nowMs: number): Machine | undefined;
   poll(driver: Driver): boolean;
-  deadline(): number | undefined;
+  /** Infinite for never. */
+  deadline(): number;
   holdsKey(call: number): boolean;
-  signUp(nowMs: number, email: string, x: string, y: string): number;
-  verify(nowMs: number, signUp: number, code: string): number;
-  signIn(nowMs: number, email: string, x: string, y: string): number;
-  signOut(nowMs: number): number;
-  confirm(nowMs: number, action: string): number;
-  addPasskey(nowMs: number): number;
-  removePasskey(nowMs: number, passkeyID: string): number | undefined;
-  request(nowMs: number, name: string, data: string): number | undefined;
-  cancel(call: number): void;
-  leave(): void;
-  wake(nowMs: number): void;
-  close(): void;
+  call(nowMs: number, name: string, of: number, first: string, x: string, y: string): number | undefined;
+  event(nowMs: number, name: Event, number: number, random: number): void;
   frame(nowMs: number, value: unknown): void;
-  lost(nowMs: number, random: number, closeCode: number | undefined): void;
-  timeout(nowMs: number, random: number): void;
-  prompted(nowMs: number, call: number, credential: string, authenticatorData: string | undefined): void;
-  promptFailed(nowMs: number, call: number, code: string): void;
-  signed(nowMs: number, request: number, signature: Uint8Array | undefined): void;
+  /** `code` is empty when a passkey was made or used. */
+  prompted(nowMs: number, call: number, code: string, credential: string, authenticatorData: string): void;
+  /** Empty when the key could not sign. */
+  signed(nowMs: number, request: number, signature: Uint8Array): void;
 }
+
+export type Event = 'cancel' | 'leave' | 'wake' | 'close' | 'timeout' | 'lost';

@@ -1,4 +1,4 @@
-/** Who keeps a passkey, by the authenticator's model (AAGUID). Only the common ones; loaded when passkeys are listed. */
+/** Who keeps a passkey, by the authenticator's model (AAGUID). Only the common ones. */
 
 const PROVIDERS: Readonly<Record<string, string>> = {
   '08987058-cadc-4b81-b6e1-30de50dcbe96': 'Windows Hello',

@@ -3,7 +3,7 @@
  * by a page, it gives that page an engine of its own.
  */
 
-import init from './core.js';
+import { init } from './core.js';
 import { Engine } from './engine.js';
 import { notSupported, toRaw, type ToEngine, type ToPage } from './port.js';
 import { wasm } from './wasm.js';
@@ -13,7 +13,7 @@ let loading: Promise<unknown> | undefined;
 /** An engine for whoever imports this. */
 export async function start(): Promise<Engine> {
   // Once: a second instance of the module would take the first one's place.
-  loading ??= WebAssembly.compile(wasm()).then((module) => init({ module_or_path: module }));
+  loading ??= WebAssembly.compile(wasm()).then((module) => init({ module }));
   try {
     await loading;
   } catch (cause) {

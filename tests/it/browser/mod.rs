@@ -1,5 +1,6 @@
 //! The npm package in a real Chromium. Build it first: `cargo xtask build`.
 
+mod manage;
 mod package;
 mod persistence;
 mod proof;

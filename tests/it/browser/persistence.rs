@@ -36,7 +36,7 @@ async fn next_end(back_end: &mut BackEnd) -> LoggedOut {
 }
 
 /// A line to the server, and an app whose pages come over it, with a key of that app.
-async fn over_a_line(server: &mut TestServer) -> (Line, String, String) {
+pub(super) async fn over_a_line(server: &mut TestServer) -> (Line, String, String) {
     let line = Line::start(server.address()).await.unwrap();
     let (app_id, key) = server.make_app_at(&line.origin()).await;
     // Apps are read when the server starts.

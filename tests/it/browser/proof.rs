@@ -13,7 +13,7 @@ use passkey_accounts_tests::{
 };
 use serde_json::{Value, json};
 
-use super::tab::Tab;
+use super::{persistence::over_a_line, tab::Tab};
 
 /// A signed-in tab, and the session's key as a back end knows it.
 async fn signed_in(server: &TestServer, browser: &Chromium, persistence: &str) -> (Tab, SessionKey) {
@@ -342,4 +342,36 @@ async fn preparing_disturbs_no_call_and_no_code_and_never_rejects() {
     for tab in [tab, other] {
         tab.is_clean().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_prepared_on_a_lost_connection_is_prepared_anew() {
+    let mut server = TestServer::start_in_real_time().await;
+    let (line, app_id, _) = over_a_line(&mut server).await;
+    let browser = Chromium::launch().await.unwrap();
+    // In the page, where its frames can be seen.
+    let tab = Tab::open(&browser, &line.origin(), &app_id, json!({ "persistence": "page" })).await;
+    tab.connect().await;
+    tab.sign_up(&server).await;
+    let spy = "(async () => {
+        await client.signOut();
+        const real = WebSocket.prototype.send;
+        globalThis.begun = 0;
+        globalThis.twice = new Promise((resolve) => {
+            WebSocket.prototype.send = function (text) {
+                real.call(this, text);
+                if (text.includes('signIn.begin') && ++begun === 2) resolve();
+            };
+        });
+        await client.prepare({ email: 'ada@example.org' });
+    })()";
+    tab.run(spy).await;
+    line.cut();
+    tab.until("state.status === 'reconnecting'").await;
+    line.mend();
+    tab.run("twice").await;
+    // The same preparation, as its number of requests says.
+    tab.run("client.prepare({ email: 'ada@example.org' })").await;
+    assert_eq!(tab.run(CLICK).await, click(1));
+    assert_eq!(tab.run("begun").await, 2);
 }

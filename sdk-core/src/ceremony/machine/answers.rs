@@ -3,13 +3,13 @@
 use super::{Link, Machine, SignUp};
 use crate::{
     ceremony::{
-        Answer, BoundOptions, CallID, Credential, Greeting, Incoming, Offer, Output,
+        Answer, BoundOptions, CallID, Credential, Greeting, Incoming, Offer, Output, Refusal,
         call::{Pending, Purpose, Step},
         options::Expected,
         session::{Hold, OwnSession},
     },
     protocol::{
-        Code, RequestID, UnixMillis,
+        RequestID, UnixMillis,
         gateway::{ClientMessage, EndReason, Failure, Finish},
     },
 };
@@ -66,9 +66,9 @@ impl Machine {
     /// The server's answer to request `id` could not be read.
     pub fn handle_unreadable(&mut self, now_ms: u64, id: Option<RequestID>) {
         if let Some(pending) = self.take_answered(id) {
-            self.reject(pending.call, Code::BadMessage);
+            self.reject(pending.call, Refusal::BAD_MESSAGE);
         } else if self.is_plain(id) {
-            self.answer_plain(id, Incoming::Error(Code::BadMessage.into()));
+            self.answer_plain(id, Incoming::Error(Refusal::BAD_MESSAGE.into()));
         } else if self.is_resume(id) {
             // Perhaps it worked; the next connection will tell.
             self.link.leave_within(now_ms, 0);
@@ -105,14 +105,14 @@ impl Machine {
                 let request = self.send(finish);
                 self.wait_for_answer(now_ms, call, request, step);
             }
-            Err(failure) => self.outputs.push_back(Output::Reject(call, failure)),
+            Err(failure) => self.outputs.push(Output::Reject(call, failure)),
         }
         self.show();
     }
 
     fn handle_hello(&mut self, now_ms: u64, greeting: Greeting) {
         self.said = None;
-        self.outputs.push_back(Output::Greeted(greeting.time));
+        self.outputs.push(Output::Greeted(greeting.time));
         self.begin_resume(&greeting);
         self.link = Link::ready(now_ms, greeting);
         self.send_waiting(now_ms);
@@ -159,10 +159,10 @@ impl Machine {
                 if !step.can_be_tried_again(&failure) {
                     self.sign_up = None;
                 }
-                self.outputs.push_back(Output::Reject(call, failure));
+                self.outputs.push(Output::Reject(call, failure));
             }
             // The right number on the wrong answer: nothing that this server says of the call can be trusted.
-            _ => self.reject(call, Code::Unexpected),
+            _ => self.reject(call, Refusal::UNEXPECTED),
         }
     }
 
@@ -170,7 +170,7 @@ impl Machine {
     fn check_and_prompt(&mut self, call: CallID, purpose: Purpose, offer: Offer) {
         let Link::Ready { greeting, .. } = &self.link else { return };
         let session_key = purpose.new_key().or_else(|| self.session.as_ref().map(|own| &own.key));
-        let checked = session_key.ok_or_else(|| Code::SessionGone.into()).and_then(|key| {
+        let checked = session_key.and_then(|key| {
             let expected = Expected {
                 purpose: &purpose,
                 app_id: self.config.app_id,
@@ -181,15 +181,15 @@ impl Machine {
             BoundOptions::check(offer, &expected)
         });
         match checked {
-            Ok(bound) => {
+            Some(bound) => {
                 if let Some(sign_up) = &mut self.sign_up {
                     sign_up.proven = Some(bound.clone());
                 }
                 self.show_prompt(call, bound, purpose);
             }
-            Err(failure) => {
+            None => {
                 self.sign_up = None;
-                self.outputs.push_back(Output::Reject(call, failure));
+                self.reject(call, Refusal::CHALLENGE_MISMATCH);
             }
         }
     }
@@ -205,8 +205,8 @@ impl Machine {
             Incoming::Report(report, data) if report == plain.asks.report() => {
                 self.resolve(plain.call, Answer::Data(data));
             }
-            Incoming::Error(failure) => self.outputs.push_back(Output::Reject(plain.call, failure)),
-            _ => self.reject(plain.call, Code::Unexpected),
+            Incoming::Error(failure) => self.outputs.push(Output::Reject(plain.call, failure)),
+            _ => self.reject(plain.call, Refusal::UNEXPECTED),
         }
     }
 
@@ -215,6 +215,6 @@ impl Machine {
     }
 
     fn resolve(&mut self, call: CallID, answer: Answer) {
-        self.outputs.push_back(Output::Resolve(call, answer));
+        self.outputs.push(Output::Resolve(call, answer));
     }
 }

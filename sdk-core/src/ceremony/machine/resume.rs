@@ -4,13 +4,13 @@
 use super::{Link, Machine, PATIENCE_MS};
 use crate::{
     ceremony::{
-        Greeting, Output,
+        Greeting, Output, Refusal,
         binding::resume_signing_input,
         call::{Pending, Step},
         session::{Hold, OwnSession, Resuming},
     },
     protocol::{
-        Code, RequestID,
+        RequestID,
         base64url::Base64Url,
         gateway::{ClientMessage, EndReason, Failure, Resume, Session},
     },
@@ -37,7 +37,7 @@ impl Machine {
         }
         let is_given_up = own.shown().is_none();
         let message = ClientMessage::SessionResume(Resume { session_id, signature });
-        self.outputs.push_back(Output::Send(request, message));
+        self.outputs.push(Output::Send(request, message));
         if is_given_up {
             self.sign_out_unheard();
             self.send_waiting(now_ms);
@@ -57,7 +57,7 @@ impl Machine {
         };
         *resuming = Resuming::Signing(request);
         let input = resume_signing_input(session.session_id, &self.config.origin, &greeting.nonce);
-        self.outputs.push_back(Output::Sign { request, key: key.brought_by, input });
+        self.outputs.push(Output::Sign { request, key: key.brought_by, input });
     }
 
     /// Whether `id` is that of the `session.resume` whose answer is awaited.
@@ -162,7 +162,7 @@ impl Machine {
             own.shown().is_some() && own.may_be_carried() && own.session.grace_ms > 0 && !is_signing_out
         });
         self.has_abandoned |= stays;
-        self.outputs.push_back(if stays { Output::Abandon } else { Output::Close });
+        self.outputs.push(if stays { Output::Abandon } else { Output::Close });
     }
 
     /// Sends `signOut` right behind `session.resume` and does not wait: the server answers in order, so whatever the
@@ -173,7 +173,7 @@ impl Machine {
     }
 
     fn drop_calls_of_session(&mut self) {
-        self.drop_plain(Code::SessionGone);
+        self.drop_plain(Refusal::SESSION_GONE);
         let is_of_session = self.pending.as_ref().is_some_and(|pending| match &pending.step {
             Step::SignedOut => false,
             Step::Unsent(_)
@@ -183,7 +183,7 @@ impl Machine {
             | Step::Verdict(_) => pending.new_key().is_none(),
         });
         if is_of_session {
-            self.drop_pending(Code::SessionGone);
+            self.drop_pending(Refusal::SESSION_GONE);
         }
     }
 

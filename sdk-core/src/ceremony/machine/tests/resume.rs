@@ -106,7 +106,7 @@ fn the_grace_time_ends_wherever_the_page_is_on_its_way_back() {
     machine.handle_timeout(GRACE_MS - 1, 0);
     assert_eq!(drain(&mut machine), []);
     machine.handle_timeout(GRACE_MS, 0);
-    assert_eq!(drain(&mut machine), [gone.clone()]);
+    assert_eq!(drain(&mut machine), std::slice::from_ref(&gone));
     assert!(!machine.holds_key(KEY));
     assert_eq!(machine.deadline_ms(), Some(300_000));
 
@@ -115,7 +115,7 @@ fn the_grace_time_ends_wherever_the_page_is_on_its_way_back() {
     machine.wake(GRACE_MS - 1);
     drain(&mut machine);
     machine.handle_timeout(GRACE_MS, 0);
-    assert_eq!(drain(&mut machine), [gone.clone()]);
+    assert_eq!(drain(&mut machine), std::slice::from_ref(&gone));
     machine.handle_message(GRACE_MS, None, hello());
     assert_eq!(drain(&mut machine), [GREETED, Output::StateChanged(State::SignedOut { reason })]);
 
