@@ -2,7 +2,7 @@
 import { connect } from 'passkey-accounts';
 
 const element = (id) => document.getElementById(id);
-const { app, url, pageGoneMs } = Object.fromEntries(new URLSearchParams(location.search));
+const { app, url, pageGoneMs, worker } = Object.fromEntries(new URLSearchParams(location.search));
 
 function show({ status, session, reason }) {
   element('account').textContent = session?.accountID ?? '';
@@ -11,7 +11,7 @@ function show({ status, session, reason }) {
 }
 
 async function start() {
-  const client = await connect({ app, url, pageGoneMs: Number(pageGoneMs ?? 10_000) });
+  const client = await connect({ app, url, worker, pageGoneMs: Number(pageGoneMs ?? 10_000) });
   let pending;
   const email = () => element('email').value;
   const calls = {
