@@ -21,6 +21,7 @@ mod live;
 mod log;
 mod management;
 mod notes;
+mod npm;
 mod proof;
 mod python;
 mod resume;

@@ -200,9 +200,10 @@ impl TestServer {
     }
 
     /// Makes another app on this server whose pages may be at these origins.
-    pub async fn make_app_at(&self, origins: &[String]) -> AppID {
+    pub async fn make_app_for(&self, origins: &[impl AsRef<str>]) -> AppID {
         let app_id = AppID::from_bytes(make_random());
-        let origins = origins.iter().map(|origin| origin.parse().expect("it is an origin")).collect();
+        let origins =
+            origins.iter().map(|origin| origin.as_ref().parse().expect("it is an origin")).collect();
         let app = App::new(app_id, "Shop".into(), "localhost".into(), origins, Policy::Strict);
         let epoch = Epoch::from_random(u32::from_be_bytes(make_random()));
         let app = app.expect("the app is valid");

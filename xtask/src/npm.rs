@@ -77,10 +77,17 @@ pub(crate) fn compile() -> anyhow::Result<()> {
         run(esbuild()
             .args(entries)
             // Two copies of an error's class would not be instances of each other.
-            .args(["--splitting", "--chunk-names=[name]-[hash]", "--external:./worker.js"])
+            .args([
+                "--splitting",
+                "--chunk-names=[name]-[hash]",
+                "--external:./worker.js",
+                "--external:react",
+            ])
             .arg(format!("--metafile={}", imports().display())))?;
         run(esbuild().arg(file(WORKER)))?;
         fs::copy(crate::wasm::optimised(), dist().join("core.wasm"))?;
+        // The declarations that tsc makes refer to those of the generated module, which it does not copy.
+        fs::copy(source().join("machine.d.ts"), dist().join("machine.d.ts"))?;
         Ok(())
     })
 }

@@ -19,7 +19,7 @@ struct Part {
     run: fn() -> anyhow::Result<()>,
 }
 
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 10] = [
     Part {
         name: "format",
         what: "rustfmt",
@@ -73,6 +73,12 @@ const PARTS: [Part; 9] = [
         run: || whole_system("browser::"),
     },
     Part {
+        name: "npm",
+        what: "the packed package: linters, its own tests, every bundler, React, Chromium and Firefox",
+        needs: &["chromium", "firefox-esr", "node", "npm", "tar"],
+        run: || whole_system("npm::"),
+    },
+    Part {
         name: "demo",
         what: "cargo xtask demo --once",
         needs: &["node", "npm"],
@@ -81,7 +87,8 @@ const PARTS: [Part; 9] = [
 ];
 
 /// Parts of the `it` binary that have a line of their own in the table.
-const SKIPPED_IN_RUST: [&str; 6] = ["--skip", "examples::", "--skip", "python::", "--skip", "browser::"];
+const SKIPPED_IN_RUST: [&str; 8] =
+    ["--skip", "examples::", "--skip", "python::", "--skip", "browser::", "--skip", "npm::"];
 
 fn whole_system(filter: &str) -> anyhow::Result<()> {
     let mut command = workspace("test");
@@ -104,7 +111,7 @@ pub(crate) fn run_tests(required: &[String]) -> anyhow::Result<()> {
             PARTS.map(|part| part.name).join(" ")
         );
     }
-    tools::install_chromium();
+    tools::install_browsers();
     if found("npm") {
         run(npm().arg("ci").current_dir(root().join("examples/node")))?;
     }

@@ -4,9 +4,10 @@ use std::process::Command;
 
 use crate::process::{found, run};
 
-/// Installs Debian's Chromium, where this is Debian and we may; otherwise the table says what was skipped.
-pub(crate) fn install_chromium() {
-    if found("chromium") || !found("apt-get") {
+/// Installs Debian's browsers, where this is Debian and we may; otherwise the table says what was skipped.
+pub(crate) fn install_browsers() {
+    let missing: Vec<_> = BROWSERS.into_iter().filter(|browser| !found(browser)).collect();
+    if missing.is_empty() || !found("apt-get") {
         return;
     }
     let apt_get = |arguments: &[&str]| {
@@ -14,9 +15,13 @@ pub(crate) fn install_chromium() {
         command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
         run(&mut command)
     };
-    let installed = apt_get(&["update", "--quiet=2"])
-        .and_then(|()| apt_get(&["install", "--yes", "--quiet=2", "--no-install-recommends", "chromium"]));
+    let install = ["install", "--yes", "--quiet=2", "--no-install-recommends"];
+    let installed =
+        apt_get(&["update", "--quiet=2"]).and_then(|()| apt_get(&[install.as_slice(), &missing].concat()));
     if let Err(error) = installed {
-        eprintln!("chromium cannot be installed here: {error:#}");
+        eprintln!("{} cannot be installed here: {error:#}", missing.join(" and "));
     }
 }
+
+/// Packages that are named like the program in them.
+const BROWSERS: [&str; 2] = ["chromium", "firefox-esr"];

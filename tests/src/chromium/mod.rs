@@ -4,7 +4,7 @@
 
 mod connection;
 mod page;
-mod storage;
+pub(crate) mod storage;
 mod worker;
 
 use std::{path::PathBuf, process::Stdio, time::Duration};
@@ -24,7 +24,7 @@ pub use storage::Stored;
 pub use worker::SharedWorker;
 
 /// How long anything may take before a test is told that it hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Flags with which passkeys work in a machine without screen, sandbox or network.
 const FLAGS: &[&str] = &[

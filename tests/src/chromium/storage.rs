@@ -23,7 +23,7 @@ pub struct Stored {
 }
 
 /// Lists the names that scripts can see.
-pub(super) const SCRIPT: &str = "(async () => ({
+pub(crate) const SCRIPT: &str = "(async () => ({
     localStorage: Object.keys(localStorage),
     sessionStorage: Object.keys(sessionStorage),
     databases: (await indexedDB.databases()).map((database) => database.name),
@@ -32,7 +32,7 @@ pub(super) const SCRIPT: &str = "(async () => ({
     files: await Array.fromAsync((await navigator.storage.getDirectory()).keys()),
 }))()";
 
-pub(super) fn read(cookies: &Value, scripted: &Value) -> anyhow::Result<Stored> {
+pub(crate) fn read(cookies: &Value, scripted: &Value) -> anyhow::Result<Stored> {
     let cookies = cookies["cookies"].as_array().context("no list of cookies")?;
     let names = |place: &str| {
         let list = scripted[place].as_array().with_context(|| format!("no list of {place}"))?;
