@@ -207,9 +207,9 @@ async fn resumes(persistence: &str, is_silent: bool) {
     let session = tab.sign_up(&server).await;
     let before = tab.prompts().await;
     if is_silent {
-        line.cut_silently()
+        line.cut_silently();
     } else {
-        line.cut()
+        line.cut();
     }
     let lost = json!({ "status": "reconnecting", "sessionID": session });
     assert_eq!(tab.until("state.status === 'reconnecting'").await, lost);
