@@ -7,6 +7,8 @@
 //! | `sqlite` | [`SqlitePositions`]: positions in the transaction of the effect (sqlx) |
 //! | `verify` | checking assertions and evidence, the [witness](log::Witness) of the log (aws-lc-rs) |
 //! | `json` | the wire types in JSON, and the event stream's machine |
+//! | `session` | the live sessions without a socket: [`session::Replica`] |
+//! | `address` | the rules for the stream's address: [`transport::events_address`] |
 //! | `web` | the browser socket |
 //! | `openapi` | OpenAPI schemas of the HTTP API's types, for servers |
 //!
@@ -34,16 +36,16 @@ mod client;
 #[cfg(feature = "verify")]
 pub mod evidence;
 pub mod log;
-#[cfg(any(feature = "native", feature = "http"))]
+#[cfg(any(feature = "address", feature = "http"))]
 mod loopback;
 #[doc(hidden)]
 pub mod planted;
 pub mod protocol;
-#[cfg(feature = "native")]
+#[cfg(feature = "session")]
 pub mod session;
 #[cfg(feature = "json")]
 pub mod stream;
-#[cfg(any(feature = "native", feature = "web"))]
+#[cfg(any(feature = "address", feature = "native", feature = "web"))]
 pub mod transport;
 
 #[cfg(feature = "http")]

@@ -20,13 +20,14 @@ use crate::{
     stamp::unless_fresh,
 };
 
-const TARGET: &str = "wasm32-unknown-unknown";
+/// What modules are compiled for.
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Changes whenever [`inline`] writes something else.
-const INLINED: &str = "2";
+pub(crate) const INLINED: &str = "2";
 
 /// What rustc emits for the target. Never `--all-features`: engines refuse the result.
-const WASM_OPT: &[&str] = &[
+pub(crate) const WASM_OPT: &[&str] = &[
     "-Oz",
     "--enable-bulk-memory",
     "--enable-multivalue",
@@ -92,7 +93,7 @@ fn compile() -> anyhow::Result<PathBuf> {
 }
 
 /// The small variant of SHA-256, and panic messages that do not tell where this machine keeps its files.
-fn flags() -> String {
+pub(crate) fn flags() -> String {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
     let mut flags = vec!["--cfg".to_owned(), "sha2_backend_soft=\"compact\"".to_owned()];
@@ -116,7 +117,7 @@ fn bind(module: &Path, into: &Path) -> anyhow::Result<()> {
 
 /// Writes the module as a JavaScript string in which frequent bytes are one printable character and the others an escape.
 /// Unlike in base64 bytes stay whole, so a compressor still finds what repeats: a fifth less over the wire.
-fn inline(module: &Path, into: &Path) -> anyhow::Result<()> {
+pub(crate) fn inline(module: &Path, into: &Path) -> anyhow::Result<()> {
     let bytes = fs::read(module)?;
     ensure!(bytes.starts_with(b"\0asm"), "{} is not a WebAssembly module", module.display());
     let is_plain = |code: &u8| (b' '..=b'~').contains(code) && !matches!(code, b'\'' | b'\\');

@@ -1,6 +1,6 @@
 //! Drivers: each drains a state machine, carries out what it asks for, and waits for the world.
 
-#[cfg(feature = "native")]
+#[cfg(feature = "address")]
 mod address;
 #[cfg(feature = "native")]
 mod native;
@@ -8,9 +8,9 @@ mod native;
 pub mod web;
 
 #[cfg(feature = "native")]
-pub(crate) use address::Address;
-#[cfg(feature = "native")]
-pub use address::elsewhere;
+pub(crate) use address::{Address, not_an_address, read_origin};
+#[cfg(feature = "address")]
+pub use address::{elsewhere, events_address};
 #[cfg(all(test, feature = "native"))]
 pub(crate) use native::peer;
 #[cfg(feature = "native")]

@@ -1,0 +1,34 @@
+/**
+ * Passkey Accounts for back ends in Node, Bun and Deno: who is signed in, live.
+ *
+ * Importing this module does nothing; `Accounts.connect` starts the WebAssembly core that it shares with the other
+ * languages.
+ */
+
+export { PasskeyError, type Code } from './error.js';
+export { Accounts, type AccountsOptions, type KeyProvider } from './server/accounts.js';
+export type { Status } from './server/driver.js';
+export { Delivery, Events, type EventsOptions, type Next, type Position, type PositionStore } from './server/events.js';
+export type {
+  Bookmark,
+  Confirmed,
+  CounterRegressed,
+  Event,
+  EventData,
+  EventOf,
+  Evidence,
+  Gap,
+  Item,
+  LoggedIn,
+  LoggedOut,
+  OpenSession,
+  PasskeyAdded,
+  PasskeyRemoved,
+  RemovalReason,
+  SessionKey,
+  SignedHead,
+  Snapshot,
+} from './server/items.js';
+export { LiveSession, LiveSessions, type Ended, type MissedEnds, type SessionEnd } from './server/live.js';
+export type { WebSocketClass } from './server/socket.js';
+export type { EndReason } from './types.js';

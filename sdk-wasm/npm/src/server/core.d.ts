@@ -1,0 +1,50 @@
+/** What the module for back ends exports (`sdk-wasm/server/src/`); core.js itself is generated. Times are milliseconds. */
+
+export function initSync(source: { module: BufferSource }): unknown;
+
+/** Throws JSON of a failure. */
+export function eventsAddress(url: string, plaintextIsAllowed: boolean): string;
+export function elsewhere(address: string, url: string): string;
+export function describe(code: string): string;
+
+export class Stream {
+  constructor(wish: string, seed: number, now: number);
+  pollOutput(): string | undefined;
+  pollTimeout(): number | undefined;
+  pollItem(now: number): string | undefined;
+  queuedItems(): number;
+  isFull(): boolean;
+  settle(now: number, token: number, isHandled: boolean): void;
+  tick(now: number): void;
+  key(now: number, apiKey: string): void;
+  keyFailed(now: number, why: string): void;
+  opened(now: number): void;
+  heard(now: number): void;
+  message(now: number, text: string): void;
+  messageBytes(now: number, bytes: Uint8Array): void;
+  closed(now: number, code: number, reason: string): void;
+  refused(now: number, status: number, retryAfterMs: number | undefined): void;
+  broken(now: number, why: string): void;
+  position(now: number, lane: number, id: string | undefined): void;
+  positionFailed(now: number, lane: number, why: string): void;
+  stop(now: number): void;
+  free(): void;
+}
+
+export class Live {
+  constructor();
+  pump(stream: Stream, most: number, elapsed: number, wall: number): boolean;
+  tick(elapsed: number, wall: number): void;
+  pollTimeout(elapsed: number, wall: number): number | undefined;
+  takeEnds(): string | undefined;
+  find(sessionID: string, elapsed: number, wall: number): string | undefined;
+  isOpen(sessionID: string, elapsed: number, wall: number): boolean;
+  ofAccount(accountID: string, elapsed: number, wall: number): string[];
+  isLoggedIn(accountID: string, elapsed: number, wall: number): boolean | undefined;
+  size(): number;
+  staleFor(maxAge: number, elapsed: number, wall: number): number | undefined;
+  inSync(): Promise<boolean>;
+  waitFor(sessionID: string, givenUp: Promise<unknown>): Promise<string | undefined>;
+  close(): void;
+  free(): void;
+}
