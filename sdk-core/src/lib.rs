@@ -6,6 +6,7 @@
 //! | `native` (default) | the client of a back end on tokio: [`Accounts`], the event stream, [`LiveSessions`] |
 //! | `sqlite` | [`SqlitePositions`]: positions in the transaction of the effect (sqlx) |
 //! | `verify` | checking assertions and evidence, the [witness](log::Witness) of the log (aws-lc-rs) |
+//! | `proof` | reading and judging [proofs](proof): pure, also in WebAssembly |
 //! | `json` | the wire types in JSON, and the event stream's machine |
 //! | `session` | the live sessions without a socket: [`session::Replica`] |
 //! | `address` | the rules for the stream's address: [`transport::events_address`] |
@@ -40,6 +41,8 @@ pub mod log;
 mod loopback;
 #[doc(hidden)]
 pub mod planted;
+#[cfg(feature = "proof")]
+pub mod proof;
 pub mod protocol;
 #[cfg(feature = "session")]
 pub mod session;

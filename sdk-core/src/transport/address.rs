@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use uri::Uri;
+use http::Uri;
 
 use crate::{loopback::is_loopback, stream::StreamError};
 
