@@ -13,7 +13,7 @@ use super::{
     table::{Removed, Table},
     waiting::Waiting,
 };
-use crate::protocol::{AccountID, SessionID};
+use crate::protocol::{AccountID, SessionID, UnixMillis};
 
 /// A reader of the replica. Clones are cheap and see the same.
 ///
@@ -68,6 +68,12 @@ impl View {
             Some(age) if age <= max_age => Ok(()),
             Some(_) | None => Err(Stale { age }),
         }
+    }
+
+    /// The server's clock, as far as it is known here; before it has said it, the later of what events say and this
+    /// machine's.
+    pub fn server_time(&self, now: Moment) -> UnixMillis {
+        self.shared.read().freshness.server_time(now)
     }
 
     /// Waits, without end, until the session is there. It may have expired: look at its `expires_at`.

@@ -30,5 +30,8 @@ export type {
   Snapshot,
 } from './server/items.js';
 export { LiveSession, LiveSessions, type Ended, type MissedEnds, type SessionEnd } from './server/live.js';
+export type { Middleware, MiddlewareOptions } from './server/middleware.js';
+export { problem } from './server/problem.js';
+export type { Account, VerifyOptions, VerifySocketOptions } from './server/proof.js';
 export type { WebSocketClass } from './server/socket.js';
 export type { EndReason } from './types.js';

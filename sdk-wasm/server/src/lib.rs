@@ -5,6 +5,7 @@
 
 mod item;
 mod live;
+mod proof;
 mod stream;
 
 use std::time::Duration;
@@ -18,6 +19,7 @@ use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 pub use live::Live;
+pub use proof::{Origins, Proof, bad_signature, status_of, too_large};
 pub use stream::Stream;
 
 /// The address of the event stream of the server at this address.

@@ -2,6 +2,7 @@
 
 use js_sys::Promise;
 use passkey_accounts::{
+    proof::NonceWindow,
     protocol::{AccountID, PasskeyID, SessionID},
     session::{Ended, Endings, LiveSession, Replica, View},
     stream::Greeting,
@@ -10,7 +11,11 @@ use serde::Serialize;
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use wasm_bindgen_futures::future_to_promise;
 
-use crate::{duration, json, milliseconds, moment, stream::Stream};
+use crate::{
+    duration, json, milliseconds, moment,
+    proof::{Proof, refusal},
+    stream::Stream,
+};
 
 /// Who is signed in. Every `elapsed` and `wall` are the two clocks of this machine in milliseconds.
 #[wasm_bindgen]
@@ -19,6 +24,7 @@ pub struct Live {
     view: View,
     endings: Endings,
     greeted: Option<Greeting>,
+    nonces: NonceWindow,
 }
 
 #[wasm_bindgen]
@@ -30,7 +36,7 @@ impl Live {
         let replica = Replica::new();
         let view = replica.view();
         let endings = view.endings();
-        Self { replica, view, endings, greeted: None }
+        Self { replica, view, endings, greeted: None, nonces: NonceWindow::new() }
     }
 
     /// Takes what the stream has, at most `most` items: `true` when there may be more. After each call the ends must be
@@ -120,6 +126,23 @@ impl Live {
     pub fn stale_for(&self, max_age: f64, elapsed: f64, wall: f64) -> Option<f64> {
         let stale = self.view.fresh_within(duration(max_age), moment(elapsed, wall)).err()?;
         Some(stale.age.map_or(f64::INFINITY, milliseconds))
+    }
+
+    /// That the proof was made about now, by the server's clock.
+    ///
+    /// # Errors
+    /// A refusal as JSON.
+    #[wasm_bindgen(js_name = checkTime)]
+    pub fn check_time(&self, proof: &Proof, elapsed: f64, wall: f64) -> Result<(), String> {
+        proof.0.check_time(self.view.server_time(moment(elapsed, wall))).map_err(refusal)
+    }
+
+    /// Lets a proof through whose signature was verified, once.
+    ///
+    /// # Errors
+    /// A refusal as JSON.
+    pub fn remember(&self, proof: &Proof, elapsed: f64, wall: f64) -> Result<(), String> {
+        self.nonces.remember(&proof.0, self.view.server_time(moment(elapsed, wall))).map_err(refusal)
     }
 
     /// Settles when the state has arrived (`true`), or when the stream is over before (`false`).

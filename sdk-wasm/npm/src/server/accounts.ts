@@ -1,9 +1,10 @@
 /** One server as a back end sees it: its address and a key for it. */
 
 import { Events, type Connection, type EventsOptions } from './events.js';
-import { errorFrom, type Failure } from './failure.js';
+import { thrown } from './failure.js';
 import { LiveSessions } from './live.js';
 import { load } from './load.js';
+import { makeMiddleware, type Middleware, type MiddlewareOptions } from './middleware.js';
 import type { WebSocketClass } from './socket.js';
 
 /**
@@ -42,7 +43,7 @@ export class Accounts {
     try {
       address = load().eventsAddress(String(url), allowPlaintext);
     } catch (failure) {
-      throw typeof failure === 'string' ? errorFrom(JSON.parse(failure) as Failure) : failure;
+      throw thrown(failure);
     }
     const key = typeof apiKey === 'string' ? (): string => apiKey : apiKey;
     return new Accounts({ address, key, WebSocket });
@@ -65,6 +66,18 @@ export class Accounts {
       }),
     );
     return this.#live;
+  }
+
+  /**
+   * Lets a request through when a live session has signed it, and answers everything else with problem details and a code
+   * of the one table. One function for three shapes: `app.use(middleware)` in Express, Connect and Hono,
+   * `app.addHook('onRequest', middleware)` in Fastify. The account is `request.account`, in Hono `c.get('account')`.
+   *
+   * The body is read whole, up to `bodyLimit`, after the signature was found good, and is left for whatever parses it:
+   * put the middleware before body parsers, or have them keep the bytes as `request.rawBody`.
+   */
+  middleware(options: MiddlewareOptions): Middleware {
+    return makeMiddleware(this.liveSessions(), options);
   }
 
   /** Ends everything that was opened from here. */

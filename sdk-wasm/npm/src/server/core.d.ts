@@ -43,8 +43,44 @@ export class Live {
   isLoggedIn(accountID: string, elapsed: number, wall: number): boolean | undefined;
   size(): number;
   staleFor(maxAge: number, elapsed: number, wall: number): number | undefined;
+  /** Throws a refusal as JSON. */
+  checkTime(proof: Proof, elapsed: number, wall: number): void;
+  /** Throws a refusal as JSON. */
+  remember(proof: Proof, elapsed: number, wall: number): void;
   inSync(): Promise<boolean>;
   waitFor(sessionID: string, givenUp: Promise<unknown>): Promise<string | undefined>;
   close(): void;
+  free(): void;
+}
+
+/** Refusals as JSON. */
+export function badSignature(): string;
+export function tooLarge(): string;
+export function statusOf(code: string): number;
+
+/** Throws a sentence for origins that cannot be. */
+export class Origins {
+  constructor(origins: string[]);
+  /** Throws a refusal as JSON. */
+  targetURI(host: string, pathAndQuery: string): string;
+  free(): void;
+}
+
+export class Proof {
+  /** Throws a refusal as JSON. */
+  static ofRequest(
+    method: string,
+    targetURI: string,
+    signatureInput: string | undefined,
+    signature: string | undefined,
+    contentDigest: string | undefined,
+  ): Proof;
+  /** Throws a refusal as JSON. */
+  static ofSocket(token: string, audience: string, nonce: string): Proof;
+  sessionID(): string;
+  signed(): Uint8Array<ArrayBuffer>;
+  signature(): Uint8Array<ArrayBuffer>;
+  /** Throws a refusal as JSON. */
+  checkBody(body: Uint8Array): void;
   free(): void;
 }

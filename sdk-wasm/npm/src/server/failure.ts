@@ -14,6 +14,11 @@ export function errorFrom({ code, message, retryable }: Failure, cause?: unknown
   return new PasskeyError(code, message, retryable, undefined, cause);
 }
 
+/** What the core has thrown, as an error: it throws JSON of a failure, and strings only. */
+export function thrown(caught: unknown): unknown {
+  return typeof caught === 'string' ? errorFrom(JSON.parse(caught) as Failure) : caught;
+}
+
 /** The error of this code, with the sentence of the one table unless a better one is given. */
 export function errorOf(code: Code, message?: string, cause?: unknown): PasskeyError {
   const row = JSON.parse(load().describe(code)) as Failure;

@@ -7,6 +7,19 @@ import { Driver, now, type Status } from './driver.js';
 import { cancelled, errorOf } from './failure.js';
 import type { Connection } from './events.js';
 import { load } from './load.js';
+import {
+  DEFAULT_BODY_LIMIT,
+  NOTHING,
+  checkHead,
+  checkSocket,
+  headOf,
+  readBody,
+  type Account,
+  type CheckedHead,
+  type Head,
+  type VerifyOptions,
+  type VerifySocketOptions,
+} from './proof.js';
 
 /**
  * How a session ended, as far as this process knows: as the log says; or its time is over (`expired`); or it was open
@@ -185,6 +198,30 @@ export class LiveSessions {
     if (this.#isClosed) endings.finish();
     else this.#endings.add(endings);
     return endings;
+  }
+
+  /**
+   * Who sent this request? Reads a copy of the body, so that the request's own stays as it is; a request whose body was
+   * read before is refused with a TypeError. Rejects with a `PasskeyError`, for which `problem` makes the answer.
+   */
+  async verify(request: Request, options: VerifyOptions): Promise<Account> {
+    const { bodyLimit = DEFAULT_BODY_LIMIT } = options;
+    const checked = await checkHead(this, this.#live, headOf(request), options);
+    return checked.withBody(request.body === null ? NOTHING : await readBody(request.clone(), bodyLimit));
+  }
+
+  /**
+   * Who opened this socket? `token` is what a page made for this `audience` and the `nonce` that the back end gave it, at
+   * most 256 characters each. Make the nonce random, and forget it after the first try. What it proves holds until the
+   * session ends: close the socket then.
+   */
+  async verifySocket(token: string, options: VerifySocketOptions): Promise<Account> {
+    return checkSocket(this, this.#live, token, options);
+  }
+
+  /** @internal Everything but the body: what strangers send is not read before it is known who they are. */
+  checkHead(head: Head, options: VerifyOptions): Promise<CheckedHead> {
+    return checkHead(this, this.#live, head, options);
   }
 
   /** How the connection is doing. The same frozen object until it changes. */
