@@ -17,6 +17,7 @@ mod examples;
 mod faults;
 mod live;
 mod log;
+mod node;
 mod python;
 mod revocation;
 mod serve;

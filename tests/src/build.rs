@@ -82,6 +82,31 @@ pub fn node_example() -> &'static Path {
     })
 }
 
+/// The folder of the tests of the npm package's server entry, with what they need installed and the package as it was
+/// built last inside: a copy, so that it finds what its users would have beside it.
+pub fn node_tests() -> &'static Path {
+    static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
+    INSTALLED.get_or_init(|| {
+        let folder = workspace().join("tests/node");
+        let modules = folder.join("node_modules");
+        if !modules.join("fastify/package.json").exists() {
+            run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder));
+        }
+        let package = workspace().join("sdk-wasm/npm");
+        let copy = modules.join("passkey-accounts");
+        assert!(package.join("dist/server.js").exists(), "run `cargo xtask build` first");
+        if copy.exists() {
+            fs::remove_dir_all(&copy).expect("the old copy can be removed");
+        }
+        fs::create_dir_all(&copy).expect("a folder can be made");
+        run(Command::new("cp")
+            .arg("-r")
+            .args([package.join("package.json"), package.join("dist")])
+            .arg(&copy));
+        folder
+    })
+}
+
 /// Builds everything, with the features that `cargo xtask test` builds with: other features would mean other builds of
 /// the same dependencies.
 fn build_workspace() {

@@ -7,8 +7,8 @@
 
 export { PasskeyError, type Code } from './error.js';
 export { Accounts, type AccountsOptions, type KeyProvider } from './server/accounts.js';
-export type { Status } from './server/driver.js';
-export { Delivery, Events, type EventsOptions, type Next, type Position, type PositionStore } from './server/events.js';
+export type { Account, VerifyOptions, VerifySocketOptions } from './server/account.js';
+export type { Delivery, Events, EventsOptions, Next, Position, PositionStore } from './server/events.js';
 export type {
   Bookmark,
   Confirmed,
@@ -29,9 +29,9 @@ export type {
   SignedHead,
   Snapshot,
 } from './server/items.js';
-export { LiveSession, LiveSessions, type Ended, type MissedEnds, type SessionEnd } from './server/live.js';
+export type { Ended, LiveSession, LiveSessions, MissedEnds, SessionEnd } from './server/live.js';
 export type { Middleware, MiddlewareOptions } from './server/middleware.js';
 export { problem } from './server/problem.js';
-export type { Account, VerifyOptions, VerifySocketOptions } from './server/proof.js';
 export type { WebSocketClass } from './server/socket.js';
+export type { Status } from './server/status.js';
 export type { EndReason } from './types.js';

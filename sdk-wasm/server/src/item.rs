@@ -16,10 +16,31 @@ use crate::json;
 #[serde(tag = "kind", rename_all = "camelCase")]
 enum Line<'a> {
     #[serde(rename_all = "camelCase")]
-    Event { id: &'a str, seq: u64, time: u64, name: &'a str, is_known: bool },
-    Snapshot { id: &'a str, first: bool, last: bool, hash: Option<&'a Base64Url> },
-    Gap { reason: GapReason, after: &'a str, next: GapNext, oldest: Option<&'a str> },
-    Bookmark { id: &'a str, time: u64, hash: Option<&'a Base64Url>, head: Option<&'a SignedHead> },
+    Event {
+        id: &'a str,
+        seq: u64,
+        time: u64,
+        name: &'a str,
+        is_known: bool,
+    },
+    Snapshot {
+        id: &'a str,
+        first: bool,
+        last: bool,
+        hash: Option<&'a Base64Url>,
+    },
+    Gap {
+        reason: GapReason,
+        after: &'a str,
+        next: GapNext,
+        oldest: Option<&'a str>,
+    },
+    Bookmark {
+        id: &'a str,
+        time: u64,
+        hash: Option<&'a Base64Url>,
+        head: Option<&'a SignedHead>,
+    },
 }
 
 #[derive(Serialize)]

@@ -41,7 +41,8 @@ pub fn elsewhere(address: &str, url: &str) -> String {
 #[wasm_bindgen]
 pub fn describe(code: &str) -> String {
     let code = Code::from_wire(code).unwrap_or(Code::Internal);
-    let row = stream::Failure { code: code.as_str(), message: code.message(), retryable: code.is_retryable() };
+    let row =
+        stream::Failure { code: code.as_str(), message: code.message(), retryable: code.is_retryable() };
     row.json()
 }
 

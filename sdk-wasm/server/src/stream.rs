@@ -176,18 +176,8 @@ struct Wish {
 
 impl From<Wish> for Subscription {
     fn from(wish: Wish) -> Self {
-        let Wish {
-            types,
-            after,
-            start,
-            snapshot,
-            skip,
-            consumer,
-            lanes,
-            window,
-            ack_timeout_ms,
-            in_hand,
-        } = wish;
+        let Wish { types, after, start, snapshot, skip, consumer, lanes, window, ack_timeout_ms, in_hand } =
+            wish;
         Self { types, after, start, snapshot, skip, consumer, lanes, window, ack_timeout_ms, in_hand }
     }
 }

@@ -1,10 +1,11 @@
 /** The event stream: items to handle, one after the other or lane by lane. */
 
 import type { PasskeyError } from '../error.js';
-import { Driver, now, type Status } from './driver.js';
+import { Driver, now } from './driver.js';
 import { cancelled } from './failure.js';
 import { decode, positionOf, type HandedOver, type Item } from './items.js';
 import type { WebSocketClass } from './socket.js';
+import type { Status } from './status.js';
 
 /** What to ask the stream for. */
 export interface EventsOptions {

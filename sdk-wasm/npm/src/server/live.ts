@@ -2,8 +2,9 @@
 
 import type { PasskeyError } from '../error.js';
 import type { EndReason } from '../types.js';
+import type { Account, VerifyOptions, VerifySocketOptions } from './account.js';
 import type { Live } from './core.js';
-import { Driver, now, type Status } from './driver.js';
+import { Driver, now } from './driver.js';
 import { cancelled, errorOf } from './failure.js';
 import type { Connection } from './events.js';
 import { load } from './load.js';
@@ -14,12 +15,10 @@ import {
   checkSocket,
   headOf,
   readBody,
-  type Account,
   type CheckedHead,
   type Head,
-  type VerifyOptions,
-  type VerifySocketOptions,
 } from './proof.js';
+import type { Status } from './status.js';
 
 /**
  * How a session ended, as far as this process knows: as the log says; or its time is over (`expired`); or it was open

@@ -1,5 +1,6 @@
 /** One function in the shapes that Express, Fastify and Hono know. */
 
+import type { Account, VerifyOptions } from './account.js';
 import { errorOf } from './failure.js';
 import type { LiveSessions } from './live.js';
 import { answer, type Answer } from './problem.js';
@@ -11,9 +12,7 @@ import {
   join,
   readBody,
   tooLarge,
-  type Account,
   type Head,
-  type VerifyOptions,
 } from './proof.js';
 
 export interface MiddlewareOptions extends Omit<VerifyOptions, 'signal'> {
