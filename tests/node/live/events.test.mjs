@@ -188,7 +188,7 @@ test('a revoked key ends the stream, unless the provider has another', async (t)
   const fixed = connect(t, key).events({ start: 'now' });
   let current = key;
   const rotating = connect(t, async () => current).events({ start: 'now' });
-  await Promise.all([reaches(fixed, 'live'), reaches(rotating, 'live')]);
+  for (const events of [fixed, rotating]) await next(events, 'bookmark').then((mark) => mark.ack());
   current = apiKey;
   await world('revokeKey', { key });
   await assert.rejects(next(fixed), (error) => {

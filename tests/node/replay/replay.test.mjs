@@ -26,7 +26,8 @@ test('a transcript that says something else fails at that line', () => {
   for (const transcript of plain.filter((_, index) => index % 5 === 0)) {
     for (const [index, line] of transcript.lines.entries()) {
       if (transcript.header.role !== 'client' || !isExpectedOfTheClient(line) || line.isExact) continue;
-      const lines = transcript.lines.with(index, { ...line, value: { surprise: true } });
+      const value = line.kind === '!' ? { clientCloses: { code: 1 } } : { surprise: true };
+      const lines = transcript.lines.with(index, { ...line, value });
       assert.match(replay({ ...transcript, lines }, 0.5) ?? '', new RegExp(`^${line.place}: `));
       changed += 1;
     }

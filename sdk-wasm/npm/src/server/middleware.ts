@@ -50,7 +50,8 @@ export function makeMiddleware(live: LiveSessions, options: MiddlewareOptions): 
         }
         if (isFastify) {
           const { status, headers, body } = refusal;
-          (second as FastifyReply).code(status).headers(headers).send(body);
+          // Bytes, because Fastify adds a charset to text, which JSON has none of.
+          (second as FastifyReply).code(status).headers(headers).send(new TextEncoder().encode(body));
         } else {
           reply.writeHead(refusal.status, refusal.headers).end(refusal.body);
         }
@@ -218,7 +219,7 @@ interface FastifyRequest {
 
 interface FastifyReply {
   raw: NodeResponse;
-  code(status: number): { headers(headers: Record<string, string>): { send(body: string): void } };
+  code(status: number): { headers(headers: Record<string, string>): { send(body: Uint8Array): void } };
 }
 
 interface HonoContext {
