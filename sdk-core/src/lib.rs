@@ -4,6 +4,8 @@
 //! | --- | --- |
 //! | `http` (default) | the HTTP API's client on reqwest |
 //! | `native` (default) | the client of a back end on tokio: [`Accounts`], the event stream, [`LiveSessions`] |
+//! | `tower` | [a layer](tower::ProofLayer) that checks proofs of requests |
+//! | `axum` | the layer's [`Account`] as an argument of handlers |
 //! | `sqlite` | [`SqlitePositions`]: positions in the transaction of the effect (sqlx) |
 //! | `verify` | checking assertions and evidence, the [witness](log::Witness) of the log (aws-lc-rs) |
 //! | `proof` | reading and judging [proofs](proof): pure, also in WebAssembly |
@@ -48,6 +50,8 @@ pub mod protocol;
 pub mod session;
 #[cfg(feature = "json")]
 pub mod stream;
+#[cfg(feature = "tower")]
+pub mod tower;
 #[cfg(any(feature = "address", feature = "native", feature = "web"))]
 pub mod transport;
 
@@ -55,11 +59,13 @@ pub mod transport;
 pub use api::{Api, ApiError};
 #[cfg(feature = "native")]
 pub use client::{
-    Accounts, BoxError, Delivery, Events, EventsBuilder, KeyProvider, LiveSessions, Position, PositionStore,
-    Receipt,
+    Account, Accounts, BoxError, Delivery, Events, EventsBuilder, KeyProvider, LiveSessions, Position,
+    PositionStore, Proofs, ProofsBuilder, Receipt,
 };
 #[cfg(feature = "sqlite")]
 pub use client::{SaveError, SqlitePositions};
+#[cfg(feature = "proof")]
+pub use proof::ProofError;
 #[cfg(feature = "native")]
 pub use protocol::stream::Start;
 #[cfg(feature = "native")]

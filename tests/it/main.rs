@@ -18,6 +18,7 @@ mod faults;
 mod live;
 mod log;
 mod node;
+mod proof;
 mod python;
 mod revocation;
 mod serve;

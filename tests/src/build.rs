@@ -61,16 +61,14 @@ pub fn server_binary() -> &'static Path {
     })
 }
 
-/// The Rust example.
-pub fn rust_example() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        build_workspace();
-        target().join(format!("debug/print_sign_ins{}", consts::EXE_SUFFIX))
-    })
+/// A Rust example.
+pub fn rust_example(name: &str) -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(build_workspace);
+    target().join(format!("debug/{name}{}", consts::EXE_SUFFIX))
 }
 
-/// The folder of the Node example, its one dependency installed.
+/// The folder of the Node examples, with what they need installed.
 pub fn node_example() -> &'static Path {
     static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
     INSTALLED.get_or_init(|| {
@@ -78,12 +76,12 @@ pub fn node_example() -> &'static Path {
         if !folder.join("node_modules/ws/package.json").exists() {
             run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder));
         }
+        copy_package_into(&folder.join("node_modules"));
         folder
     })
 }
 
-/// The folder of the tests of the npm package's server entry, with what they need installed and the package as it was
-/// built last inside: a copy, so that it finds what its users would have beside it.
+/// The folder of the tests of the npm package's server entry, the package and what else they need installed.
 pub fn node_tests() -> &'static Path {
     static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
     INSTALLED.get_or_init(|| {
@@ -92,19 +90,21 @@ pub fn node_tests() -> &'static Path {
         if !modules.join("fastify/package.json").exists() {
             run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder));
         }
-        let package = workspace().join("sdk-wasm/npm");
-        let copy = modules.join("passkey-accounts");
-        assert!(package.join("dist/server.js").exists(), "run `cargo xtask build` first");
-        if copy.exists() {
-            fs::remove_dir_all(&copy).expect("the old copy can be removed");
-        }
-        fs::create_dir_all(&copy).expect("a folder can be made");
-        run(Command::new("cp")
-            .arg("-r")
-            .args([package.join("package.json"), package.join("dist")])
-            .arg(&copy));
+        copy_package_into(&modules);
         folder
     })
+}
+
+/// The npm package as it was built last: a copy, so that it finds beside it what its users would have there.
+fn copy_package_into(modules: &Path) {
+    let package = workspace().join("sdk-wasm/npm");
+    assert!(package.join("dist/server.js").exists(), "run `cargo xtask build` first");
+    let copy = modules.join("passkey-accounts");
+    if copy.exists() {
+        fs::remove_dir_all(&copy).expect("the old copy can be removed");
+    }
+    fs::create_dir_all(&copy).expect("a folder can be made");
+    run(Command::new("cp").arg("-r").args([package.join("package.json"), package.join("dist")]).arg(&copy));
 }
 
 /// Builds everything, with the features that `cargo xtask test` builds with: other features would mean other builds of

@@ -26,9 +26,16 @@ impl Example {
         node.arg(node_example().join("print-sign-ins.mjs"));
         let mut python = Command::new("python3");
         python.arg(workspace().join("examples/python/print_sign_ins.py")).env("PYTHONPATH", python_package());
-        let rust = Command::new(rust_example());
+        let rust = Command::new(rust_example("print_sign_ins"));
         let start = |(name, command)| Self::start(name, command, url, api_key);
         [("node", node), ("python", python), ("rust", rust)].into_iter().map(start).collect()
+    }
+
+    /// Starts the Rust example that keeps notes, on any port, for pages of this origin. It prints where it listens.
+    pub fn start_notes_api(url: &str, api_key: &str, origin: &str) -> Self {
+        let mut notes_api = Command::new(rust_example("notes_api"));
+        notes_api.env("APP_ORIGIN", origin).env("PORT", "0");
+        Self::start("notes_api", notes_api, url, api_key)
     }
 
     fn start(name: &'static str, mut command: Command, url: &str, api_key: &str) -> Self {

@@ -19,6 +19,7 @@ mod example;
 mod http;
 pub mod installation;
 mod page;
+pub mod proof;
 mod server;
 pub mod simulation;
 

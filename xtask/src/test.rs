@@ -19,7 +19,7 @@ struct Part {
     run: fn() -> anyhow::Result<()>,
 }
 
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 10] = [
     Part {
         name: "format",
         what: "rustfmt",
@@ -61,6 +61,12 @@ const PARTS: [Part; 9] = [
         run: || whole_system("examples::"),
     },
     Part {
+        name: "node",
+        what: "the npm package's server entry",
+        needs: &["node", "npm"],
+        run: || whole_system("node::"),
+    },
+    Part {
         name: "python",
         what: "the Python binding",
         needs: &["python3"],
@@ -81,7 +87,8 @@ const PARTS: [Part; 9] = [
 ];
 
 /// Parts of the `it` binary that have a line of their own in the table.
-const SKIPPED_IN_RUST: [&str; 6] = ["--skip", "examples::", "--skip", "python::", "--skip", "browser::"];
+const SKIPPED_IN_RUST: [&str; 8] =
+    ["--skip", "examples::", "--skip", "node::", "--skip", "python::", "--skip", "browser::"];
 
 fn whole_system(filter: &str) -> anyhow::Result<()> {
     let mut command = workspace("test");
@@ -166,7 +173,7 @@ impl Part {
 /// # Errors
 /// Names the one that failed.
 pub(crate) fn run_benchmarks() -> anyhow::Result<()> {
-    for name in ["verify", "stream", "signins", "stream_load"] {
+    for name in ["verify", "proof", "stream", "signins", "stream_load"] {
         run(cargo().args(["bench", "--quiet", "--package", "passkey-accounts-tests", "--bench", name]))?;
     }
     Ok(())

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{sync::watch, task::AbortHandle, time::sleep};
 
-use super::Events;
+use super::{Events, ProofsBuilder};
 use crate::{
     protocol::{AccountID, SessionID, UnixMillis},
     session::{Endings, LiveSession, Moment, NotLive, Replica, Stale, View},
@@ -140,6 +140,23 @@ impl LiveSessions {
         let waiting = self.inner.view.wait_for(session_id);
         tokio::time::timeout(at_most, waiting).await.unwrap_or(Err(NotLive::NoSession))?;
         self.get(session_id).ok_or(NotLive::NoSession)
+    }
+
+    /// The checking of proofs against these live sessions: who sent this request, or opened this socket?
+    ///
+    /// ```no_run
+    /// # fn example(live: passkey_accounts::LiveSessions) -> Result<(), Box<dyn std::error::Error>> {
+    /// let proofs = live.proofs().origin("https://app.example").build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn proofs(&self) -> ProofsBuilder {
+        ProofsBuilder::new(self.clone())
+    }
+
+    /// The server's clock, as far as it is known here: sessions expire by it, and pages date their proofs by it.
+    pub fn server_time(&self) -> UnixMillis {
+        self.inner.view.server_time(self.now())
     }
 
     /// The ends of all sessions from now on, for an application that keeps sockets of many.

@@ -7,6 +7,7 @@ mod events;
 mod key;
 mod live_sessions;
 mod positions;
+mod proofs;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(test)]
@@ -22,5 +23,8 @@ pub(crate) use key::Keys;
 pub use key::{BoxError, KeyProvider};
 pub use live_sessions::LiveSessions;
 pub use positions::{Position, PositionStore};
+#[cfg(feature = "tower")]
+pub(crate) use proofs::CheckedHead;
+pub use proofs::{Account, Proofs, ProofsBuilder};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SaveError, SqlitePositions};

@@ -58,22 +58,3 @@ impl ProofError {
         }
     }
 }
-
-#[cfg(feature = "session")]
-impl From<crate::session::Stale> for ProofError {
-    fn from(_: crate::session::Stale) -> Self {
-        Self::Stale
-    }
-}
-
-#[cfg(feature = "session")]
-impl From<crate::session::NotLive> for ProofError {
-    fn from(error: crate::session::NotLive) -> Self {
-        use crate::session::NotLive;
-        match error {
-            NotLive::NoSession => Self::SessionGone,
-            NotLive::TooManyWaiting => Self::Overloaded,
-            NotLive::Unfollowed => Self::Stale,
-        }
-    }
-}

@@ -46,6 +46,10 @@ mod base;
 mod error;
 mod fields;
 mod origins;
+#[cfg(test)]
+mod rfc;
+#[cfg(test)]
+mod tests;
 mod token;
 mod window;
 

@@ -101,10 +101,17 @@ impl Origin {
     }
 
     fn has_host(&self, host: &str) -> bool {
+        let own = self.host();
         let default_port = self.text.get(..self.scheme_bytes).and_then(default_port);
-        let host = default_port.and_then(|port| host.strip_suffix(port)).unwrap_or(host);
-        host.eq_ignore_ascii_case(self.host())
+        let without_port = default_port.and_then(|port| host.strip_suffix(port));
+        host.eq_ignore_ascii_case(own)
+            || without_port.is_some_and(|host| host.eq_ignore_ascii_case(own) && !has_port(own))
     }
+}
+
+fn has_port(host: &str) -> bool {
+    // The last colon of an IPv6 address is followed by a bracket.
+    host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'))
 }
 
 /// The scheme's own port, with its colon.

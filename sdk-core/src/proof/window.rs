@@ -131,3 +131,120 @@ const SHARDS: usize = 16;
 
 /// So coarsely nonces are forgotten: at most this much later than they could be.
 const STEP_SECONDS: u64 = 10;
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Barrier, thread};
+
+    use super::{MAX_AGE_MS, NonceWindow, SHARDS};
+    use crate::{
+        proof::{Body, NonceName, Proof, ProofError, SIGNATURE_BYTES},
+        protocol::{SessionID, UnixMillis},
+    };
+
+    const NOW: u64 = 1_795_370_400;
+
+    fn proof(session: u8, nonce: u64, created: u64) -> Proof {
+        let session_id = SessionID::from_bytes([session; 16]);
+        Proof {
+            session_id,
+            created,
+            nonce: NonceName::new(b"request", session_id, &nonce.to_be_bytes()),
+            signed: Vec::new(),
+            signature: [0; SIGNATURE_BYTES],
+            body: Body::Absent,
+        }
+    }
+
+    fn at(seconds: u64) -> UnixMillis {
+        UnixMillis(seconds * 1_000)
+    }
+
+    #[test]
+    fn a_nonce_passes_once_for_its_session() {
+        let window = NonceWindow::new();
+        assert_eq!(window.remember(&proof(1, 1, NOW), at(NOW)), Ok(()));
+        assert_eq!(window.remember(&proof(1, 1, NOW), at(NOW)), Err(ProofError::Replayed));
+        // The key itself has signed the nonce twice.
+        assert_eq!(window.remember(&proof(1, 1, NOW + 30), at(NOW)), Err(ProofError::Replayed));
+        assert_eq!(window.remember(&proof(1, 2, NOW), at(NOW)), Ok(()));
+        assert_eq!(window.remember(&proof(2, 1, NOW), at(NOW)), Ok(()));
+        assert_eq!(window.len(), 3);
+    }
+
+    #[test]
+    fn a_nonce_is_remembered_for_as_long_as_its_proof_could_be_accepted() {
+        for created in NOW..NOW + 10 {
+            for skew in [0, 59, 60] {
+                let window = NonceWindow::new();
+                let made = proof(1, 1, created);
+                window.remember(&made, at(created - skew)).unwrap();
+                for later in 0..=60 {
+                    let now = UnixMillis(created * 1_000 + later * 1_000);
+                    assert_eq!(window.remember(&made, now), Err(ProofError::Replayed), "{created} {later}");
+                }
+                let now = UnixMillis(created * 1_000 + MAX_AGE_MS + 1);
+                assert_eq!(window.remember(&made, now), Err(ProofError::Expired));
+                // Others pass, and it is forgotten.
+                window.remember(&proof(1, 2, created + 71), at(created + 71)).unwrap();
+                assert_eq!(window.len(), 1);
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_forgotten_is_refused_when_the_clock_is_set_back() {
+        let window = NonceWindow::new();
+        window.remember(&proof(1, 1, NOW), at(NOW)).unwrap();
+        window.remember(&proof(1, 2, NOW + 100), at(NOW + 100)).unwrap();
+        assert_eq!(window.len(), 1);
+        assert_eq!(window.remember(&proof(1, 1, NOW), at(NOW)), Err(ProofError::Expired));
+        // A clock that was far ahead and is right again keeps nobody out who has come since.
+        let window = NonceWindow::new();
+        window.remember(&proof(1, 1, NOW), at(NOW)).unwrap();
+        assert_eq!(window.remember(&proof(1, 2, NOW), at(NOW + 36_000)), Err(ProofError::Expired));
+        assert_eq!(window.remember(&proof(1, 3, NOW + 20), at(NOW + 20)), Ok(()));
+    }
+
+    #[test]
+    fn of_many_threads_with_one_proof_one_passes() {
+        let (window, barrier) = (NonceWindow::new(), Barrier::new(8));
+        let passed: usize = thread::scope(|scope| {
+            let tried = || {
+                barrier.wait();
+                (0..1_000).filter(|nonce| window.remember(&proof(1, *nonce, NOW), at(NOW)).is_ok()).count()
+            };
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(tried)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(passed, 1_000);
+    }
+
+    #[test]
+    fn a_session_that_sends_too_much_is_refused_and_others_are_not() {
+        let window = NonceWindow::new();
+        for nonce in 0..NonceWindow::MAX_NONCES_PER_SESSION as u64 {
+            window.remember(&proof(0, nonce, NOW + nonce % 50), at(NOW)).unwrap();
+        }
+        let one_more = proof(0, u64::MAX, NOW);
+        assert_eq!(window.remember(&one_more, at(NOW)), Err(ProofError::Overloaded));
+        assert_eq!(window.remember(&proof(0, 0, NOW), at(NOW)), Err(ProofError::Replayed));
+        assert_eq!(window.remember(&proof(16, 1, NOW), at(NOW)), Ok(()));
+        let later = at(NOW + 130);
+        assert_eq!(window.remember(&proof(0, u64::MAX, NOW + 130), later), Ok(()));
+    }
+
+    #[test]
+    fn a_full_window_refuses_and_forgets_nothing() {
+        let window = NonceWindow::new();
+        let per_shard = (NonceWindow::MAX_NONCES / SHARDS) as u64;
+        // Sessions of one shard.
+        let of = |nonce: u64| proof(u8::try_from(nonce % 16).unwrap() * 16, nonce, NOW);
+        for nonce in 0..per_shard {
+            window.remember(&of(nonce), at(NOW)).unwrap();
+        }
+        assert_eq!(window.remember(&of(per_shard), at(NOW)), Err(ProofError::Overloaded));
+        assert_eq!(window.remember(&of(0), at(NOW)), Err(ProofError::Replayed));
+        assert_eq!(window.len(), per_shard as usize);
+    }
+}

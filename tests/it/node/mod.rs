@@ -64,6 +64,17 @@ async fn the_middleware_fits_express_fastify_and_hono() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_example_keeps_notes_for_who_signs_their_requests() {
+    build::node_example();
+    passes("live/example.test.mjs").await;
+}
+
+#[tokio::test]
+async fn proofs_have_the_outcome_that_the_vectors_say() {
+    ends_well(node("replay/proofs.test.mjs")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_thousand_events_take_no_more_memory_than_some() {
     passes("live/memory.test.mjs").await;
 }

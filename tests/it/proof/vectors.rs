@@ -1,0 +1,131 @@
+//! The requests and tokens in tests/vectors/proof/, checked step by step as protocol.md section 5 says.
+
+use std::{collections::HashMap, fs};
+
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+use passkey_accounts::{
+    proof::{NonceWindow, Origins, Proof, ProofError, RequestHead},
+    protocol::{SessionID, UnixMillis, gateway::SessionKey},
+};
+use passkey_accounts_tests::build::workspace;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct File<T> {
+    #[serde(default)]
+    origins: Vec<String>,
+    sessions: Vec<Session>,
+    cases: Vec<Case<T>>,
+}
+
+#[derive(Deserialize)]
+struct Session {
+    #[serde(rename = "sessionID")]
+    session_id: SessionID,
+    #[serde(rename = "sessionKey")]
+    session_key: SessionKey,
+}
+
+#[derive(Deserialize)]
+struct Case<T> {
+    name: String,
+    steps: Vec<Step<T>>,
+}
+
+#[derive(Deserialize)]
+struct Step<T> {
+    now: u64,
+    expect: String,
+    #[serde(flatten)]
+    what: T,
+}
+
+#[derive(Deserialize)]
+struct Request {
+    method: String,
+    host: String,
+    target: String,
+    fields: Vec<(String, String)>,
+    body: String,
+}
+
+#[derive(Deserialize)]
+struct Token {
+    audience: String,
+    nonce: String,
+    token: String,
+}
+
+type Keys = HashMap<SessionID, Vec<u8>>;
+
+fn admit(proof: &Proof, now: UnixMillis, keys: &Keys, window: &NonceWindow) -> Result<(), ProofError> {
+    proof.check_time(now)?;
+    let key = keys.get(&proof.session_id()).ok_or(ProofError::SessionGone)?;
+    UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key)
+        .verify(proof.signed(), proof.signature())
+        .map_err(|_| ProofError::BAD_SIGNATURE)?;
+    window.remember(proof, now)
+}
+
+fn replay<T: for<'de> Deserialize<'de>>(
+    file: &str,
+    at_least: usize,
+    check: impl Fn(&T, &Origins, UnixMillis, &Keys, &NonceWindow) -> Result<(), ProofError>,
+) {
+    let text = fs::read_to_string(workspace().join("tests/vectors/proof").join(file)).unwrap();
+    let file: File<T> = serde_json::from_str(&text).unwrap();
+    let origins = if file.origins.is_empty() { vec!["https://app.example".into()] } else { file.origins };
+    let origins = Origins::new(origins).unwrap();
+    let point = |key: &SessionKey| [&[4][..], &key.x.0, &key.y.0].concat();
+    let keys: Keys =
+        file.sessions.iter().map(|session| (session.session_id, point(&session.session_key))).collect();
+    assert!(file.cases.len() >= at_least, "{} cases", file.cases.len());
+    let mut differences = String::new();
+    for case in &file.cases {
+        let window = NonceWindow::new();
+        for (index, step) in case.steps.iter().enumerate() {
+            let result = check(&step.what, &origins, UnixMillis(step.now), &keys, &window);
+            let outcome = result.as_ref().err().map_or("accepted", |error| error.code().as_str());
+            if outcome != step.expect {
+                differences +=
+                    &format!("\n{}, step {index}: {result:?} instead of {}", case.name, step.expect);
+            }
+        }
+    }
+    assert!(differences.is_empty(), "{differences}");
+}
+
+#[test]
+fn requests_have_the_outcome_that_the_vectors_say() {
+    replay("requests.json", 80, |request: &Request, origins, now, keys, window| {
+        let field = |name: &str| {
+            let lines = request.fields.iter().filter(|(other, _)| other == name);
+            lines
+                .map(|(_, value)| value.clone())
+                .reduce(|all, line| format!("{all}, {line}"))
+                .map(String::into_bytes)
+        };
+        let [input, signature, digest] = ["signature-input", "signature", "content-digest"].map(field);
+        if input.is_none() && signature.is_none() {
+            return Err(ProofError::Missing);
+        }
+        let target_uri = origins.target_uri(&request.host, &request.target)?;
+        let proof = Proof::of_request(&RequestHead {
+            method: &request.method,
+            target_uri: &target_uri,
+            signature_input: input.as_deref(),
+            signature: signature.as_deref(),
+            content_digest: digest.as_deref(),
+        })?;
+        admit(&proof, now, keys, window)?;
+        proof.check_body(request.body.as_bytes())
+    });
+}
+
+#[test]
+fn tokens_have_the_outcome_that_the_vectors_say() {
+    replay("sockets.json", 30, |token: &Token, _, now, keys, window| {
+        let proof = Proof::of_socket(&token.token, &token.audience, &token.nonce)?;
+        admit(&proof, now, keys, window)
+    });
+}
