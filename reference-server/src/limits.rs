@@ -60,6 +60,21 @@ pub const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 /// Most bytes that a socket holds for a peer that does not read: one full buffer and the largest frame.
 pub const MAX_WRITE_BUFFER_BYTES: usize = WRITE_BUFFER_BYTES + 2 * 64 * 1024;
 
+/// Passkeys of one account.
+pub const MAX_PASSKEYS_PER_ACCOUNT: usize = 20;
+
+/// Sessions of an account that its pages are shown at most: as many as fit into one frame.
+pub const MAX_LISTED_SESSIONS: usize = 50;
+
+/// Ended sessions that a page is told by name at most. All that it asked for have ended.
+pub const MAX_NAMED_SESSIONS: usize = 1_000;
+
+/// What is kept of a browser's `User-Agent`, in bytes.
+pub const MAX_USER_AGENT_BYTES: usize = 256;
+
+/// A page is told this long before its session ends, in milliseconds.
+pub const EXPIRING_MS: u64 = 60_000;
+
 /// Requests out of turn before a browser socket is closed.
 pub const MAX_UNEXPECTED: u32 = 3;
 

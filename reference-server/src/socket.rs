@@ -46,8 +46,8 @@ pub enum Heard {
     Alive,
     /// It broke a rule of the transport.
     Broken(Code),
-    /// It closed in an orderly way.
-    Closed,
+    /// It closed in an orderly way, with this code if it gave one.
+    Closed(Option<u16>),
     /// It is gone.
     Lost,
 }
@@ -77,7 +77,7 @@ impl Socket {
             Some(Ok(Message::Text(text))) => Heard::Text(text),
             Some(Ok(Message::Binary(_))) => Heard::Broken(Code::BadMessage),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Heard::Alive,
-            Some(Ok(Message::Close(_))) => Heard::Closed,
+            Some(Ok(Message::Close(frame))) => Heard::Closed(frame.map(|frame| frame.code)),
             Some(Err(error)) => match error.into_inner().downcast_ref::<tungstenite::Error>() {
                 Some(tungstenite::Error::Capacity(_)) => Heard::Broken(Code::TooLarge),
                 Some(tungstenite::Error::Utf8(_) | tungstenite::Error::Protocol(_)) => Heard::Lost,
@@ -137,6 +137,11 @@ impl Socket {
         self.close_with(NORMAL, text.into()).await;
     }
 
+    /// Closes because the session on it was resumed on another socket. Most often nobody is there any more to read this.
+    pub async fn close_after_move(self) {
+        self.close_with(NORMAL, Utf8Bytes::from_static(r#"{"resumed":"elsewhere"}"#)).await;
+    }
+
     /// Closes because the server restarts.
     pub async fn close_for_restart(self) {
         self.close_with(SERVICE_RESTART, Utf8Bytes::from_static(r#"{"error":"restart"}"#)).await;
@@ -150,7 +155,7 @@ impl Socket {
             return;
         }
         // Reading until the peer answers: a close over unread bytes would reset the connection and lose the frame.
-        let answer = async { while !matches!(self.hear().await, Heard::Lost | Heard::Closed) {} };
+        let answer = async { while !matches!(self.hear().await, Heard::Lost | Heard::Closed(_)) {} };
         let _ = tokio::time::timeout(CLOSE_WAIT, answer).await;
     }
 }

@@ -12,7 +12,7 @@
 //! | `json` | the wire types in JSON, and the event stream's machine |
 //! | `session` | the live sessions without a socket: [`session::Replica`] |
 //! | `address` | the rules for the stream's address: [`transport::events_address`] |
-//! | `web` | the browser socket |
+//! | `web` | the browser's own base64, for the browser module |
 //! | `openapi` | OpenAPI schemas of the HTTP API's types, for servers |
 //!
 //! With none of them the crate is pure: state machines and hashes, with time and randomness as arguments.
@@ -30,6 +30,11 @@
 //! # Ok(())
 //! # }
 //! ```
+
+// Without JSON nothing here needs an operating system: what a browser downloads stays small.
+#![cfg_attr(not(any(feature = "json", feature = "planted", test)), no_std)]
+
+extern crate alloc;
 
 #[cfg(feature = "http")]
 pub mod api;
@@ -52,7 +57,7 @@ pub mod session;
 pub mod stream;
 #[cfg(feature = "tower")]
 pub mod tower;
-#[cfg(any(feature = "address", feature = "native", feature = "web"))]
+#[cfg(feature = "address")]
 pub mod transport;
 
 #[cfg(feature = "http")]

@@ -34,7 +34,7 @@ use passkey_accounts_server::{
     routes::{Mode, Site},
     server::{Prepared, Running, Settings},
     sessions::{Session, SessionLimits},
-    store::{NewAccount, StoreError},
+    store::{NewAccount, NewPasskeyRow, StoreError},
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -174,9 +174,13 @@ async fn open_sessions(running: &Running, app_id: AppID) {
                 account_id,
                 email_index: [6; 32],
                 email_sealed: vec![7],
-                passkey_id,
-                credential_index: [8; 32],
-                passkey_sealed: vec![9],
+                passkey: NewPasskeyRow {
+                    app_id,
+                    account_id,
+                    passkey_id,
+                    credential_index: [8; 32],
+                    sealed: vec![9],
+                },
             };
             write.insert_account(&account).await?;
             write.append(app_id, &EventKind::Registered(Registered { account_id }))?;
@@ -200,6 +204,7 @@ async fn open_sessions(running: &Running, app_id: AppID) {
                     expires_at: UnixMillis(u64::from(u32::MAX) * 1_000),
                     idle_ms: 1,
                     grace_ms: 1,
+                    user_agent: String::new(),
                 }))?;
             }
             Ok::<_, StoreError>(())

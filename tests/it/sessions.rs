@@ -70,9 +70,8 @@ async fn the_session_key_resumes_a_dropped_session_and_no_other_key_does() {
     let mut page = Page::connect(&server).await;
     let resumed = page.resume(session.session_id, &key).await;
     assert!(matches!(resumed, ServerMessage::SignedIn(signed_in) if signed_in.session == session));
-    // It is carried by this connection now, and by none besides.
-    let mut again = Page::connect(&server).await;
-    let refused = again.resume(session.session_id, &key).await;
+    thief = Page::connect(&server).await;
+    let refused = thief.resume(session.session_id, &PageKey::make()).await;
     assert!(matches!(refused, ServerMessage::Error(failure) if failure.code == Code::SessionGone.as_str()));
 }
 

@@ -91,6 +91,10 @@ pub fn node_tests() -> &'static Path {
             run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder));
         }
         copy_package_into(&modules);
+        run(Command::new(workspace().join("sdk-wasm/npm/node_modules/.bin/esbuild"))
+            .args(["--bundle", "--format=esm", "--log-level=warning", "replay/internals.mjs"])
+            .arg("--outfile=node_modules/internals.mjs")
+            .current_dir(&folder));
         folder
     })
 }

@@ -18,6 +18,7 @@ mod draft;
 mod example;
 mod http;
 pub mod installation;
+mod line;
 mod page;
 pub mod proof;
 mod server;
@@ -31,5 +32,6 @@ pub use draft::{
 };
 pub use example::Example;
 pub use http::{Answer, Http};
+pub use line::Line;
 pub use page::{Closed, Page, PageKey};
 pub use server::{START, TestServer};

@@ -185,10 +185,15 @@ impl TestServer {
         outbox.mails().into_iter().find(|mail| mail.to == email).map(|mail| mail.code)
     }
 
-    /// Makes another app on this server, with a key of its own that has every scope.
+    /// Makes another app on this server for the same origin, with a key of its own that has every scope.
     pub async fn make_app(&self) -> (AppID, ApiKey) {
+        self.make_app_at(&self.origin()).await
+    }
+
+    /// Makes another app on this server, for pages of this origin, with a key of its own that has every scope.
+    pub async fn make_app_at(&self, origin: &str) -> (AppID, ApiKey) {
         let app_id = AppID::from_bytes(make_random());
-        let origins = vec![self.origin().parse().expect("localhost is an origin")];
+        let origins = vec![origin.parse().expect("an origin")];
         let app = App::new(app_id, "Other Shop".into(), "localhost".into(), origins, Policy::Strict);
         let epoch = Epoch::from_random(u32::from_be_bytes(make_random()));
         let store = &self.context().store;

@@ -1,11 +1,22 @@
-//! The npm side: the tools it needs and the TypeScript face.
+//! The npm side: the tools it needs, the TypeScript face, and the bundles that browsers load.
 
-use std::{path::PathBuf, process::Command};
+use std::{fs, path::PathBuf, process::Command};
 
 use crate::{
-    process::{npm, root, run},
+    process::{npm, root, run, target},
     stamp::unless_fresh,
 };
+
+/// What a page or a server imports by name; those whose source exists are built. What they share, and what they load later,
+/// lies beside them in files of its own.
+const ENTRIES: [&str; 5] = ["index", "element", "react", "server", "testing"];
+
+/// The one file that is whole without any other: a SharedWorker's script cannot count on a bundler.
+const WORKER: &str = "worker";
+
+/// Every browser that has what passkeys need here has this.
+const BUNDLE: [&str; 6] =
+    ["--bundle", "--format=esm", "--target=es2022", "--minify", "--charset=utf8", "--log-level=warning"];
 
 /// The npm package.
 pub(crate) fn package() -> PathBuf {
@@ -15,6 +26,16 @@ pub(crate) fn package() -> PathBuf {
 /// What is published, and what the server serves under /sdk/.
 pub(crate) fn dist() -> PathBuf {
     package().join("dist")
+}
+
+/// The sources; the WebAssembly module and its glue are generated into them.
+pub(crate) fn source() -> PathBuf {
+    package().join("src")
+}
+
+/// What esbuild says of the entries: which file imports which.
+pub(crate) fn imports() -> PathBuf {
+    target().join("xtask").join("imports.json")
 }
 
 /// A tool of the package's `devDependencies`, run by Node.
@@ -36,15 +57,37 @@ pub(crate) fn install() -> anyhow::Result<()> {
     })
 }
 
-/// Compiles the TypeScript face.
+/// Checks the types, and makes the declarations and the bundles in the package's dist folder.
 ///
 /// # Errors
-/// When it does not type-check.
+/// When the sources do not type-check or cannot be bundled.
 pub(crate) fn compile() -> anyhow::Result<()> {
-    let inputs =
-        [package().join("src"), package().join("tsconfig.json"), package().join("package-lock.json")];
-    unless_fresh("tsc", &inputs, "", &dist().join("index.js"), || {
+    let inputs = [source(), package().join("tsconfig.json"), package().join("package-lock.json")];
+    let recipe = format!("{ENTRIES:?} {BUNDLE:?}");
+    unless_fresh("bundles", &inputs, &recipe, &dist().join("index.js"), || {
+        // Files whose name carries a hash would stay for ever.
+        if dist().exists() {
+            fs::remove_dir_all(dist())?;
+        }
         eprintln!("tsc");
-        run(&mut tool("typescript/bin/tsc"))
+        run(&mut tool("typescript/bin/tsc"))?;
+        eprintln!("esbuild");
+        let file = |name: &str| format!("src/{name}.ts");
+        let entries = ENTRIES.into_iter().map(file).filter(|file| package().join(file).is_file());
+        run(esbuild()
+            .args(entries)
+            // Two copies of an error's class would not be instances of each other.
+            .args(["--splitting", "--chunk-names=[name]-[hash]", "--external:./worker.js"])
+            .arg(format!("--metafile={}", imports().display())))?;
+        run(esbuild().arg(file(WORKER)))?;
+        fs::copy(crate::wasm::optimised(), dist().join("core.wasm"))?;
+        Ok(())
     })
+}
+
+fn esbuild() -> Command {
+    // A script or a program, by whether its package ran its install script here; npm's link fits both.
+    let mut command = Command::new(package().join("node_modules/.bin/esbuild"));
+    command.current_dir(package()).args(BUNDLE).arg("--outdir=dist");
+    command
 }

@@ -1,4 +1,4 @@
-//! The WebAssembly of JavaScript back ends: `dist/server/core.js` (the glue) and `dist/server/wasm.js` (the module).
+//! The WebAssembly of JavaScript back ends: `src/server/core.js` (the glue) and `src/server/wasm.js` (the module).
 
 use std::{fs, path::PathBuf, process::Command};
 
@@ -6,7 +6,7 @@ use anyhow::Context;
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::{
-    npm::{dist, package, tool},
+    npm::{package, source, tool},
     process::{read, root, run, target},
     stamp::unless_fresh,
     wasm::{INLINED, TARGET, WASM_OPT, flags, inline},
@@ -15,14 +15,14 @@ use crate::{
 /// A server downloads nothing: what counts is speed.
 const LEVEL: &str = "-O3";
 
-/// Makes both files in the package's dist folder.
+/// Makes both files among the package's sources, for the bundler.
 ///
 /// # Errors
 /// Names the step that failed.
 pub(crate) fn build() -> anyhow::Result<()> {
     let module = compile()?;
     let work = target().join("xtask").join("wasm-server");
-    let into = dist().join("server");
+    let into = source().join("server");
     let inputs = [module.clone(), package().join("package-lock.json")];
     let options: Vec<&str> = std::iter::once(LEVEL).chain(WASM_OPT.iter().copied().skip(1)).collect();
     unless_fresh(
@@ -32,7 +32,6 @@ pub(crate) fn build() -> anyhow::Result<()> {
         &into.join("wasm.js"),
         || {
             fs::create_dir_all(&work)?;
-            fs::create_dir_all(&into)?;
             eprintln!("wasm-bindgen (server)");
             Bindgen::new()
                 .input_path(&module)

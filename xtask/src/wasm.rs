@@ -1,7 +1,7 @@
 //! The WebAssembly side: compile, bind, optimise, inline.
 //!
-//! The module travels inside a JavaScript module that is loaded on demand: it then works unconfigured in every bundler and
-//! from a plain `<script type=module>`, where a .wasm file beside it would need a loader or a fetch.
+//! The module travels inside a script: it then works unconfigured in every bundler, in a worker and from a plain
+//! `<script type=module>`, where a .wasm file beside it would need a loader or a fetch.
 
 use std::{
     cmp::Reverse,
@@ -15,7 +15,7 @@ use anyhow::{Context, ensure};
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::{
-    npm::{dist, package, tool},
+    npm::{package, source, tool},
     process::{read, root, run, target},
     stamp::unless_fresh,
 };
@@ -24,7 +24,7 @@ use crate::{
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Changes whenever [`inline`] writes something else.
-pub(crate) const INLINED: &str = "2";
+pub(crate) const INLINED: &str = "4";
 
 /// What rustc emits for the target. Never `--all-features`: engines refuse the result.
 pub(crate) const WASM_OPT: &[&str] = &[
@@ -39,7 +39,7 @@ pub(crate) const WASM_OPT: &[&str] = &[
     "--strip-producers",
 ];
 
-/// Makes `core.js` (the glue) and `wasm.js` (the module) in the package's dist folder.
+/// Makes `machine.js` (the glue) and `wasm.js` (the module) among the package's sources, for the bundler.
 ///
 /// # Errors
 /// Names the step that failed.
@@ -51,21 +51,20 @@ pub(crate) fn build() -> anyhow::Result<()> {
         "wasm",
         &inputs,
         &format!("{INLINED} {}", WASM_OPT.join(" ")),
-        &dist().join("wasm.js"),
+        &source().join("wasm.js"),
         || {
             fs::create_dir_all(&work)?;
-            fs::create_dir_all(dist())?;
             eprintln!("wasm-bindgen");
             bind(&module, &work)?;
             eprintln!("wasm-opt");
             let optimised = work.join("optimised.wasm");
             run(tool("binaryen/bin/wasm-opt")
                 .args(WASM_OPT)
-                .arg(work.join("core_bg.wasm"))
+                .arg(work.join("machine_bg.wasm"))
                 .arg("-o")
                 .arg(&optimised))?;
-            fs::copy(work.join("core.js"), dist().join("core.js"))?;
-            inline(&optimised, &dist().join("wasm.js"))
+            fs::copy(work.join("machine.js"), source().join("machine.js"))?;
+            inline(&optimised, &source().join("wasm.js"))
         },
     )
 }
@@ -106,7 +105,7 @@ pub(crate) fn flags() -> String {
 fn bind(module: &Path, into: &Path) -> anyhow::Result<()> {
     Bindgen::new()
         .input_path(module)
-        .out_name("core")
+        .out_name("machine")
         .web(true)?
         .typescript(false)
         .omit_default_module_path(true)
@@ -115,28 +114,31 @@ fn bind(module: &Path, into: &Path) -> anyhow::Result<()> {
         .generate(into)
 }
 
-/// Writes the module as a JavaScript string in which frequent bytes are one printable character and the others an escape.
+/// Writes the module as a JavaScript string of one character a byte: frequent bytes printable ASCII, the others from U+00A1 on.
 /// Unlike in base64 bytes stay whole, so a compressor still finds what repeats: a fifth less over the wire.
 pub(crate) fn inline(module: &Path, into: &Path) -> anyhow::Result<()> {
     let bytes = fs::read(module)?;
     ensure!(bytes.starts_with(b"\0asm"), "{} is not a WebAssembly module", module.display());
-    let is_plain = |code: &u8| (b' '..=b'~').contains(code) && !matches!(code, b'\'' | b'\\');
     let mut by_frequency: Vec<u8> = (0..=255).collect();
     by_frequency.sort_by_cached_key(|byte| Reverse(bytes.iter().filter(|other| *other == byte).count()));
-    let plain_first = (0..=255).filter(is_plain).chain((0..=255).filter(|code| !is_plain(code)));
-    let code_of: HashMap<u8, u8> = by_frequency.into_iter().zip(plain_first).collect();
-    let mut byte_of: Vec<(u8, u8)> = code_of.iter().map(|(byte, code)| (*code, *byte)).collect();
-    byte_of.sort_unstable();
-    let table: Vec<String> = byte_of.iter().map(|(_, byte)| byte.to_string()).collect();
-    let text: String = bytes
-        .iter()
-        .filter_map(|byte| code_of.get(byte))
-        .map(|code| if is_plain(code) { char::from(*code).to_string() } else { format!("\\x{code:02x}") })
-        .collect();
-    let table = table.join(",");
+    // Without quotation mark, backslash and the soft hyphen, which editors swallow.
+    let characters = (' '..='~').chain('\u{a1}'..).filter(|character| !"'\\\u{ad}".contains(*character));
+    let character_of: HashMap<u8, char> = by_frequency.into_iter().zip(characters).collect();
+    let mut table = [0; ('~' as usize - ' ' as usize + 1) + 256];
+    for (byte, character) in &character_of {
+        // Where the script looks it up, see below.
+        let index = u32::from(*character) - if character.is_ascii() { 32 } else { 66 };
+        if let Some(place) = table.get_mut(index as usize) {
+            *place = *byte;
+        }
+    }
+    let end = table.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let table = table.iter().take(end).map(u8::to_string).collect::<Vec<_>>().join(",");
+    let text: String = bytes.iter().filter_map(|byte| character_of.get(byte)).collect();
     let script = format!(
         "const byteOf = [{table}];\nconst text =\n  '{text}';\n\
-         export const wasm = () => Uint8Array.from(text, (character) => byteOf[character.charCodeAt(0)]);\n"
+         const indexOf = (code) => code - (code < 127 ? 32 : 66);\n\
+         export const wasm = () => Uint8Array.from(text, (character) => byteOf[indexOf(character.charCodeAt(0))]);\n"
     );
     Ok(fs::write(into, script)?)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use passkey_accounts::protocol::{
     AccountID, AppID, PasskeyID, SessionID,
-    event::{AccountErased, EventKind, PasskeyRemoved, RemovalReason},
+    event::{AccountErased, EventKind, Evidence, PasskeyRemoved, RemovalReason},
     gateway::EndReason,
 };
 
@@ -12,7 +12,7 @@ use super::Passkey;
 use crate::{
     crypto::Keyring,
     sessions::end_all,
-    store::{Store, StoreError},
+    store::{PasskeyRow, Store, StoreError, Write},
 };
 
 /// Erases an account: its address, its passkeys and its sessions. Returns the sessions that ended with it; `None` if the
@@ -44,16 +44,16 @@ pub async fn erase(
 
 /// What came of removing a passkey.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Removal {
-    /// It is gone, and these sessions with it.
-    Done(Vec<SessionID>),
+pub enum Removal<T> {
+    /// It is gone, or can go.
+    Done(T),
     /// The account has no such passkey, or the app no such account.
     NotFound,
     /// Nobody could sign in to the account any more.
     IsLast,
 }
 
-/// Removes a passkey and ends the sessions that it opened.
+/// Removes a passkey because a back end wishes so, and ends the sessions that it opened; these are returned.
 ///
 /// # Errors
 /// [`StoreError`]; everything is still there then.
@@ -63,32 +63,56 @@ pub async fn remove_passkey(
     app_id: AppID,
     account_id: AccountID,
     passkey_id: PasskeyID,
-) -> Result<Removal, StoreError> {
+) -> Result<Removal<Vec<SessionID>>, StoreError> {
     let keyring = Arc::clone(keyring);
     store
         .write(move |write| {
             Box::pin(async move {
-                let passkeys = write.passkeys(app_id, account_id).await?;
-                if !passkeys.iter().any(|passkey| passkey.passkey_id == passkey_id) {
-                    return Ok(Removal::NotFound);
+                match check_removal(write, &keyring, app_id, account_id, passkey_id).await? {
+                    Removal::Done(()) => {}
+                    Removal::NotFound => return Ok(Removal::NotFound),
+                    Removal::IsLast => return Ok(Removal::IsLast),
                 }
-                // One whose row does not open signs nobody in, so it does not count.
-                let mut others = passkeys.iter().filter(|passkey| passkey.passkey_id != passkey_id);
-                let is_usable = others.any(|other| {
-                    Passkey::open(&keyring, app_id, account_id, other.passkey_id, &other.sealed).is_ok()
-                });
-                if !is_usable {
-                    return Ok(Removal::IsLast);
-                }
-                write.delete_passkey(passkey_id).await?;
-                let ended = end_all(write, app_id, EndReason::PasskeyRemoved, |session| {
-                    session.passkey_id == passkey_id
-                })?;
-                let event =
-                    PasskeyRemoved { account_id, passkey_id, reason: RemovalReason::BackEnd, evidence: None };
-                write.append(app_id, &EventKind::PasskeyRemoved(event))?;
-                Ok(Removal::Done(ended))
+                let reason = RemovalReason::BackEnd;
+                Ok(Removal::Done(remove(write, app_id, account_id, passkey_id, reason, None).await?))
             })
         })
         .await
+}
+
+/// Whether a passkey may go, as of this action: another one of the account must be left.
+pub(super) async fn check_removal(
+    write: &mut Write,
+    keyring: &Keyring,
+    app_id: AppID,
+    account_id: AccountID,
+    passkey_id: PasskeyID,
+) -> Result<Removal<()>, StoreError> {
+    let passkeys = write.passkeys(app_id, account_id).await?;
+    if !passkeys.iter().any(|passkey| passkey.passkey_id == passkey_id) {
+        return Ok(Removal::NotFound);
+    }
+    // One whose row does not open signs nobody in, so it does not count.
+    let mut others = passkeys.iter().filter(|passkey| passkey.passkey_id != passkey_id);
+    let is_usable = |other: &PasskeyRow| {
+        Passkey::open(keyring, app_id, account_id, other.passkey_id, &other.sealed).is_ok()
+    };
+    Ok(if others.any(is_usable) { Removal::Done(()) } else { Removal::IsLast })
+}
+
+/// Removes the row, ends the sessions that the passkey opened, and writes the event.
+pub(super) async fn remove(
+    write: &mut Write,
+    app_id: AppID,
+    account_id: AccountID,
+    passkey_id: PasskeyID,
+    reason: RemovalReason,
+    evidence: Option<Evidence>,
+) -> Result<Vec<SessionID>, StoreError> {
+    write.delete_passkey(passkey_id).await?;
+    let ended =
+        end_all(write, app_id, EndReason::PasskeyRemoved, |session| session.passkey_id == passkey_id)?;
+    let event = PasskeyRemoved { account_id, passkey_id, reason, evidence: evidence.map(Box::new) };
+    write.append(app_id, &EventKind::PasskeyRemoved(event))?;
+    Ok(ended)
 }

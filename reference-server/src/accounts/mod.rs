@@ -1,13 +1,20 @@
-//! Accounts and their passkeys: registration, sign-in, removal and erasure, each one transaction with its events.
+//! Accounts and their passkeys: registration, sign-in, what a signed-in person does with a gesture, removal and erasure,
+//! each one transaction with its events.
 
 mod erase;
+mod gesture;
 mod known;
 mod passkey;
 mod register;
+mod rename;
 mod sign_in;
+mod used;
 
 pub use erase::{Removal, erase, remove_passkey};
-pub use known::KnownAccount;
-pub use passkey::Passkey;
+pub use gesture::{Addition, Gesture, GestureError, add_passkey, confirm, remove_own_passkey};
+pub use known::{KnownAccount, open_passkeys};
+pub use passkey::{NotAName, Passkey, PasskeyName};
 pub use register::{RegisterError, Registration, register};
+pub use rename::{RenameError, rename_passkey};
 pub use sign_in::{SignIn, SignInError, sign_in};
+pub use used::Usage;

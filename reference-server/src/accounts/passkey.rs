@@ -1,12 +1,17 @@
 //! A passkey's record, and how it is sealed into its row.
 
+use std::str::FromStr;
+
 use passkey_accounts::{
     evidence::PublicKey,
-    protocol::{AccountID, AppID, PasskeyID, base64url::Base64Url, webauthn::Transport},
+    protocol::{AccountID, AppID, PasskeyID, UnixMillis, base64url::Base64Url, gateway, webauthn::Transport},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::crypto::{Keyring, Sealed, Tampered};
+use crate::{
+    ceremony::registration::NewPasskey,
+    crypto::{Keyring, Sealed, Tampered},
+};
 
 /// What the server knows of a passkey (WebAuthn Level 3 section 4, "credential record").
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +30,36 @@ pub struct Passkey {
     pub backup_eligible: bool,
     /// It was backed up when it was last used.
     pub backed_up: bool,
+    /// What the person calls it.
+    pub name: Option<PasskeyName>,
+    /// The day (UTC) of its last use; `None` since it was made.
+    pub last_used_at: Option<UnixMillis>,
+}
+
+/// What a person calls a passkey: 1 to 64 characters, none of them a control character, no space around.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PasskeyName(String);
+
+/// The text cannot be a passkey's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a passkey's name")]
+pub struct NotAName;
+
+impl PasskeyName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for PasskeyName {
+    type Err = NotAName;
+
+    fn from_str(text: &str) -> Result<Self, NotAName> {
+        let name = text.trim();
+        let has_length = (1..=gateway::MAX_PASSKEY_NAME_CHARS).contains(&name.chars().count());
+        if has_length && !name.contains(char::is_control) { Ok(Self(name.to_owned())) } else { Err(NotAName) }
+    }
 }
 
 /// The form inside the seal.
@@ -37,9 +72,42 @@ struct Record {
     transports: Vec<Transport>,
     eligible: bool,
     backed_up: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    used: Option<UnixMillis>,
 }
 
 impl Passkey {
+    /// The record of a passkey that was registered just now.
+    pub fn new(new: NewPasskey) -> Self {
+        Self {
+            credential_id: new.credential_id,
+            public_key: new.public_key,
+            sign_count: new.sign_count,
+            aaguid: new.aaguid,
+            transports: new.transports,
+            backup_eligible: new.backup_eligible,
+            backed_up: new.backed_up,
+            name: None,
+            last_used_at: None,
+        }
+    }
+
+    /// As the pages of its account see it.
+    pub fn for_page(&self, passkey_id: PasskeyID, created_at: UnixMillis) -> gateway::Passkey {
+        gateway::Passkey {
+            passkey_id,
+            credential_id: Base64Url(self.credential_id.clone()),
+            name: self.name.as_ref().map(|name| name.as_str().to_owned()),
+            aaguid: Base64Url(self.aaguid.to_vec()),
+            created_at,
+            last_used_at: self.last_used_at,
+            backup_eligible: self.backup_eligible,
+            backed_up: self.backed_up,
+        }
+    }
+
     /// Encrypts the record for its row.
     pub fn seal(
         &self,
@@ -56,6 +124,8 @@ impl Passkey {
             transports: self.transports.clone(),
             eligible: self.backup_eligible,
             backed_up: self.backed_up,
+            name: self.name.as_ref().map(|name| name.as_str().to_owned()),
+            used: self.last_used_at,
         };
         let plain = serde_json::to_vec(&record).expect("a record holds nothing that JSON cannot");
         let owner: [&[u8]; 3] = [app_id.as_bytes(), account_id.as_bytes(), passkey_id.as_bytes()];
@@ -84,6 +154,27 @@ impl Passkey {
             transports: record.transports,
             backup_eligible: record.eligible,
             backed_up: record.backed_up,
+            name: record.name.map(|name| name.parse()).transpose().map_err(|_| Tampered)?,
+            last_used_at: record.used,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PasskeyName;
+
+    #[test]
+    fn a_name_has_1_to_64_characters_and_no_control_characters() {
+        let longest = "\u{1f511}".repeat(64);
+        for (typed, name) in
+            [("Work laptop", "Work laptop"), (" \u{a0}Phone\n", "Phone"), (&longest, &longest)]
+        {
+            assert_eq!(typed.parse::<PasskeyName>().unwrap().as_str(), name);
+        }
+        let long = "x".repeat(65);
+        for bad in ["", " \t ", "a\nb", "a\u{0}b", "a\u{7f}b", "a\u{9b}b", &long] {
+            assert!(bad.parse::<PasskeyName>().is_err(), "{bad:?}");
+        }
     }
 }

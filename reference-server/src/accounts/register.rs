@@ -2,17 +2,13 @@
 
 use std::sync::Arc;
 
-use passkey_accounts::protocol::{
-    AccountID, PasskeyID,
-    base64url::Base64Url,
-    event::{EventKind, PasskeyAdded, Registered},
-};
+use passkey_accounts::protocol::event::{EventKind, Registered};
 
-use super::Passkey;
+use super::{Passkey, gesture::passkey_added};
 use crate::{
     crypto::{Email, Keyring},
     sessions::{Opening, Session, open},
-    store::{Insertion, NewAccount, Store, StoreError},
+    store::{Insertion, NewAccount, NewPasskeyRow, Store, StoreError},
 };
 
 /// A sign-up whose ceremony was verified.
@@ -58,11 +54,15 @@ pub async fn register(
         account_id,
         email_index: keyring.derive_email_index(app_id, &email),
         email_sealed: email.seal(keyring, app_id, account_id),
-        passkey_id,
-        credential_index: keyring.derive_credential_index(app_id, &passkey.credential_id),
-        passkey_sealed: passkey.seal(keyring, app_id, account_id, passkey_id),
+        passkey: NewPasskeyRow {
+            app_id,
+            account_id,
+            passkey_id,
+            credential_index: keyring.derive_credential_index(app_id, &passkey.credential_id),
+            sealed: passkey.seal(keyring, app_id, account_id, passkey_id),
+        },
     };
-    let added = passkey_added(account_id, passkey_id, &passkey, public_key_cose);
+    let added = passkey_added(account_id, passkey_id, &passkey, public_key_cose, None);
     store
         .write(move |write| {
             Box::pin(async move {
@@ -77,20 +77,4 @@ pub async fn register(
             })
         })
         .await
-}
-
-fn passkey_added(
-    account_id: AccountID,
-    passkey_id: PasskeyID,
-    passkey: &Passkey,
-    cose: Vec<u8>,
-) -> PasskeyAdded {
-    PasskeyAdded {
-        account_id,
-        passkey_id,
-        public_key: Base64Url(cose),
-        aaguid: Base64Url(passkey.aaguid.to_vec()),
-        backed_up: passkey.backed_up,
-        evidence: None,
-    }
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use passkey_accounts::protocol::event::{CounterRegressed, EventKind};
-
+use super::used::{Usage, Used};
 use crate::{
+    crypto::Keyring,
     sessions::{Opening, Session, open},
     store::{Store, StoreError},
 };
@@ -14,10 +14,8 @@ use crate::{
 pub struct SignIn {
     /// The session that starts.
     pub opening: Opening,
-    /// The passkey's sealed record, if it changed.
-    pub passkey_sealed: Option<Vec<u8>>,
-    /// The stored and the received counter, if it did not rise.
-    pub regressed: Option<(u32, u32)>,
+    /// How its passkey was used; `None` when a developer's tool opens a session without one.
+    pub usage: Option<Usage>,
 }
 
 /// Why a session was not opened.
@@ -35,22 +33,22 @@ pub enum SignInError {
 ///
 /// # Errors
 /// [`SignInError`]; nothing is stored then.
-pub async fn sign_in(store: &Store, sign_in: SignIn) -> Result<Arc<Session>, SignInError> {
-    let SignIn { opening, passkey_sealed, regressed } = sign_in;
+pub async fn sign_in(
+    store: &Store,
+    keyring: &Arc<Keyring>,
+    sign_in: SignIn,
+) -> Result<Arc<Session>, SignInError> {
+    let SignIn { opening, usage } = sign_in;
+    let keyring = Arc::clone(keyring);
     store
         .write(move |write| {
             Box::pin(async move {
                 let Session { app_id, account_id, passkey_id, .. } = opening.session;
-                // Minutes may lie between challenge and answer: a passkey that was removed meanwhile opens nothing.
-                if !write.has_passkey(app_id, account_id, passkey_id).await? {
+                if let Some(usage) = usage {
+                    let used = Used::find(write, &keyring, app_id, usage).await?;
+                    used.ok_or(SignInError::PasskeyGone)?.record(write, &keyring).await?;
+                } else if write.passkey(app_id, account_id, passkey_id).await?.is_none() {
                     return Err(SignInError::PasskeyGone);
-                }
-                if let Some(sealed) = passkey_sealed {
-                    write.update_passkey(passkey_id, &sealed).await?;
-                }
-                if let Some((stored, received)) = regressed {
-                    let event = CounterRegressed { account_id, passkey_id, stored, received };
-                    write.append(app_id, &EventKind::CounterRegressed(event))?;
                 }
                 Ok(open(write, opening)?)
             })

@@ -6,12 +6,14 @@ use passkey_accounts::{
     protocol::{
         CeremonyID, UnixMillis,
         base64url::Base64Url,
-        gateway::{Binding, Ceremony, ServerMessage, SessionKey},
+        gateway::{AddedPasskey, Binding, Ceremony, ServerMessage, SessionKey},
+        webauthn::Transport,
     },
 };
 
 use super::{PendingCeremony, Purpose, decoys, options};
 use crate::{
+    accounts::KnownAccount,
     apps::{App, Origin},
     crypto::Keyring,
     limits::CHALLENGE_MS,
@@ -45,8 +47,6 @@ pub struct Asking<'a> {
     pub origin: &'a Origin,
     /// Keys for decoys.
     pub keyring: &'a Keyring,
-    /// Keyed index of the address; decoys grow from it.
-    pub email_index: &'a [u8; 32],
     /// The time.
     pub now: UnixMillis,
 }
@@ -58,7 +58,7 @@ pub fn make_ceremony(
     purpose: Purpose,
     random: ChallengeRandom,
 ) -> (PendingCeremony, ServerMessage) {
-    let Asking { app, origin, keyring, email_index, now } = asking;
+    let Asking { app, origin, keyring, now } = asking;
     let thumbprint = thumbprint(&session_key);
     let kind = purpose.kind();
     let challenge = binding::Binding {
@@ -67,27 +67,37 @@ pub fn make_ceremony(
         app_id: app.app_id,
         origin: origin.as_str(),
         thumbprint: &thumbprint,
-        action: None,
+        action: purpose.action().as_deref(),
     }
     .derive_challenge();
-    let public_key = match &purpose {
-        Purpose::SignUp { email, account_id } => options::creation(app, *account_id, email, &challenge),
-        Purpose::SignIn(Some(known)) => {
-            let allow = known
-                .passkeys
-                .iter()
-                .map(|(_, passkey)| (passkey.credential_id.clone(), passkey.transports.clone()));
-            options::request(app, allow, &challenge)
-        }
-        Purpose::SignIn(None) => options::request(app, decoys::derive(keyring, email_index), &challenge),
-    };
-    let message = Ceremony {
+    let ceremony = |public_key, added| Ceremony {
         ceremony_id: CeremonyID::from_bytes(random.ceremony_id),
         public_key,
-        binding: Binding { random: Base64Url(random.challenge.to_vec()), kind, added: None },
+        binding: Binding { random: Base64Url(random.challenge.to_vec()), kind, added },
+    };
+    let create = |public_key| ServerMessage::CeremonyCreate(ceremony(public_key, None));
+    let get =
+        |allow, added| ServerMessage::CeremonyGet(ceremony(options::request(app, allow, &challenge), added));
+    let message = match &purpose {
+        Purpose::SignUp { email, account_id } => {
+            create(options::creation(app, *account_id, email, Vec::new(), &challenge))
+        }
+        Purpose::MakePasskey { account, email } => {
+            create(options::creation(app, account.account_id, email, credentials(account), &challenge))
+        }
+        Purpose::Decoy { email_index } => {
+            get(decoys::derive(keyring, email_index).into_iter().collect(), None)
+        }
+        Purpose::SignIn(account)
+        | Purpose::Confirm { account, .. }
+        | Purpose::RemovePasskey { account, .. } => get(credentials(account), None),
+        Purpose::AddPasskey { account, addition } => {
+            let public_key = Base64Url(addition.public_key_cose.clone());
+            get(credentials(account), Some(AddedPasskey { passkey_id: addition.passkey_id, public_key }))
+        }
     };
     let pending = PendingCeremony {
-        ceremony_id: message.ceremony_id,
+        ceremony_id: CeremonyID::from_bytes(random.ceremony_id),
         random: random.challenge,
         challenge,
         session_key,
@@ -95,9 +105,10 @@ pub fn make_ceremony(
         expires_at: now.plus(CHALLENGE_MS),
         purpose,
     };
-    let message = match pending.purpose {
-        Purpose::SignUp { .. } => ServerMessage::CeremonyCreate(message),
-        Purpose::SignIn(_) => ServerMessage::CeremonyGet(message),
-    };
     (pending, message)
+}
+
+fn credentials(account: &KnownAccount) -> Vec<(Vec<u8>, Vec<Transport>)> {
+    let passkeys = account.passkeys.iter();
+    passkeys.map(|(_, passkey)| (passkey.credential_id.clone(), passkey.transports.clone())).collect()
 }

@@ -1,13 +1,8 @@
-//! Checking what the authenticator made, and what is to be stored when it holds.
+//! Checking what the authenticator made. Nothing is stored here.
 
 use passkey_accounts::{
-    evidence::{AssertionExpectation, AuthenticationResponse, Counter, KnownPasskey, UserVerification},
-    protocol::{
-        AccountID, PasskeyID, SessionID, UnixMillis,
-        base64url::Base64Url,
-        event::Evidence,
-        gateway::{CeremonyKind, SessionKey},
-    },
+    evidence::{AssertionExpectation, AuthenticationResponse, KnownPasskey, UserVerification},
+    protocol::{base64url::Base64Url, event::Evidence, gateway::CeremonyKind},
 };
 
 use super::{
@@ -15,27 +10,19 @@ use super::{
     registration::{AttestationPolicy, NewPasskey, RegistrationExpectation, verify_registration},
 };
 use crate::{
-    accounts::{KnownAccount, Passkey, Registration, SignIn},
+    accounts::{KnownAccount, Usage},
     apps::{App, Origin},
-    crypto::{Email, Keyring},
-    sessions::{Opening, Session, SessionLimits},
 };
 
-/// What a finished ceremony is checked in the light of.
+/// What the answer of a ceremony is checked in the light of.
 #[derive(Debug, Clone, Copy)]
 pub struct Finishing<'a> {
     /// The app.
     pub app: &'a App,
     /// The page's origin, from the `Origin` header of its socket.
     pub origin: &'a Origin,
-    /// Keys for what is encrypted at rest.
-    pub keyring: &'a Keyring,
-    /// How long the session lasts.
-    pub limits: SessionLimits,
-    /// The time.
-    pub now: UnixMillis,
-    /// Random bits for the session's id.
-    pub session_random: [u8; 16],
+    /// What the ceremony is for.
+    pub kind: CeremonyKind,
     /// The challenge.
     pub challenge: &'a [u8; 32],
     /// The server's part of it.
@@ -44,22 +31,26 @@ pub struct Finishing<'a> {
     pub thumbprint: &'a [u8; 32],
 }
 
+/// An assertion that holds.
+#[derive(Debug)]
+pub struct Asserted {
+    /// The passkey that signed, and what it said of itself.
+    pub usage: Usage,
+    /// The authenticator checked the person.
+    pub user_verified: bool,
+    /// What the authenticator signed.
+    pub evidence: Evidence,
+}
+
 /// Why a ceremony was refused: for the log alone. The page learns only that it was.
 pub type Refused = String;
 
 impl Finishing<'_> {
-    /// Checks a sign-up's answer.
+    /// Checks a new passkey.
     ///
     /// # Errors
     /// [`Refused`].
-    pub fn registration(
-        &self,
-        credential: &str,
-        email: Email,
-        account_id: AccountID,
-        passkey_random: [u8; 16],
-        session_key: SessionKey,
-    ) -> Result<Registration, Refused> {
+    pub fn registration(&self, credential: &str) -> Result<NewPasskey, Refused> {
         let expected = RegistrationExpectation {
             challenge: self.challenge,
             origin: self.origin.as_str(),
@@ -68,37 +59,18 @@ impl Finishing<'_> {
             algorithms: OFFERED,
             attestation: AttestationPolicy::default(),
         };
-        let new = verify_registration(credential, &expected).map_err(|error| error.to_string())?;
-        let NewPasskey { public_key_cose, user_verified, backed_up, .. } = new;
-        let passkey = Passkey {
-            credential_id: new.credential_id,
-            public_key: new.public_key,
-            sign_count: new.sign_count,
-            aaguid: new.aaguid,
-            transports: new.transports,
-            backup_eligible: new.backup_eligible,
-            backed_up,
-        };
-        let session = self.session(account_id, PasskeyID::from_bytes(passkey_random), session_key);
-        // WebAuthn signs nothing at registration without attestation, so there is no evidence to hand on.
-        let opening = Opening { session, user_verified, backed_up, evidence: None };
-        Ok(Registration { email, passkey, public_key_cose, opening })
+        verify_registration(credential, &expected).map_err(|error| error.to_string())
     }
 
-    /// Checks a sign-in's answer against the passkeys that were allowed; decoys allow none.
+    /// Checks an assertion against the passkeys that were allowed; decoys (`None`) allow none.
     ///
     /// # Errors
     /// [`Refused`].
-    pub fn sign_in(
-        &self,
-        credential: &str,
-        known: Option<KnownAccount>,
-        session_key: SessionKey,
-    ) -> Result<SignIn, Refused> {
+    pub fn assertion(&self, credential: &str, account: Option<&KnownAccount>) -> Result<Asserted, Refused> {
         let response = AuthenticationResponse::parse(credential).map_err(|error| error.to_string())?;
-        let KnownAccount { account_id, passkeys } = known.ok_or("the address is unknown")?;
-        let (passkey_id, mut passkey) = passkeys
-            .into_iter()
+        let KnownAccount { account_id, passkeys } = account.ok_or("the address is unknown")?;
+        let (passkey_id, passkey) = passkeys
+            .iter()
             .find(|(_, passkey)| passkey.credential_id == response.credential_id)
             .ok_or("the credential is not one of those allowed")?;
         let expected = AssertionExpectation {
@@ -108,51 +80,28 @@ impl Finishing<'_> {
             user_verification: UserVerification::Required,
             algorithms: OFFERED,
         };
-        let stored = KnownPasskey {
+        let known = KnownPasskey {
             credential_id: &passkey.credential_id,
             public_key: &passkey.public_key,
             sign_count: passkey.sign_count,
             backup_eligible: passkey.backup_eligible,
             user_handle: account_id.as_bytes(),
         };
-        let verified = response.verify(&expected, &stored).map_err(|error| error.to_string())?;
-        let regressed =
-            (verified.counter == Counter::Regressed).then_some((passkey.sign_count, verified.sign_count));
-        let has_changed = verified.counter == Counter::Advanced || passkey.backed_up != verified.backed_up;
-        let passkey_sealed = has_changed.then(|| {
-            // A counter that fell is not taken over: the higher one is the better witness.
-            passkey.sign_count = passkey.sign_count.max(verified.sign_count);
-            passkey.backed_up = verified.backed_up;
-            passkey.seal(self.keyring, self.app.app_id, account_id, passkey_id)
-        });
-        let opening = Opening {
-            session: self.session(account_id, passkey_id, session_key),
-            user_verified: verified.user_verified,
+        let verified = response.verify(&expected, &known).map_err(|error| error.to_string())?;
+        // How the counter compares is asked again in the transaction: another use may have come between.
+        let usage = Usage {
+            account_id: *account_id,
+            passkey_id: *passkey_id,
+            sign_count: verified.sign_count,
             backed_up: verified.backed_up,
-            evidence: Some(self.evidence(response)),
         };
-        Ok(SignIn { opening, passkey_sealed, regressed })
-    }
-
-    fn session(&self, account_id: AccountID, passkey_id: PasskeyID, session_key: SessionKey) -> Session {
-        Session {
-            session_id: SessionID::time_ordered(self.now, self.session_random),
-            app_id: self.app.app_id,
-            account_id,
-            passkey_id,
-            origin: self.origin.as_str().to_owned(),
-            session_key,
-            started_at: self.now,
-            expires_at: self.now.plus(self.limits.absolute_ms),
-            idle_ms: self.limits.idle_ms,
-            grace_ms: self.limits.grace_ms,
-        }
+        Ok(Asserted { usage, user_verified: verified.user_verified, evidence: self.evidence(response) })
     }
 
     fn evidence(&self, response: AuthenticationResponse) -> Evidence {
         Evidence {
             random: Base64Url(self.random.to_vec()),
-            kind: CeremonyKind::SignIn,
+            kind: self.kind,
             origin: self.origin.as_str().to_owned(),
             thumbprint: Base64Url(self.thumbprint.to_vec()),
             credential_id: Base64Url(response.credential_id),

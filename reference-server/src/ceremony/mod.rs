@@ -1,5 +1,6 @@
 //! Ceremonies: challenge, registration, authentication, decoys. Pure: time and random bytes are arguments.
 
+mod action;
 pub mod attestation;
 mod challenge;
 mod decoys;
@@ -8,7 +9,8 @@ mod options;
 mod pending;
 pub mod registration;
 
+pub use action::{Action, NotAnAction};
 pub use challenge::{Asking, ChallengeRandom, is_on_curve, make_ceremony};
-pub use finish::{Finishing, Refused};
+pub use finish::{Asserted, Finishing, Refused};
 pub use options::OFFERED;
 pub use pending::{PendingCeremony, Purpose};

@@ -17,8 +17,17 @@ use crate::{apps::App, crypto::Email, limits::CHALLENGE_MS};
 /// The algorithms offered, the preferred first.
 pub const OFFERED: &[Algorithm] = &Algorithm::ALL;
 
-/// Options of `navigator.credentials.create`.
-pub(super) fn creation(app: &App, account_id: AccountID, email: &Email, challenge: &[u8; 32]) -> RawJson {
+/// Credential ids, each with how its authenticator was reached.
+type Credentials = Vec<(Vec<u8>, Vec<Transport>)>;
+
+/// Options of `navigator.credentials.create`. An authenticator that holds one of `exclude` makes no other for the account.
+pub(super) fn creation(
+    app: &App,
+    account_id: AccountID,
+    email: &Email,
+    exclude: Credentials,
+    challenge: &[u8; 32],
+) -> RawJson {
     let resident_key = match app.policy {
         Policy::Strict => ResidentKey::Discouraged,
         Policy::Recoverable => ResidentKey::Preferred,
@@ -36,7 +45,7 @@ pub(super) fn creation(app: &App, account_id: AccountID, email: &Email, challeng
         challenge: Base64Url(challenge.to_vec()),
         pub_key_cred_params: parameters.collect(),
         timeout: Some(TIMEOUT_MS),
-        exclude_credentials: Vec::new(),
+        exclude_credentials: descriptors(exclude),
         authenticator_selection: AuthenticatorSelectionCriteria {
             resident_key,
             user_verification: UserVerification::Required,
@@ -47,23 +56,23 @@ pub(super) fn creation(app: &App, account_id: AccountID, email: &Email, challeng
 }
 
 /// Options of `navigator.credentials.get`.
-pub(super) fn request(
-    app: &App,
-    allow: impl IntoIterator<Item = (Vec<u8>, Vec<Transport>)>,
-    challenge: &[u8; 32],
-) -> RawJson {
+pub(super) fn request(app: &App, allow: Credentials, challenge: &[u8; 32]) -> RawJson {
+    raw(&PublicKeyCredentialRequestOptionsJSON {
+        challenge: Base64Url(challenge.to_vec()),
+        timeout: Some(TIMEOUT_MS),
+        rp_id: app.rp_id.clone(),
+        allow_credentials: descriptors(allow),
+        user_verification: UserVerification::Required,
+    })
+}
+
+fn descriptors(credentials: Credentials) -> Vec<PublicKeyCredentialDescriptorJSON> {
     let descriptor = |(id, transports)| PublicKeyCredentialDescriptorJSON {
         kind: CredentialType::PublicKey,
         id: Base64Url(id),
         transports,
     };
-    raw(&PublicKeyCredentialRequestOptionsJSON {
-        challenge: Base64Url(challenge.to_vec()),
-        timeout: Some(TIMEOUT_MS),
-        rp_id: app.rp_id.clone(),
-        allow_credentials: allow.into_iter().map(descriptor).collect(),
-        user_verification: UserVerification::Required,
-    })
+    credentials.into_iter().map(descriptor).collect()
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "five minutes fit")]

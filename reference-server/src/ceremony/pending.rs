@@ -1,11 +1,18 @@
 //! A ceremony under way: what is kept on its connection until the authenticator answers.
 
-use passkey_accounts::protocol::{
-    AccountID, CeremonyID, UnixMillis,
-    gateway::{CeremonyKind, SessionKey},
+use passkey_accounts::{
+    ceremony::action,
+    protocol::{
+        AccountID, CeremonyID, PasskeyID, UnixMillis,
+        gateway::{CeremonyKind, SessionKey},
+    },
 };
 
-use crate::{accounts::KnownAccount, crypto::Email};
+use super::Action;
+use crate::{
+    accounts::{Addition, KnownAccount},
+    crypto::Email,
+};
 
 /// A ceremony that waits for the authenticator's answer.
 #[derive(Debug)]
@@ -16,7 +23,7 @@ pub struct PendingCeremony {
     pub random: [u8; 32],
     /// What the authenticator must sign.
     pub challenge: [u8; 32],
-    /// The key that the session will be bound to.
+    /// The key that the session is, or will be, bound to.
     pub session_key: SessionKey,
     /// RFC 7638 thumbprint of it.
     pub thumbprint: [u8; 32],
@@ -36,8 +43,41 @@ pub enum Purpose {
         /// Its name, which is the WebAuthn user handle too.
         account_id: AccountID,
     },
-    /// A session. `None`: the address is unknown and the credentials are decoys.
-    SignIn(Option<KnownAccount>),
+    /// A session.
+    SignIn(KnownAccount),
+    /// No session: the address is unknown and the credentials are decoys.
+    Decoy {
+        /// Keyed index of the address; decoys grow from it.
+        email_index: [u8; 32],
+    },
+    /// An action of the session that is open.
+    Confirm {
+        /// Whose passkeys may sign.
+        account: KnownAccount,
+        /// What they sign.
+        action: Action,
+    },
+    /// One more passkey, which is to be made.
+    MakePasskey {
+        /// The account, with the passkeys that are not to be made again.
+        account: KnownAccount,
+        /// Its address.
+        email: Email,
+    },
+    /// One more passkey, which was made and is to be vouched for.
+    AddPasskey {
+        /// The account, with the passkeys that may vouch.
+        account: KnownAccount,
+        /// The new one.
+        addition: Box<Addition>,
+    },
+    /// The removal of a passkey.
+    RemovePasskey {
+        /// Whose passkeys may sign.
+        account: KnownAccount,
+        /// The one to be removed.
+        passkey_id: PasskeyID,
+    },
 }
 
 impl Purpose {
@@ -45,7 +85,22 @@ impl Purpose {
     pub const fn kind(&self) -> CeremonyKind {
         match self {
             Self::SignUp { .. } => CeremonyKind::SignUp,
-            Self::SignIn(_) => CeremonyKind::SignIn,
+            Self::SignIn(_) | Self::Decoy { .. } => CeremonyKind::SignIn,
+            Self::Confirm { .. } => CeremonyKind::Confirm,
+            Self::MakePasskey { .. } | Self::AddPasskey { .. } => CeremonyKind::AddPasskey,
+            Self::RemovePasskey { .. } => CeremonyKind::RemovePasskey,
+        }
+    }
+
+    /// The action that is part of the challenge, in its RFC 8785 form.
+    pub fn action(&self) -> Option<String> {
+        match self {
+            Self::SignUp { .. } | Self::SignIn(_) | Self::Decoy { .. } | Self::MakePasskey { .. } => None,
+            Self::Confirm { action, .. } => Some(action.as_str().to_owned()),
+            Self::AddPasskey { addition, .. } => {
+                Some(action::add_passkey(addition.passkey_id, &addition.public_key_cose))
+            }
+            Self::RemovePasskey { passkey_id, .. } => Some(action::remove_passkey(*passkey_id)),
         }
     }
 }

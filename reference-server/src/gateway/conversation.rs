@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use passkey_accounts::protocol::{
-    CeremonyID, Code, UnixMillis,
-    gateway::{EndReason, SessionKey},
-};
+use passkey_accounts::protocol::{CeremonyID, Code, UnixMillis, gateway::SessionKey};
 use subtle::ConstantTimeEq;
 
 use crate::{
     ceremony::PendingCeremony,
     crypto::Email,
     limits::{MAX_CODE_TRIES, MAX_CODES_PER_CONNECTION, MAX_UNEXPECTED},
-    sessions::{Carried, Session},
+    sessions::{Carried, Loss, Session},
 };
 
 /// Where the conversation on one connection stands.
@@ -29,7 +26,8 @@ enum State {
     Open,
     CodeSent(PendingCode),
     Challenged(Box<PendingCeremony>),
-    SignedIn(Carried),
+    /// A ceremony of a signed-in person is pending beside the session and leaves it as it is.
+    SignedIn(Carried, Option<Box<PendingCeremony>>),
 }
 
 /// A sign-up that waits for the mailed code.
@@ -51,9 +49,33 @@ impl Conversation {
     /// The session that this connection carries.
     pub const fn session(&self) -> Option<&Arc<Session>> {
         match &self.state {
-            State::SignedIn(carried) => Some(carried.session()),
+            State::SignedIn(carried, _) => Some(carried.session()),
             State::Open | State::CodeSent(_) | State::Challenged(_) => None,
         }
+    }
+
+    /// The session that a request of a signed-in person speaks for.
+    ///
+    /// # Errors
+    /// [`Code::Unexpected`] without a session; [`Code::SessionGone`] when this connection has just lost it to elsewhere.
+    pub fn signed_in(&self) -> Result<Arc<Session>, Code> {
+        match &self.state {
+            State::SignedIn(carried, _) if carried.is_held() => Ok(Arc::clone(carried.session())),
+            State::SignedIn(..) => Err(Code::SessionGone),
+            State::Open | State::CodeSent(_) | State::Challenged(_) => Err(Code::Unexpected),
+        }
+    }
+
+    /// A ceremony of a signed-in person may begin; one that was pending is dropped.
+    ///
+    /// # Errors
+    /// As [`Conversation::signed_in`].
+    pub fn begin_gesture(&mut self) -> Result<Arc<Session>, Code> {
+        let session = self.signed_in()?;
+        if let State::SignedIn(_, pending) = &mut self.state {
+            *pending = None;
+        }
+        Ok(session)
     }
 
     /// A new sign-up or sign-in may begin; whatever was pending is dropped.
@@ -109,7 +131,11 @@ impl Conversation {
 
     /// A challenge was sent.
     pub fn challenged(&mut self, pending: PendingCeremony) {
-        self.state = State::Challenged(Box::new(pending));
+        let new = Box::new(pending);
+        match &mut self.state {
+            State::SignedIn(_, pending) => *pending = Some(new),
+            State::Open | State::CodeSent(_) | State::Challenged(_) => self.state = State::Challenged(new),
+        }
     }
 
     /// Takes the pending ceremony out, before anything about the answer is checked: a failed try burns the challenge.
@@ -121,41 +147,39 @@ impl Conversation {
         ceremony_id: CeremonyID,
         now: UnixMillis,
     ) -> Result<PendingCeremony, Code> {
-        match std::mem::take(&mut self.state) {
-            State::Challenged(pending) if pending.ceremony_id == ceremony_id => {
-                if pending.expires_at <= now {
-                    Err(Code::ChallengeExpired)
-                } else {
-                    Ok(*pending)
-                }
-            }
-            other => {
-                self.state = other;
-                Err(Code::UnknownCeremony)
-            }
-        }
+        let is_meant = |pending: &PendingCeremony| pending.ceremony_id == ceremony_id;
+        let taken = match &mut self.state {
+            State::SignedIn(_, pending) => pending.take_if(|pending| is_meant(pending)),
+            State::Challenged(pending) if is_meant(pending) => match std::mem::take(&mut self.state) {
+                State::Challenged(pending) => Some(pending),
+                State::Open | State::CodeSent(_) | State::SignedIn(..) => None,
+            },
+            State::Open | State::CodeSent(_) | State::Challenged(_) => None,
+        };
+        let pending = taken.ok_or(Code::UnknownCeremony)?;
+        if pending.expires_at <= now { Err(Code::ChallengeExpired) } else { Ok(*pending) }
     }
 
     /// A session is open on this connection.
-    pub fn signed_in(&mut self, carried: Carried) {
-        self.state = State::SignedIn(carried);
+    pub fn carry(&mut self, carried: Carried) {
+        self.state = State::SignedIn(carried, None);
     }
 
-    /// Waits until the session that this connection carries is ended from elsewhere.
+    /// Waits until this connection has lost its session to elsewhere.
     ///
     /// # Cancel safety
     /// Nothing is lost when it is dropped.
-    pub async fn ended(&mut self) -> EndReason {
+    pub async fn lost(&mut self) -> Loss {
         match &mut self.state {
-            State::SignedIn(carried) => carried.ended().await,
+            State::SignedIn(carried, _) => carried.lost().await,
             State::Open | State::CodeSent(_) | State::Challenged(_) => std::future::pending().await,
         }
     }
 
-    /// Takes the session off this connection.
-    pub fn take_session(&mut self) -> Option<Arc<Session>> {
+    /// Takes the session off this connection, with whatever ceremony was pending.
+    pub fn take_session(&mut self) -> Option<Carried> {
         match std::mem::take(&mut self.state) {
-            State::SignedIn(carried) => Some(Arc::clone(carried.session())),
+            State::SignedIn(carried, _) => Some(carried),
             other => {
                 self.state = other;
                 None
@@ -206,7 +230,7 @@ mod tests {
             session_key: key(),
             thumbprint: [0; 32],
             expires_at: NOW.plus(1_000),
-            purpose: Purpose::SignIn(None),
+            purpose: Purpose::Decoy { email_index: [0; 32] },
         });
         conversation
     }

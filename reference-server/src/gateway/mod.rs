@@ -1,6 +1,8 @@
 //! The browser socket: `GET /v1/gateway?app=app_...` (docs/protocol.md section 1).
 
 mod conversation;
+mod finish;
+mod manage;
 mod requests;
 mod socket;
 mod upgrade;

@@ -8,7 +8,7 @@ use passkey_accounts::{
     protocol::{
         AccountID, Code,
         gateway::{
-            Begin, ClientMessage, CodeSent, EndReason, Finish, Resume, ServerMessage, SessionKey, SignedIn,
+            Begin, ClientMessage, CodeSent, EndReason, Resume, ServerMessage, SessionKey, SignedIn,
             SignedOut, Verify,
         },
     },
@@ -16,16 +16,17 @@ use passkey_accounts::{
 
 use super::{
     conversation::{Conversation, PendingCode},
+    finish, manage,
     socket::Page,
 };
 use crate::{
-    accounts::{KnownAccount, RegisterError, SignInError, register, sign_in},
-    ceremony::{Asking, ChallengeRandom, Finishing, PendingCeremony, Purpose, is_on_curve, make_ceremony},
+    accounts::KnownAccount,
+    ceremony::{Asking, ChallengeRandom, Purpose, is_on_curve, make_ceremony},
     clock::make_random,
     context::Context,
     crypto::Email,
     limits::CODE_MS,
-    sessions::{self, Session},
+    sessions::{self, Carried, Session},
     store::StoreError,
 };
 
@@ -39,16 +40,18 @@ pub(super) async fn handle(
         ClientMessage::SignUpBegin(begin) => sign_up_begin(page, conversation, begin).await,
         ClientMessage::SignUpVerify(verify) => sign_up_verify(page, conversation, &verify).await,
         ClientMessage::SignInBegin(begin) => sign_in_begin(page, conversation, begin).await,
-        ClientMessage::CeremonyFinish(finish) => ceremony_finish(page, conversation, finish).await,
+        ClientMessage::CeremonyFinish(finish) => finish::ceremony_finish(page, conversation, finish).await,
         ClientMessage::SessionResume(resume) => session_resume(page, conversation, &resume),
         ClientMessage::SignOut => sign_out(page, conversation).await,
-        ClientMessage::ConfirmBegin(_)
-        | ClientMessage::PasskeysList
-        | ClientMessage::PasskeysAddBegin
-        | ClientMessage::PasskeysRename(_)
-        | ClientMessage::PasskeysRemoveBegin(_)
-        | ClientMessage::SessionsList
-        | ClientMessage::SessionsEnd(_) => Err(Code::UnknownType),
+        ClientMessage::ConfirmBegin(begin) => manage::confirm_begin(page, conversation, &begin).await,
+        ClientMessage::PasskeysList => manage::passkeys_list(page, conversation).await,
+        ClientMessage::PasskeysAddBegin => manage::passkeys_add_begin(page, conversation).await,
+        ClientMessage::PasskeysRename(rename) => manage::passkeys_rename(page, conversation, &rename).await,
+        ClientMessage::PasskeysRemoveBegin(remove) => {
+            manage::passkeys_remove_begin(page, conversation, &remove).await
+        }
+        ClientMessage::SessionsList => manage::sessions_list(page, conversation),
+        ClientMessage::SessionsEnd(end) => manage::sessions_end(page, conversation, &end).await,
     }
 }
 
@@ -80,7 +83,7 @@ async fn sign_up_verify(
         return Err(Code::AccountExists);
     }
     let purpose = Purpose::SignUp { email: pending.email, account_id: AccountID::from_bytes(make_random()) };
-    Ok(challenge(page, conversation, pending.session_key, purpose, &email_index))
+    Ok(challenge(page, conversation, pending.session_key, purpose))
 }
 
 async fn sign_in_begin(
@@ -93,21 +96,21 @@ async fn sign_in_begin(
     let email_index = page.context.keyring.derive_email_index(page.app.app_id, &email);
     let Context { store, keyring, .. } = &*page.context;
     let known = KnownAccount::find(store, keyring, page.app.app_id, &email_index).await.map_err(internal)?;
-    Ok(challenge(page, conversation, session_key, Purpose::SignIn(known), &email_index))
+    let purpose = known.map_or(Purpose::Decoy { email_index }, Purpose::SignIn);
+    Ok(challenge(page, conversation, session_key, purpose))
 }
 
-fn challenge(
+/// Makes the challenge of a ceremony and keeps it on this connection.
+pub(super) fn challenge(
     page: &Page,
     conversation: &mut Conversation,
     session_key: SessionKey,
     purpose: Purpose,
-    email_index: &[u8; 32],
 ) -> ServerMessage {
     let asking = Asking {
         app: &page.app,
         origin: &page.origin,
         keyring: &page.context.keyring,
-        email_index,
         now: page.context.clock.now(),
     };
     let random = ChallengeRandom { ceremony_id: make_random(), challenge: make_random() };
@@ -116,96 +119,55 @@ fn challenge(
     message
 }
 
-async fn ceremony_finish(
-    page: &Page,
-    conversation: &mut Conversation,
-    finish: Finish,
-) -> Result<ServerMessage, Code> {
-    let now = page.context.clock.now();
-    let pending = conversation.take_ceremony(finish.ceremony_id, now)?;
-    let PendingCeremony { random, challenge, session_key, thumbprint, purpose, .. } = pending;
-    let finishing = Finishing {
-        app: &page.app,
-        origin: &page.origin,
-        keyring: &page.context.keyring,
-        limits: page.context.session_limits,
-        now,
-        session_random: make_random(),
-        challenge: &challenge,
-        random: &random,
-        thumbprint: &thumbprint,
-    };
-    let refused = |reason: String| {
-        // One answer whatever failed: the difference would help an attacker more than a person.
-        tracing::info!(connection.id = %page.connection_id, %reason, "a ceremony was refused");
-        Code::PasskeyRejected
-    };
-    let credential = finish.credential.0;
-    let session = match purpose {
-        Purpose::SignUp { email, account_id } => {
-            let registration = finishing
-                .registration(&credential, email, account_id, make_random(), session_key)
-                .map_err(refused)?;
-            register(&page.context.store, &page.context.keyring, registration).await.map_err(|error| {
-                match error {
-                    RegisterError::EmailTaken => Code::AccountExists,
-                    RegisterError::CredentialTaken => Code::PasskeyExists,
-                    RegisterError::Store(error) => internal(error),
-                }
-            })?
-        }
-        Purpose::SignIn(known) => {
-            let verified = finishing.sign_in(&credential, known, session_key).map_err(refused)?;
-            sign_in(&page.context.store, verified).await.map_err(|error| match error {
-                SignInError::PasskeyGone => refused(error.to_string()),
-                SignInError::Store(error) => internal(error),
-            })?
-        }
-    };
-    signed_in(page, conversation, session)
-}
-
-/// Takes a detached session over. Only its key can sign this connection's nonce, and only from the same origin.
+/// Takes a session over, from those that wait or from the socket that carries it: the page has noticed before the server
+/// that the old one is dead. Only the session's key can sign this connection's nonce, and only from the same origin.
 fn session_resume(
     page: &Page,
     conversation: &mut Conversation,
     resume: &Resume,
 ) -> Result<ServerMessage, Code> {
     conversation.begin()?;
-    let is_holder = |session: &Session| {
-        let input = resume_signing_input(session.session_id, page.origin.as_str(), &page.nonce);
-        let key = [&[0x04], session.session_key.x.0.as_slice(), session.session_key.y.0.as_slice()].concat();
-        session.app_id == page.app.app_id
-            && session.origin == page.origin.as_str()
-            && UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key)
-                .verify(&input, &resume.signature.0)
-                .is_ok()
-    };
-    let session = page.context.detached.take(resume.session_id, is_holder).ok_or(Code::SessionGone)?;
-    signed_in(page, conversation, session)
+    let Context { store, attached, detached, .. } = &*page.context;
+    let tail = store.logs().tail(page.app.app_id).ok_or(Code::SessionGone)?;
+    let session = tail.state().sessions().get(&resume.session_id).cloned().ok_or(Code::SessionGone)?;
+    let input = resume_signing_input(session.session_id, page.origin.as_str(), &page.nonce);
+    let key = [&[0x04], session.session_key.x.0.as_slice(), session.session_key.y.0.as_slice()].concat();
+    let signed = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key).verify(&input, &resume.signature.0);
+    if session.origin != page.origin.as_str() || signed.is_err() {
+        return Err(Code::SessionGone);
+    }
+    let carried = attached.resume(detached, session).ok_or(Code::SessionGone)?;
+    enter(page, conversation, carried)
 }
 
 async fn sign_out(page: &Page, conversation: &mut Conversation) -> Result<ServerMessage, Code> {
-    let session = Arc::clone(conversation.session().ok_or(Code::Unexpected)?);
+    let session = conversation.signed_in()?;
+    let Context { store, attached, detached, .. } = &*page.context;
     // The row goes first, then the page is told: nobody is told something that a crash could undo.
-    sessions::end(&page.context.store, &session, EndReason::User).await.map_err(internal)?;
+    sessions::end(store, &session, EndReason::User).await.map_err(internal)?;
     conversation.take_session();
+    // It may have been resumed elsewhere while its end was written.
+    sessions::tell(attached, detached, &[session.session_id], EndReason::User);
     Ok(ServerMessage::SignedOut(SignedOut { reason: EndReason::User }))
 }
 
-fn signed_in(
+/// Puts a session that was just opened on this connection.
+pub(super) fn signed_in(
     page: &Page,
     conversation: &mut Conversation,
     session: Arc<Session>,
 ) -> Result<ServerMessage, Code> {
-    let for_page = session.for_page();
-    let carried = page.context.attached.attach(session);
+    enter(page, conversation, page.context.attached.attach(session))
+}
+
+fn enter(page: &Page, conversation: &mut Conversation, carried: Carried) -> Result<ServerMessage, Code> {
+    let session = carried.session().for_page();
     // Attached first, asked then: a revocation that did not find the session here has ended it before this.
     if !sessions::is_open(&page.context.store, carried.session()) {
         return Err(Code::SessionGone);
     }
-    conversation.signed_in(carried);
-    Ok(ServerMessage::SignedIn(SignedIn { session: for_page }))
+    conversation.carry(carried);
+    Ok(ServerMessage::SignedIn(SignedIn { session }))
 }
 
 fn check(begin: Begin) -> Result<(Email, SessionKey), Code> {
@@ -223,7 +185,7 @@ fn six_digits(random: [u8; 8]) -> String {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
-fn internal(error: StoreError) -> Code {
+pub(super) fn internal(error: StoreError) -> Code {
     tracing::error!(%error, "a request failed");
     Code::Internal
 }

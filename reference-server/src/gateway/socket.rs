@@ -7,7 +7,7 @@ use passkey_accounts::protocol::{
     base64url::Base64Url,
     gateway::{
         AppName, ClientMessage, Drain, EndReason, Failure, Hello, MAX_FIRST_FRAME_BYTES, ServerMessage,
-        SignedOut,
+        SessionExpiring, SignedOut,
     },
 };
 
@@ -16,8 +16,8 @@ use crate::{
     apps::{App, Origin},
     clock::make_random,
     context::{Context, stopped},
-    limits::{ANONYMOUS_MS, DEAD_PEER_MS, DRAIN_MS, IDLE_MS},
-    sessions::{self, Session, next_end},
+    limits::{ANONYMOUS_MS, DEAD_PEER_MS, DRAIN_MS, EXPIRING_MS, IDLE_MS},
+    sessions::{self, Carried, Loss, Session, next_end},
     socket::{Heard, Socket, WriteError},
 };
 
@@ -30,6 +30,8 @@ pub struct Page {
     pub app: Arc<App>,
     /// The page's origin, from the `Origin` header.
     pub origin: Origin,
+    /// What the browser calls itself, at most [`MAX_USER_AGENT_BYTES`](crate::limits::MAX_USER_AGENT_BYTES).
+    pub user_agent: String,
     /// Names the socket.
     pub connection_id: ConnectionID,
     /// Random bytes of this socket alone.
@@ -38,9 +40,9 @@ pub struct Page {
 
 impl Page {
     /// A page that has just connected.
-    pub fn new(context: Arc<Context>, app: Arc<App>, origin: Origin) -> Self {
+    pub fn new(context: Arc<Context>, app: Arc<App>, origin: Origin, user_agent: String) -> Self {
         let connection_id = ConnectionID::from_bytes(make_random());
-        Self { context, app, origin, connection_id, nonce: make_random() }
+        Self { context, app, origin, user_agent, connection_id, nonce: make_random() }
     }
 
     fn hello(&self) -> ServerMessage {
@@ -67,6 +69,8 @@ enum End {
     Refused(Code),
     /// The session on it was ended from elsewhere, and the page has been told.
     SessionEnded(EndReason),
+    /// The session on it was resumed on another socket.
+    SessionMoved,
     /// The server stops.
     Restart,
 }
@@ -85,18 +89,23 @@ pub async fn converse(page: Page, mut socket: Socket) {
         Ok(never) => match never {},
     };
     tracing::debug!(connection.id = %page.connection_id, ?end, "browser socket ended");
-    if let Some(session) = conversation.take_session() {
-        leave(&page.context, session, end).await;
+    if let Some(carried) = conversation.take_session() {
+        leave(&page.context, carried, end).await;
     }
     match end {
         End::Refused(code) => socket.close(code, None).await,
         End::SessionEnded(reason) => socket.close_after_end(reason).await,
+        End::SessionMoved => socket.close_after_move().await,
         End::Restart => socket.close_for_restart().await,
         End::PageClosed | End::Lost => {}
     }
 }
 
 enum Never {}
+
+/// Close code of a page that takes the connection for lost and is about to come back for its session. Without it, a network
+/// that was only slow would deliver the page's farewell in the end, and with it the end of the session.
+const PAGE_LOST: u16 = Code::ConnectionLost.close_code();
 
 async fn exchange(page: &Page, socket: &mut Socket, conversation: &mut Conversation) -> Result<Never, End> {
     let clock = &page.context.clock;
@@ -123,12 +132,13 @@ async fn exchange(page: &Page, socket: &mut Socket, conversation: &mut Conversat
                     }
                     Heard::Alive => {}
                     Heard::Broken(code) => return Err(End::Refused(code)),
-                    Heard::Closed => return Err(End::PageClosed),
-                    Heard::Lost => return Err(End::Lost),
+                    Heard::Closed(Some(PAGE_LOST)) | Heard::Lost => return Err(End::Lost),
+                    Heard::Closed(_) => return Err(End::PageClosed),
                 }
             }
-            reason = conversation.ended() => {
+            loss = conversation.lost() => {
                 conversation.take_session();
+                let Loss::Ended(reason) = loss else { return Err(End::SessionMoved) };
                 socket.send(ServerMessage::SignedOut(SignedOut { reason }).encode(None)).await?;
                 return Err(End::SessionEnded(reason));
             }
@@ -167,11 +177,13 @@ struct Timers {
     heard: UnixMillis,
     requested: UnixMillis,
     said: UnixMillis,
+    /// The end that the page was told is near.
+    told_end: Option<UnixMillis>,
 }
 
 impl Timers {
     const fn new(now: UnixMillis) -> Self {
-        Self { heard: now, requested: now, said: now }
+        Self { heard: now, requested: now, said: now, told_end: None }
     }
 
     fn dead(&self) -> UnixMillis {
@@ -190,8 +202,16 @@ impl Timers {
         })
     }
 
+    /// When the page is to be told that its session ends soon, and when that is. Once for each end: what the page says
+    /// after it may put off the end by idleness.
+    fn expiring(&self, session: Option<&Arc<Session>>) -> Option<(UnixMillis, UnixMillis)> {
+        let end = self.end(Some(session?)).0;
+        (self.told_end != Some(end)).then(|| (UnixMillis(end.0.saturating_sub(EXPIRING_MS)), end))
+    }
+
     fn next(&self, session: Option<&Arc<Session>>) -> UnixMillis {
-        self.dead().min(self.heartbeat()).min(self.end(session).0)
+        let next = self.dead().min(self.heartbeat()).min(self.end(session).0);
+        self.expiring(session).map_or(next, |(time, _)| next.min(time))
     }
 }
 
@@ -205,13 +225,21 @@ async fn on_time(
     match timers.end(conversation.session()) {
         (time, None) if time <= now => return Err(End::Refused(Code::Idle)),
         (time, Some(reason)) if time <= now => {
-            if let Some(session) = conversation.take_session() {
+            if let Some(carried) = conversation.take_session() {
+                let session = carried.release().ok_or(End::SessionMoved)?;
                 end_or_retry(&page.context, session, reason).await;
                 socket.send(ServerMessage::SignedOut(SignedOut { reason }).encode(None)).await?;
                 timers.requested = now;
             }
         }
         _ => {}
+    }
+    if let Some((time, at)) = timers.expiring(conversation.session())
+        && time <= now
+    {
+        timers.told_end = Some(at);
+        socket.send(ServerMessage::SessionExpiring(SessionExpiring { at }).encode(None)).await?;
+        timers.said = now;
     }
     if timers.dead() <= now {
         return Err(End::Lost);
@@ -226,13 +254,17 @@ async fn on_time(
 }
 
 /// What becomes of a session when its socket ends.
-async fn leave(context: &Context, session: Arc<Session>, end: End) {
+async fn leave(context: &Context, carried: Carried, end: End) {
     match end {
-        // The page closed or was left: its key is gone with it.
-        End::PageClosed => end_or_retry(context, session, EndReason::PageGone).await,
+        // The page closed or was left: its key is gone with it. Unless it has come back on another socket before.
+        End::PageClosed => {
+            if let Some(session) = carried.release() {
+                end_or_retry(context, session, EndReason::PageGone).await;
+            }
+        }
         // `SessionEnded` takes the session off before; if a new one came since, it can be resumed.
-        End::Lost | End::Refused(_) | End::SessionEnded(_) => {
-            context.detached.insert(session, context.clock.now(), EndReason::ConnectionLost);
+        End::Lost | End::Refused(_) | End::SessionEnded(_) | End::SessionMoved => {
+            carried.detach(&context.detached, context.clock.now(), EndReason::ConnectionLost);
         }
         // The row stays: the next server to open the database lets it wait for its key.
         End::Restart => {}

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Query, State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
-    http::{HeaderMap, StatusCode, header::ORIGIN},
+    http::{
+        HeaderMap, StatusCode,
+        header::{ORIGIN, USER_AGENT},
+    },
     response::{IntoResponse, Response},
 };
 use passkey_accounts::protocol::{Code, gateway};
@@ -13,6 +16,7 @@ use serde::Deserialize;
 use super::socket::{Page, converse};
 use crate::{
     context::Context,
+    limits::MAX_USER_AGENT_BYTES,
     routes::Problem,
     socket::{Socket, tune},
 };
@@ -49,9 +53,40 @@ pub async fn upgrade(
             .detail(detail)
             .into_response();
     }
+    let user_agent = user_agent(&headers);
     let sockets = context.sockets.clone();
     tune(upgrade, gateway::MAX_CLIENT_FRAME_BYTES).on_upgrade(move |socket| {
         let socket = Socket::new(socket, context.clock.clone());
-        sockets.track_future(converse(Page::new(context, app, origin), socket))
+        sockets.track_future(converse(Page::new(context, app, origin, user_agent), socket))
     })
+}
+
+/// What the browser calls itself: shown to the person, so without control characters and of bounded length.
+fn user_agent(headers: &HeaderMap) -> String {
+    let said = headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let mut kept: String = said.unwrap_or_default().chars().filter(|char| !char.is_control()).collect();
+    kept.truncate(kept.floor_char_boundary(MAX_USER_AGENT_BYTES));
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderMap, HeaderValue, header::USER_AGENT};
+
+    use super::user_agent;
+    use crate::limits::MAX_USER_AGENT_BYTES;
+
+    fn kept(said: &[u8]) -> String {
+        user_agent(&HeaderMap::from_iter([(USER_AGENT, HeaderValue::from_bytes(said).unwrap())]))
+    }
+
+    #[test]
+    fn a_browser_is_called_what_it_says_but_not_at_any_length() {
+        assert_eq!(user_agent(&HeaderMap::new()), "");
+        assert_eq!(kept(b"Mozilla/5.0 (X11)"), "Mozilla/5.0 (X11)");
+        assert_eq!(kept("a\tb\u{85}c\u{e4}".as_bytes()), "abc\u{e4}");
+        assert_eq!(kept(&[b'x', 0xff]), "x\u{fffd}");
+        let long = format!("x{}", "\u{e4}".repeat(MAX_USER_AGENT_BYTES));
+        assert_eq!(kept(long.as_bytes()).len(), MAX_USER_AGENT_BYTES - 1, "no character is cut in two");
+    }
 }

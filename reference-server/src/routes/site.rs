@@ -73,11 +73,12 @@ impl Site {
     /// A site at `origin` (`https://host[:port]`, or `http://localhost:port` in dev).
     pub fn new(mode: Mode, origin: &str) -> Self {
         let socket_origin = origin.replacen("http", "ws", 1);
-        // No inline script, no eval, no DOM sink that takes text: what an attacker writes into a page stays text.
+        // No inline script, no eval, no DOM sink that takes text: what an attacker writes into a page stays text. The one
+        // policy that is allowed lets the browser module start its own worker, and nothing else.
         let policy = format!(
-            "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; font-src 'self'; \
+            "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; \
              connect-src 'self' {socket_origin}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
-             require-trusted-types-for 'script'; trusted-types 'none'"
+             require-trusted-types-for 'script'; trusted-types passkey-accounts"
         );
         Self {
             mode,

@@ -107,6 +107,7 @@ async fn open_session(
             expires_at: now.plus(limits.absolute_ms),
             idle_ms: limits.idle_ms,
             grace_ms: limits.grace_ms,
+            user_agent: String::new(),
         };
         Opening { session, user_verified: true, backed_up: false, evidence: None }
     };
@@ -117,8 +118,8 @@ async fn open_session(
     let passkeys = context.store.passkeys(caller.app_id, account_id).await?;
     let passkey = passkeys.first().ok_or_else(|| Problem::not_found("account"))?;
     let opening = opening(account_id, passkey.passkey_id);
-    let signed_in = sign_in(&context.store, SignIn { opening, passkey_sealed: None, regressed: None }).await;
-    signed_in.map_err(|error| match error {
+    let opened = sign_in(&context.store, &context.keyring, SignIn { opening, usage: None }).await;
+    opened.map_err(|error| match error {
         SignInError::PasskeyGone => Problem::not_found("account"),
         SignInError::Store(error) => error.into(),
     })
@@ -139,6 +140,8 @@ async fn sign_up(context: &Context, key: &SessionKey, opening: Opening) -> Resul
         transports: Vec::new(),
         backup_eligible: false,
         backed_up: false,
+        name: None,
+        last_used_at: None,
     };
     let email = format!("test-{:016x}@example.com", u64::from_be_bytes(make_random()));
     let registration = Registration {

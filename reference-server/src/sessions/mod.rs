@@ -4,6 +4,7 @@ mod attached;
 mod detached;
 mod lifecycle;
 mod open;
+mod others;
 mod revoke;
 
 use passkey_accounts::protocol::{
@@ -13,10 +14,11 @@ use passkey_accounts::protocol::{
     stream::OpenSession,
 };
 
-pub use attached::{Attached, Carried};
+pub use attached::{Attached, Carried, Loss};
 pub use detached::Detached;
 pub use lifecycle::{SessionLimits, next_end};
 pub use open::{Opening, open};
+pub use others::{EndOthersError, end_others, list};
 pub use revoke::{end_all, is_open, revoke, tell};
 
 use crate::store::{Store, StoreError};
@@ -44,6 +46,10 @@ pub struct Session {
     pub idle_ms: u64,
     /// After a dropped socket it can be resumed for this long.
     pub grace_ms: u64,
+    /// What the browser called itself when it was opened, at most [`MAX_USER_AGENT_BYTES`]; empty when it did not.
+    ///
+    /// [`MAX_USER_AGENT_BYTES`]: crate::limits::MAX_USER_AGENT_BYTES
+    pub user_agent: String,
 }
 
 impl Session {
@@ -57,6 +63,19 @@ impl Session {
             expires_at: self.expires_at,
             idle_ms: self.idle_ms,
             grace_ms: self.grace_ms,
+        }
+    }
+
+    /// As the pages of its account see it; `asking` is the session of the page.
+    pub fn for_account(&self, asking: SessionID) -> gateway::AccountSession {
+        gateway::AccountSession {
+            session_id: self.session_id,
+            passkey_id: self.passkey_id,
+            started_at: self.started_at,
+            expires_at: self.expires_at,
+            origin: self.origin.clone(),
+            user_agent: self.user_agent.clone(),
+            is_current: self.session_id == asking,
         }
     }
 
@@ -118,6 +137,7 @@ mod tests {
             expires_at: NOW.plus(100_000),
             idle_ms: 100_000,
             grace_ms: 30_000,
+            user_agent: String::new(),
         })
     }
 }

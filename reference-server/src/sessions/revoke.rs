@@ -38,11 +38,12 @@ pub fn end_all(
 
 /// Takes sessions that a committed action has ended off their sockets, and out of those that wait to be resumed.
 pub fn tell(attached: &Attached, detached: &Detached, ended: &[SessionID], reason: EndReason) {
+    // Sockets first: one that drops before this puts its session where it is forgotten next, one that drops after it has
+    // been told. One that is being resumed asks the committed state once it is attached.
+    attached.end(ended.iter().copied(), reason);
     for session_id in ended {
-        // One that is being resumed at this moment is in neither place: it asks the committed state once it is attached.
         detached.forget(*session_id);
     }
-    attached.end(ended.iter().copied(), reason);
 }
 
 /// Ends one session of an app. `false` if it is not open there.

@@ -40,6 +40,24 @@ const PASSKEYS: &str =
     "SELECT passkey_id, sealed, created_ms FROM passkeys WHERE app_id = ? AND account_id = ?
                         ORDER BY created_ms, passkey_id";
 
+const HAS_CREDENTIAL: &str =
+    "SELECT EXISTS (SELECT 1 FROM passkeys WHERE app_id = ? AND credential_index = ?)";
+
+/// A passkey that comes into being.
+#[derive(Debug)]
+pub struct NewPasskeyRow {
+    /// The app it belongs to.
+    pub app_id: AppID,
+    /// Its account, which is there already.
+    pub account_id: AccountID,
+    /// Its name.
+    pub passkey_id: PasskeyID,
+    /// Keyed index of the credential id. The caller has asked whether it is taken.
+    pub credential_index: [u8; 32],
+    /// The sealed record.
+    pub sealed: Vec<u8>,
+}
+
 /// An account that comes into being with its first passkey.
 #[derive(Debug)]
 pub struct NewAccount {
@@ -51,12 +69,8 @@ pub struct NewAccount {
     pub email_index: [u8; 32],
     /// The sealed address.
     pub email_sealed: Vec<u8>,
-    /// The passkey's name.
-    pub passkey_id: PasskeyID,
-    /// Keyed index of the credential id.
-    pub credential_index: [u8; 32],
-    /// The sealed passkey record.
-    pub passkey_sealed: Vec<u8>,
+    /// Its first passkey.
+    pub passkey: NewPasskeyRow,
 }
 
 /// What came of inserting an account.
@@ -147,6 +161,38 @@ impl Store {
             .await?;
         rows.into_iter().map(passkey).collect()
     }
+
+    /// Whether a credential is registered in that app.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn has_credential(
+        &self,
+        app_id: AppID,
+        credential_index: &[u8; 32],
+    ) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar(HAS_CREDENTIAL)
+            .bind(app_id.as_bytes().as_slice())
+            .bind(credential_index.as_slice())
+            .fetch_one(&self.reads)
+            .await?)
+    }
+
+    /// The sealed address of an account of that app.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn sealed_email(
+        &self,
+        app_id: AppID,
+        account_id: AccountID,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(sqlx::query_scalar("SELECT email_sealed FROM accounts WHERE app_id = ? AND account_id = ?")
+            .bind(app_id.as_bytes().as_slice())
+            .bind(account_id.as_bytes().as_slice())
+            .fetch_optional(&self.reads)
+            .await?)
+    }
 }
 
 fn passkey((id, sealed, created): (Vec<u8>, Vec<u8>, i64)) -> Result<PasskeyRow, StoreError> {
@@ -172,24 +218,42 @@ impl Write {
         rows.into_iter().map(passkey).collect()
     }
 
-    /// Whether the account has that passkey, as of this action.
+    /// A passkey of that account, as of this action.
     ///
     /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn has_passkey(
+    /// [`StoreError`] when the database fails or the row is unreadable.
+    pub async fn passkey(
         &mut self,
         app_id: AppID,
         account_id: AccountID,
         passkey_id: PasskeyID,
-    ) -> Result<bool, StoreError> {
-        Ok(sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM passkeys WHERE passkey_id = ? AND account_id = ? AND app_id = ?)",
+    ) -> Result<Option<PasskeyRow>, StoreError> {
+        let row: Option<(Vec<u8>, Vec<u8>, i64)> = sqlx::query_as(
+            "SELECT passkey_id, sealed, created_ms FROM passkeys
+             WHERE passkey_id = ? AND account_id = ? AND app_id = ?",
         )
         .bind(passkey_id.as_bytes().as_slice())
         .bind(account_id.as_bytes().as_slice())
         .bind(app_id.as_bytes().as_slice())
-        .fetch_one(self.reading())
-        .await?)
+        .fetch_optional(self.reading())
+        .await?;
+        row.map(passkey).transpose()
+    }
+
+    /// Whether a credential is registered in that app, as of this action (WebAuthn Level 3 section 7.1 step 26).
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn has_credential(
+        &mut self,
+        app_id: AppID,
+        credential_index: &[u8; 32],
+    ) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar(HAS_CREDENTIAL)
+            .bind(app_id.as_bytes().as_slice())
+            .bind(credential_index.as_slice())
+            .fetch_one(self.reading())
+            .await?)
     }
 
     /// Whether the app has that account, as of this action.
@@ -248,7 +312,7 @@ impl Write {
         )
         .bind(new.app_id.as_bytes().as_slice())
         .bind(new.email_index.as_slice())
-        .bind(new.credential_index.as_slice())
+        .bind(new.passkey.credential_index.as_slice())
         .fetch_one(self.reading())
         .await?;
         match is_taken {
@@ -267,6 +331,16 @@ impl Write {
         .bind(now)
         .execute(self.writing())
         .await?;
+        self.insert_passkey(&new.passkey).await?;
+        Ok(Insertion::Done)
+    }
+
+    /// Inserts a passkey of an account.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails, or the credential is taken.
+    pub async fn insert_passkey(&mut self, new: &NewPasskeyRow) -> Result<(), StoreError> {
+        let now = millis(self.now());
         sqlx::query(
             "INSERT INTO passkeys (passkey_id, app_id, account_id, credential_index, sealed, created_ms)
              VALUES (?, ?, ?, ?, ?, ?)",
@@ -275,11 +349,11 @@ impl Write {
         .bind(new.app_id.as_bytes().as_slice())
         .bind(new.account_id.as_bytes().as_slice())
         .bind(new.credential_index.as_slice())
-        .bind(&new.passkey_sealed)
+        .bind(&new.sealed)
         .bind(now)
         .execute(self.writing())
         .await?;
-        Ok(Insertion::Done)
+        Ok(())
     }
 
     /// Replaces a passkey's sealed record.

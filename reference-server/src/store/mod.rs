@@ -10,7 +10,7 @@ mod rows;
 mod sessions;
 mod writer;
 
-pub use accounts::{AccountRow, AccountSummary, Insertion, NewAccount, PasskeyRow};
+pub use accounts::{AccountRow, AccountSummary, Insertion, NewAccount, NewPasskeyRow, PasskeyRow};
 pub use consumers::Settled;
 pub use keys::{KeyError, KeyRow, KeyState, NewKeyRow};
 pub use open::{OpenError, Store};

@@ -17,7 +17,7 @@ use crate::sessions::Session;
 pub(super) async fn load(connection: &mut SqliteConnection) -> Result<Vec<Session>, StoreError> {
     let rows = sqlx::query(
         "SELECT session_id, app_id, account_id, passkey_id, origin, session_key, started_ms, expires_ms, idle_ms,
-                grace_ms FROM sessions ORDER BY session_id",
+                grace_ms, user_agent FROM sessions ORDER BY session_id",
     )
     .fetch_all(connection)
     .await?;
@@ -32,7 +32,7 @@ pub(super) async fn insert(
     for run in runs(opened) {
         QueryBuilder::new(
             "INSERT INTO sessions (session_id, app_id, account_id, passkey_id, origin, session_key, started_ms,
-                                   expires_ms, idle_ms, grace_ms) ",
+                                   expires_ms, idle_ms, grace_ms, user_agent) ",
         )
         .push_values(run, |mut row, session| {
             let Session { session_key, .. } = &**session;
@@ -45,7 +45,8 @@ pub(super) async fn insert(
                 .push_bind(millis(session.started_at))
                 .push_bind(millis(session.expires_at))
                 .push_bind(signed(session.idle_ms))
-                .push_bind(signed(session.grace_ms));
+                .push_bind(signed(session.grace_ms))
+                .push_bind(session.user_agent.clone());
         })
         .build()
         .execute(&mut *connection)
@@ -91,5 +92,6 @@ fn session(row: &SqliteRow) -> Result<Session, StoreError> {
         expires_at: UnixMillis(number("expires_ms")?),
         idle_ms: number("idle_ms")?,
         grace_ms: number("grace_ms")?,
+        user_agent: row.try_get("user_agent")?,
     })
 }

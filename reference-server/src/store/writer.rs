@@ -11,7 +11,7 @@ use std::{
 use futures_util::future::BoxFuture;
 use passkey_accounts::{
     log::{ChainHash, Epoch},
-    protocol::{AppID, UnixMillis, event::EventKind},
+    protocol::{AppID, SessionID, UnixMillis, event::EventKind},
 };
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
@@ -100,6 +100,11 @@ impl Write {
     /// An app's log as of this action: what earlier actions of the same commit did is in it.
     pub fn state(&self, app_id: AppID) -> Option<&LogState> {
         self.logs.get(&app_id)
+    }
+
+    /// Whether a session is open as of this action.
+    pub fn has_session(&self, app_id: AppID, session_id: SessionID) -> bool {
+        self.state(app_id).is_some_and(|state| state.sessions().contains_key(&session_id))
     }
 
     /// Notes that entries up to `seq` are no longer kept. The caller deletes their rows.

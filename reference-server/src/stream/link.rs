@@ -117,7 +117,7 @@ async fn first_message(context: &Context, socket: &mut Socket) -> Result<Utf8Byt
                 Heard::Text(text) => return Ok(text),
                 Heard::Alive => {}
                 Heard::Broken(code) => return Err(code.into()),
-                Heard::Closed | Heard::Lost => return Err(End::Gone),
+                Heard::Closed(_) | Heard::Lost => return Err(End::Gone),
             },
             () = context.clock.sleep_until(deadline) => return Err(Code::HelloTimeout.into()),
         }
@@ -201,7 +201,7 @@ impl<'a> Link<'a> {
                         Heard::Text(text) => return Ok(Wake::Message(text)),
                         Heard::Alive => {}
                         Heard::Broken(code) => return Err(code.into()),
-                        Heard::Closed | Heard::Lost => return Err(End::Gone),
+                        Heard::Closed(_) | Heard::Lost => return Err(End::Gone),
                     }
                 }
                 () = clock.sleep_until(ping.min(deadline).min(dead)) => {

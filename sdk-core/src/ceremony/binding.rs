@@ -1,6 +1,8 @@
 //! Challenge binding: the authenticator's signature covers who asked, from where, with which session key, for what
 //! (docs/protocol.md, "Challenge binding").
 
+use alloc::vec::Vec;
+
 use sha2::{Digest, Sha256};
 
 use crate::protocol::{
@@ -38,7 +40,7 @@ impl Binding<'_> {
         for part in [
             self.random,
             self.kind.as_str().as_bytes(),
-            self.app_id.to_string().as_bytes(),
+            self.app_id.text().as_bytes(),
             self.origin.as_bytes(),
             self.thumbprint,
             action.as_ref().map_or(&[], |hash| hash.as_slice()),
@@ -54,13 +56,14 @@ impl Binding<'_> {
 /// The RFC 7638 thumbprint of a session key, SHA-256, 32 bytes.
 pub fn thumbprint(key: &SessionKey) -> [u8; 32] {
     let (x, y) = (encode(&key.x.0), encode(&key.y.0));
-    Sha256::digest(format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#)).into()
+    let members = [r#"{"crv":"P-256","kty":"EC","x":""#, &x, r#"","y":""#, &y, r#""}"#];
+    Sha256::digest(members.concat()).into()
 }
 
 /// What the session key signs to resume `session_id` on the connection that sent `nonce`.
 pub fn resume_signing_input(session_id: SessionID, origin: &str, nonce: &[u8]) -> Vec<u8> {
     let mut input = b"passkey-accounts/resume/v1".to_vec();
-    for part in [session_id.to_string().as_bytes(), origin.as_bytes(), nonce] {
+    for part in [session_id.text().as_bytes(), origin.as_bytes(), nonce] {
         let length = u32::try_from(part.len()).expect("every part is far below 4 GiB");
         input.extend_from_slice(&length.to_be_bytes());
         input.extend_from_slice(part);

@@ -1,6 +1,6 @@
-//! The page's connection: being made, ready, between two attempts, or given up; and when each of these is over.
+//! The page's connection: being made, ready, between two attempts, at rest, or given up; and when each of these is over.
 
-use crate::protocol::gateway::Hello;
+use super::Greeting;
 
 /// How long a connection may take to greet, and a request to be answered.
 pub(super) const PATIENCE_MS: u64 = 30_000;
@@ -14,9 +14,11 @@ pub(super) enum Link {
     /// A socket is being opened, or is open and has not greeted.
     Connecting { until_ms: u64 },
     /// The server has greeted.
-    Ready { hello: Hello, since_ms: u64, heard_ms: u64, leave_ms: Option<u64> },
+    Ready { greeting: Greeting, since_ms: u64, heard_ms: u64, leave_ms: Option<u64> },
     /// Between two attempts.
     Waiting { until_ms: u64 },
+    /// The last page is gone: no attempt until one comes back.
+    Asleep,
     /// No more attempts.
     Closed,
 }
@@ -26,20 +28,20 @@ impl Link {
         Self::Connecting { until_ms: now_ms.saturating_add(PATIENCE_MS) }
     }
 
-    pub(super) const fn ready(now_ms: u64, hello: Hello) -> Self {
-        Self::Ready { hello, since_ms: now_ms, heard_ms: now_ms, leave_ms: None }
+    pub(super) const fn ready(now_ms: u64, greeting: Greeting) -> Self {
+        Self::Ready { greeting, since_ms: now_ms, heard_ms: now_ms, leave_ms: None }
     }
 
     /// When this is over if nothing is heard; `None` for never.
     pub(super) fn deadline_ms(&self) -> Option<u64> {
         match self {
             Self::Connecting { until_ms } | Self::Waiting { until_ms } => Some(*until_ms),
-            Self::Ready { hello, heard_ms, leave_ms, .. } => {
-                let promised_ms = hello.heartbeat_ms.min(LONGEST_PROMISE_MS);
+            Self::Ready { greeting, heard_ms, leave_ms, .. } => {
+                let promised_ms = greeting.heartbeat_ms.min(LONGEST_PROMISE_MS);
                 let silent_ms = heard_ms.saturating_add(promised_ms).saturating_add(HEARTBEAT_SLACK_MS);
                 Some(leave_ms.map_or(silent_ms, |leave_ms| leave_ms.min(silent_ms)))
             }
-            Self::Closed => None,
+            Self::Asleep | Self::Closed => None,
         }
     }
 

@@ -1,26 +1,33 @@
 //! The page's side of the browser socket: connecting -> ready -> code sent -> challenge -> authenticator -> finishing
-//! -> signed in -> gone (docs/protocol.md section 1).
+//! -> signed in -> (lost -> resumed)* -> gone (docs/protocol.md section 1).
 //!
-//! The machine has no socket, clock or prompt. Its driver hands in what happened (`handle_*`), what the page asks for
+//! The machine has no socket, clock, key or prompt. Its driver hands in what happened (`handle_*`), what the page asks for
 //! (`sign_up`, `sign_in`, ...), carries out everything that [`Machine::poll`] returns, and calls
 //! [`Machine::handle_timeout`] at [`Machine::deadline_ms`]. Times are milliseconds of any clock that never goes back.
+//!
+//! What the page asks for is here, what the server says in `answers`, how a session outlives its connection in `resume`.
 
-use std::collections::VecDeque;
+mod answers;
+mod resume;
+
+use alloc::{collections::VecDeque, string::String, vec::Vec};
 
 use super::{
-    Answer, Backoff, BoundOptions, CallID, Options, Output, State,
-    call::{Pending, Step},
+    Answer, Backoff, BoundOptions, CallID, Output, PlainRequest, Refusal, State,
+    call::{Ask, Pending, PlainCall, PlainStage, Purpose, Step},
     link::{LONGEST_PROMISE_MS, Link, PATIENCE_MS},
-    options::Expected,
+    session::{OwnKey, OwnSession, Resuming},
 };
 use crate::protocol::{
-    AppID, Code, RequestID,
+    AppID, PasskeyID, RequestID,
     code::close_code_is_retryable,
     gateway::{
-        Begin, Ceremony, CeremonyKind, ClientMessage, EndReason, Failure, Finish, Hello, RawJson,
-        ServerMessage, SessionKey, SignedOut, Verify,
+        Begin, ClientMessage, ConfirmBegin, EndReason, Failure, RawJson, RemovePasskey, SessionKey, Verify,
     },
 };
+
+/// How many plain requests may be under way at a time.
+pub const MAX_PLAIN_REQUESTS: usize = 16;
 
 /// What a machine is made for.
 #[derive(Debug, Clone)]
@@ -29,31 +36,41 @@ pub struct Config {
     pub app_id: AppID,
     /// The page's own origin, as in `window.origin`. Never what a server says.
     pub origin: String,
-    /// Reads WebAuthn options: the driver's JSON parser. `None` when a member is missing or of the wrong kind.
-    pub read_options: fn(&RawJson) -> Option<Options>,
 }
 
-/// The state machine of one page.
+/// The state machine of one page, or of all pages that share a session.
 #[derive(Debug)]
 pub struct Machine {
     config: Config,
     link: Link,
-    state: State,
+    /// Anything else than `Connecting` was shown.
+    has_tried: bool,
+    session: Option<OwnSession>,
+    /// Why the last session ended; `None` when there was none.
+    ended: Option<EndReason>,
+    /// There are sockets to be closed when the session is safe, or over.
+    has_abandoned: bool,
     backoff: Backoff,
+    /// The `signOut` that nobody waits for. If it fails, the connection is left, which ends the session as well.
+    farewell: Option<RequestID>,
     /// What a server said of the whole connection: it explains the close that follows.
     said: Option<Failure>,
+    /// What a server said that closed the connection for good.
+    refused: Option<Failure>,
     /// A code was sent on this connection and can be verified.
     sign_up: Option<SignUp>,
     pending: Option<Pending>,
+    plain: Vec<PlainCall>,
     last_call: u32,
     last_request: RequestID,
     outputs: VecDeque<Output>,
+    shown: State,
 }
 
 #[derive(Debug)]
 struct SignUp {
     call: CallID,
-    session_key: SessionKey,
+    key: OwnKey,
     /// The code was right and this is what to ask the authenticator: a prompt that was closed can be shown again.
     proven: Option<BoundOptions>,
 }
@@ -64,20 +81,27 @@ impl Machine {
         Self {
             config,
             link: Link::connecting(now_ms),
-            state: State::Connecting,
+            has_tried: false,
+            session: None,
+            ended: None,
+            has_abandoned: false,
+            farewell: None,
             backoff: Backoff::default(),
             said: None,
+            refused: None,
             sign_up: None,
             pending: None,
+            plain: Vec::new(),
             last_call: 0,
             last_request: 0,
             outputs: VecDeque::from([Output::Connect]),
+            shown: State::Connecting,
         }
     }
 
     /// Where the page stands.
     pub const fn state(&self) -> &State {
-        &self.state
+        &self.shown
     }
 
     /// The next thing to do; `None` until something else happens.
@@ -87,15 +111,21 @@ impl Machine {
 
     /// When [`Self::handle_timeout`] wants to be called at the latest; `None` for never.
     pub fn deadline_ms(&self) -> Option<u64> {
-        let link_ms = self.link.deadline_ms()?;
-        Some(
-            self.pending.as_ref().and_then(Pending::answer_by_ms).map_or(link_ms, |by_ms| by_ms.min(link_ms)),
-        )
+        let grace_ms = self.session.as_ref().and_then(OwnSession::until_ms);
+        earliest([self.connection_deadline_ms(), grace_ms])
+    }
+
+    /// Whether the key that `call` brought may still be needed: a session has it, or may get it. Else it is let go.
+    pub fn holds_key(&self, call: CallID) -> bool {
+        let pending = self.pending.as_ref().and_then(Pending::new_key);
+        let sign_up = self.sign_up.as_ref().map(|sign_up| &sign_up.key);
+        let session = self.session.as_ref().map(|own| &own.key);
+        [pending, sign_up, session].into_iter().flatten().any(|key| key.brought_by == call)
     }
 
     /// Asks for a code to be mailed to `email`. Replaces a call that is under way.
     pub fn sign_up(&mut self, now_ms: u64, email: String, session_key: SessionKey) -> CallID {
-        self.begin(now_ms, CeremonyKind::SignUp, Begin { email, session_key })
+        self.begin(now_ms, session_key, |key| Ask::SignUp { email, key })
     }
 
     /// Proves that the mail was read, then makes the passkey. `sign_up` is the call that asked for the code.
@@ -106,47 +136,84 @@ impl Machine {
         if !self.make_room(call) {
             return call;
         }
-        let session_key = match &self.sign_up {
-            Some(SignUp { call: known, proven: Some(options), .. }) if *known == sign_up => {
-                let options = options.clone();
-                self.show_prompt(call, options);
-                return call;
-            }
-            Some(SignUp { call: known, session_key, proven: None }) if *known == sign_up => {
-                session_key.clone()
-            }
+        let (key, proven) = match &self.sign_up {
+            Some(known) if known.call == sign_up => (known.key.clone(), known.proven.clone()),
             // The connection that it was sent on is gone, or another sign-up took its place.
             Some(_) | None => {
-                self.reject(call, Code::CodeExpired);
+                self.reject(call, Refusal::CODE_EXPIRED);
                 return call;
             }
         };
-        let request = self.send(ClientMessage::SignUpVerify(Verify { code }));
-        self.wait_for_answer(
-            now_ms,
-            call,
-            request,
-            Step::Options { kind: CeremonyKind::SignUp, session_key },
-        );
+        let purpose = Purpose::SignUp(key);
+        if let Some(options) = proven {
+            self.show_prompt(call, options, purpose);
+        } else {
+            let request = self.send(ClientMessage::SignUpVerify(Verify { code }));
+            self.wait_for_answer(now_ms, call, request, Step::Options(purpose));
+        }
+        self.show();
         call
     }
 
     /// Signs in with a passkey of `email`. Replaces a call that is under way.
     pub fn sign_in(&mut self, now_ms: u64, email: String, session_key: SessionKey) -> CallID {
-        self.begin(now_ms, CeremonyKind::SignIn, Begin { email, session_key })
+        self.begin(now_ms, session_key, |key| Ask::SignIn { email, key })
     }
 
     /// Ends the session. Replaces a call that is under way; without a session there is nothing to do.
+    ///
+    /// While the connection is lost the session is given up at once; should the connection come back in time, the server
+    /// is told as well.
     pub fn sign_out(&mut self, now_ms: u64) -> CallID {
         let call = self.new_call();
+        // Whoever signs out does not wait for what the session was doing.
+        if let Some(Pending { step: Step::Verdict(purpose), .. }) = &self.pending
+            && purpose.new_key().is_none()
+        {
+            self.drop_pending(Refusal::CANCELLED);
+        }
         if !self.make_room(call) {
             return call;
         }
-        if matches!(self.state, State::SignedIn(_)) {
+        if self.session.as_ref().is_some_and(OwnSession::is_attached) {
             let request = self.send(ClientMessage::SignOut);
             self.wait_for_answer(now_ms, call, request, Step::SignedOut);
         } else {
-            self.outputs.push_back(Output::Resolve(call, Answer::SignedOut { reason: None }));
+            self.give_up();
+            self.show();
+            self.outputs.push_back(Output::Resolve(call, Answer::SignedOut));
+        }
+        self.show();
+        call
+    }
+
+    /// Has the person confirm `action`, in its RFC 8785 form, with a passkey. Replaces a call that is under way.
+    pub fn confirm(&mut self, now_ms: u64, action: String) -> CallID {
+        self.ask_of_session(now_ms, Ask::Confirm { action })
+    }
+
+    /// Makes a further passkey, then has another one vouch for it. Replaces a call that is under way.
+    pub fn add_passkey(&mut self, now_ms: u64) -> CallID {
+        self.ask_of_session(now_ms, Ask::AddPasskey)
+    }
+
+    /// Removes a passkey, with a gesture. Replaces a call that is under way.
+    pub fn remove_passkey(&mut self, now_ms: u64, passkey_id: PasskeyID) -> CallID {
+        self.ask_of_session(now_ms, Ask::RemovePasskey(passkey_id))
+    }
+
+    /// Asks the server for something that needs no gesture, beside whatever is under way. `data` is a JSON object.
+    pub fn request(&mut self, now_ms: u64, asks: PlainRequest, data: RawJson) -> CallID {
+        let call = self.new_call();
+        if !self.is_signed_in() {
+            self.reject(call, Refusal::SESSION_GONE);
+        } else if self.plain.len() >= MAX_PLAIN_REQUESTS {
+            self.reject(call, Refusal::RATE_LIMITED);
+        } else {
+            self.plain.push(PlainCall { call, asks, stage: PlainStage::Unsent(data) });
+            self.send_waiting(now_ms);
+            self.hurry(now_ms);
+            self.show();
         }
         call
     }
@@ -154,20 +221,33 @@ impl Machine {
     /// The page wants the call no more. Nothing happens when it has ended, or is past the point of no return.
     pub fn cancel(&mut self, call: CallID) {
         if self.pending.as_ref().is_some_and(|pending| pending.call == call && pending.can_be_dropped()) {
-            self.drop_pending(Code::Cancelled);
+            self.drop_pending(Refusal::CANCELLED);
+        }
+        let plain = self.plain.iter().position(|plain| plain.call == call && plain.can_be_dropped());
+        if let Some(plain) = plain {
+            self.plain.swap_remove(plain);
+            self.reject(call, Refusal::CANCELLED);
         }
     }
 
-    /// The page is put away. A browser may keep it, socket and all, to show it again: whoever left must not stay signed
-    /// in behind their back. When the page is shown again, its clock goes on and it connects anew.
-    pub fn leave(&mut self, now_ms: u64) {
-        if matches!(self.link, Link::Waiting { .. } | Link::Closed) {
-            return;
+    /// The last page is gone, or put away. A browser may keep it, socket and all, to show it again: whoever left must not
+    /// stay signed in behind their back. There is no further connection until [`Self::wake`] or a call.
+    pub fn leave(&mut self) {
+        match self.link {
+            Link::Connecting { .. } | Link::Ready { .. } => self.outputs.push_back(Output::Close),
+            Link::Waiting { .. } => {}
+            Link::Asleep | Link::Closed => return,
         }
-        self.outputs.push_back(Output::Close);
-        self.disconnect(EndReason::PageGone);
-        self.link = Link::Waiting { until_ms: now_ms.saturating_add(Backoff::FIRST_MS) };
-        self.set_state(State::Reconnecting { reason: self.end_reason() });
+        self.end_connection_of_calls();
+        self.end_session(EndReason::PageGone);
+        self.link = Link::Asleep;
+        self.show();
+    }
+
+    /// A page is there: connects if there is no connection, without waiting.
+    pub fn wake(&mut self, now_ms: u64) {
+        self.hurry(now_ms);
+        self.show();
     }
 
     /// Ends everything; there is no way back.
@@ -175,11 +255,13 @@ impl Machine {
         if matches!(self.link, Link::Closed) {
             return;
         }
-        self.drop_pending(Code::Cancelled);
+        self.drop_pending(Refusal::CANCELLED);
+        self.drop_plain(Refusal::CANCELLED);
         self.sign_up = None;
+        self.session = None;
         self.link = Link::Closed;
         self.outputs.push_back(Output::Close);
-        self.set_state(State::Closed { failure: None });
+        self.show();
     }
 
     /// The socket is gone or could not be opened. `close_code` is that of its close frame, if it had one.
@@ -192,237 +274,132 @@ impl Machine {
                     self.backoff.reset();
                 }
             }
-            Link::Waiting { .. } | Link::Closed => return,
+            Link::Waiting { .. } | Link::Asleep | Link::Closed => return,
         }
-        self.disconnect(EndReason::ConnectionLost);
+        self.detach(now_ms);
+        self.end_connection_of_calls();
         let said = self.said.take();
         if close_code.is_some_and(|code| !close_code_is_retryable(code)) {
+            self.session = None;
             self.link = Link::Closed;
-            let failure = said.unwrap_or_else(|| Code::Forbidden.into());
-            self.set_state(State::Closed { failure: Some(failure) });
-            return;
+            self.refused = Some(said.unwrap_or_else(|| Refusal::FORBIDDEN.into()));
+        } else {
+            let at_least_ms =
+                said.and_then(|failure| failure.retry_after_ms).unwrap_or(0).min(LONGEST_PROMISE_MS);
+            let wait_ms = self.backoff.next_wait_ms(random).saturating_add(at_least_ms);
+            self.link = Link::Waiting { until_ms: now_ms.saturating_add(wait_ms) };
         }
-        let at_least_ms =
-            said.and_then(|failure| failure.retry_after_ms).unwrap_or(0).min(LONGEST_PROMISE_MS);
-        let wait_ms = self.backoff.next_wait_ms(random).saturating_add(at_least_ms);
-        self.link = Link::Waiting { until_ms: now_ms.saturating_add(wait_ms) };
-        self.set_state(State::Reconnecting { reason: self.end_reason() });
+        self.show();
     }
 
     /// Time has passed. `random` is 64 random bits.
     pub fn handle_timeout(&mut self, now_ms: u64, random: u64) {
-        match self.deadline_ms() {
-            Some(deadline_ms) if deadline_ms <= now_ms => {}
-            Some(_) | None => return,
+        let is_due = |deadline_ms: Option<u64>| deadline_ms.is_some_and(|deadline_ms| deadline_ms <= now_ms);
+        if is_due(self.session.as_ref().and_then(OwnSession::until_ms)) {
+            self.end_grace(now_ms, random);
         }
-        match self.link {
-            Link::Waiting { .. } => self.connect(now_ms),
-            // No greeting, no sign of life, no answer, or asked to leave: this connection is of no use any more.
-            Link::Connecting { .. } | Link::Ready { .. } => {
-                self.outputs.push_back(Output::Close);
-                self.handle_lost(now_ms, random, None);
-            }
-            Link::Closed => {}
-        }
-    }
-
-    /// The server said something; `id` is that of the request it answers.
-    pub fn handle_message(&mut self, now_ms: u64, id: Option<RequestID>, message: ServerMessage) {
-        match &mut self.link {
-            Link::Ready { heard_ms, .. } => *heard_ms = now_ms,
-            Link::Connecting { .. } => {
-                match message {
-                    ServerMessage::Hello(hello) => self.handle_hello(now_ms, hello),
-                    ServerMessage::Error(failure) => self.said = Some(failure),
-                    // Nothing has a meaning before the greeting.
-                    _ => {}
+        if is_due(self.connection_deadline_ms()) {
+            match self.link {
+                Link::Waiting { .. } => self.connect(now_ms),
+                // No greeting, no sign of life, no answer, or asked to leave: this connection is of no use any more.
+                Link::Connecting { .. } | Link::Ready { .. } => {
+                    self.leave_connection();
+                    self.handle_lost(now_ms, random, None);
                 }
-                return;
+                Link::Asleep | Link::Closed => {}
             }
-            // A message of a socket that is closed already.
-            Link::Waiting { .. } | Link::Closed => return,
         }
-        match message {
-            ServerMessage::Hello(_) | ServerMessage::Heartbeat => {}
-            ServerMessage::Drain(drain) => self.link.leave_within(now_ms, drain.reconnect_after_ms),
-            ServerMessage::SignedOut(SignedOut { reason }) => self.handle_signed_out(reason),
-            ServerMessage::Error(failure) if id.is_none() => self.said = Some(failure),
-            // No call asks for these yet.
-            ServerMessage::SessionExpiring(_)
-            | ServerMessage::Confirmed(_)
-            | ServerMessage::Passkeys(_)
-            | ServerMessage::PasskeyAdded(_)
-            | ServerMessage::PasskeyRenamed(_)
-            | ServerMessage::PasskeyRemoved(_)
-            | ServerMessage::Sessions(_)
-            | ServerMessage::SessionsEnded(_) => {}
-            ServerMessage::Error(_)
-            | ServerMessage::CodeSent(_)
-            | ServerMessage::CeremonyCreate(_)
-            | ServerMessage::CeremonyGet(_)
-            | ServerMessage::SignedIn(_) => self.handle_answer(id, message),
-        }
+        self.show();
     }
 
-    /// The server's answer to request `id` could not be read.
-    pub fn handle_unreadable(&mut self, id: Option<RequestID>) {
-        if let Some(pending) = self.take_answered(id) {
-            self.reject(pending.call, Code::BadMessage);
-        }
-    }
-
-    /// The passkey prompt of `call` ended: with a credential in its JSON form, or with what went wrong.
-    pub fn handle_authenticator(&mut self, now_ms: u64, call: CallID, result: Result<RawJson, Failure>) {
-        let ceremony_id = match &self.pending {
-            Some(Pending { call: current, step: Step::Prompt { ceremony_id }, .. }) if *current == call => {
-                *ceremony_id
-            }
-            // The prompt of a call that was dropped.
-            Some(_) | None => return,
-        };
-        self.pending = None;
-        match result {
-            Ok(credential) => {
-                // Right or wrong, this answer uses the challenge up.
-                self.sign_up = None;
-                let request = self.send(ClientMessage::CeremonyFinish(Finish { ceremony_id, credential }));
-                self.wait_for_answer(now_ms, call, request, Step::Verdict);
-            }
-            Err(failure) => self.outputs.push_back(Output::Reject(call, failure)),
-        }
-    }
-
-    fn begin(&mut self, now_ms: u64, kind: CeremonyKind, begin: Begin) -> CallID {
+    fn begin(&mut self, now_ms: u64, public: SessionKey, ask: impl FnOnce(OwnKey) -> Ask) -> CallID {
         let call = self.new_call();
-        if matches!(self.state, State::SignedIn(_)) {
-            let message = "a session is open on this page; sign out first".to_owned();
-            self.outputs.push_back(Output::Reject(call, Failure { message, ..Code::Unexpected.into() }));
-            return call;
-        }
-        if !self.make_room(call) {
-            return call;
-        }
-        self.sign_up = None;
-        match self.link {
-            Link::Ready { .. } => self.send_begin(now_ms, call, kind, begin),
-            Link::Connecting { .. } => self.pending = Some(Pending::unsent(call, kind, begin)),
-            Link::Waiting { .. } => {
-                // Someone is waiting at the screen: try at once.
-                self.pending = Some(Pending::unsent(call, kind, begin));
-                self.connect(now_ms);
-            }
-            Link::Closed => self.reject(call, Code::Unexpected),
+        if self.is_signed_in() {
+            self.reject(call, Refusal::UNEXPECTED.saying("a session is open on this page; sign out first"));
+        } else if self.make_room(call) {
+            self.sign_up = None;
+            self.place(now_ms, call, ask(OwnKey { brought_by: call, public }));
         }
         call
     }
 
-    fn send_begin(&mut self, now_ms: u64, call: CallID, kind: CeremonyKind, begin: Begin) {
-        let session_key = begin.session_key.clone();
-        let (message, step) = match kind {
-            CeremonyKind::SignUp => (ClientMessage::SignUpBegin(begin), Step::CodeSent { session_key }),
-            CeremonyKind::SignIn
-            | CeremonyKind::Confirm
-            | CeremonyKind::AddPasskey
-            | CeremonyKind::RemovePasskey => {
-                (ClientMessage::SignInBegin(begin), Step::Options { kind, session_key })
-            }
+    fn ask_of_session(&mut self, now_ms: u64, ask: Ask) -> CallID {
+        let call = self.new_call();
+        if !self.is_signed_in() {
+            self.reject(call, Refusal::SESSION_GONE);
+        } else if self.make_room(call) {
+            self.place(now_ms, call, ask);
+        }
+        call
+    }
+
+    fn place(&mut self, now_ms: u64, call: CallID, ask: Ask) {
+        if matches!(self.link, Link::Closed) {
+            self.reject(call, Refusal::UNEXPECTED);
+            return;
+        }
+        self.pending = Some(Pending::unsent(call, ask));
+        self.send_waiting(now_ms);
+        self.hurry(now_ms);
+        self.show();
+    }
+
+    /// Sends what waited for a connection, if there is one now and it is not busy with resuming.
+    fn send_waiting(&mut self, now_ms: u64) {
+        let is_resuming = self.session.as_ref().is_some_and(|own| own.resuming() != Resuming::No);
+        if !matches!(self.link, Link::Ready { .. }) || is_resuming {
+            return;
+        }
+        match self.pending.take() {
+            Some(Pending { call, step: Step::Unsent(ask), .. }) => self.send_ask(now_ms, call, ask),
+            other => self.pending = other,
+        }
+        for mut plain in core::mem::take(&mut self.plain) {
+            plain.stage = match plain.stage {
+                PlainStage::Unsent(data) => {
+                    let request = self.new_request();
+                    self.outputs.push_back(Output::SendPlain(request, plain.asks, data));
+                    PlainStage::Sent { request, answer_by_ms: now_ms.saturating_add(PATIENCE_MS) }
+                }
+                sent @ PlainStage::Sent { .. } => sent,
+            };
+            self.plain.push(plain);
+        }
+    }
+
+    fn send_ask(&mut self, now_ms: u64, call: CallID, ask: Ask) {
+        let (message, step) = match ask {
+            Ask::SignUp { email, key } => (
+                ClientMessage::SignUpBegin(Begin { email, session_key: key.public.clone() }),
+                Step::CodeSent(key),
+            ),
+            Ask::SignIn { email, key } => (
+                ClientMessage::SignInBegin(Begin { email, session_key: key.public.clone() }),
+                Step::Options(Purpose::SignIn(key)),
+            ),
+            Ask::Confirm { action } => (
+                ClientMessage::ConfirmBegin(ConfirmBegin { action: RawJson(action.clone()) }),
+                Step::Options(Purpose::Confirm { action }),
+            ),
+            Ask::AddPasskey => (ClientMessage::PasskeysAddBegin, Step::Options(Purpose::AddPasskey)),
+            Ask::RemovePasskey(passkey_id) => (
+                ClientMessage::PasskeysRemoveBegin(RemovePasskey { passkey_id }),
+                Step::Options(Purpose::RemovePasskey(passkey_id)),
+            ),
         };
         let request = self.send(message);
         self.wait_for_answer(now_ms, call, request, step);
     }
 
-    fn handle_hello(&mut self, now_ms: u64, hello: Hello) {
-        self.said = None;
-        self.link = Link::ready(now_ms, hello);
-        self.set_state(State::SignedOut { reason: self.end_reason() });
-        if let Some(Pending { call, step: Step::Unsent { kind, begin }, .. }) = self.pending.take() {
-            self.send_begin(now_ms, call, kind, begin);
-        }
-    }
-
-    /// The session ended, whoever wanted it. It answers a `signOut` under way even when another cause was faster.
-    fn handle_signed_out(&mut self, reason: EndReason) {
-        if matches!(self.state, State::SignedIn(_)) {
-            self.set_state(State::SignedOut { reason: Some(reason) });
-        }
-        if let Some(Pending { call, step: Step::SignedOut, .. }) = self.pending {
-            self.pending = None;
-            self.outputs.push_back(Output::Resolve(call, Answer::SignedOut { reason: Some(reason) }));
-        }
-    }
-
-    fn handle_answer(&mut self, id: Option<RequestID>, message: ServerMessage) {
-        let Some(Pending { call, step, .. }) = self.take_answered(id) else { return };
-        match (step, message) {
-            (Step::CodeSent { session_key }, ServerMessage::CodeSent(sent)) => {
-                self.sign_up = Some(SignUp { call, session_key, proven: None });
-                self.resolve(call, Answer::CodeSent { expires_at: sent.expires_at });
-            }
-            (
-                Step::Options { kind: kind @ CeremonyKind::SignUp, session_key },
-                ServerMessage::CeremonyCreate(ceremony),
-            )
-            | (
-                Step::Options { kind: kind @ CeremonyKind::SignIn, session_key },
-                ServerMessage::CeremonyGet(ceremony),
-            ) => self.check_and_prompt(call, kind, &session_key, ceremony),
-            (Step::Verdict, ServerMessage::SignedIn(signed_in)) => {
-                self.set_state(State::SignedIn(signed_in.session.clone()));
-                self.resolve(call, Answer::SignedIn(signed_in.session));
-            }
-            (step, ServerMessage::Error(failure)) => {
-                if !step.can_be_tried_again(&failure) {
-                    self.sign_up = None;
-                }
-                self.outputs.push_back(Output::Reject(call, failure));
-            }
-            // The right number on the wrong answer: nothing that this server says of the call can be trusted.
-            _ => self.reject(call, Code::Unexpected),
-        }
-    }
-
-    /// Shows the passkey prompt, if the challenge is this page's own.
-    fn check_and_prompt(
-        &mut self,
-        call: CallID,
-        kind: CeremonyKind,
-        session_key: &SessionKey,
-        ceremony: Ceremony,
-    ) {
-        let Link::Ready { hello, .. } = &self.link else { return };
-        let options = (self.config.read_options)(&ceremony.public_key);
-        let expected = Expected {
-            kind,
-            app_id: self.config.app_id,
-            origin: &self.config.origin,
-            session_key,
-            rp_id: &hello.rp_id,
-        };
-        match BoundOptions::check(ceremony, options.as_ref(), &expected) {
-            Ok(bound) => {
-                if let Some(sign_up) = &mut self.sign_up {
-                    sign_up.proven = Some(bound.clone());
-                }
-                self.show_prompt(call, bound);
-            }
-            Err(failure) => {
-                self.sign_up = None;
-                self.outputs.push_back(Output::Reject(call, failure));
-            }
-        }
-    }
-
-    fn show_prompt(&mut self, call: CallID, options: BoundOptions) {
-        self.pending = Some(Pending::at_prompt(call, options.ceremony_id()));
+    fn show_prompt(&mut self, call: CallID, options: BoundOptions, purpose: Purpose) {
+        self.pending = Some(Pending::at_prompt(call, options.ceremony_id(), purpose));
         self.outputs.push_back(Output::CallAuthenticator(call, options));
     }
 
-    /// Everything that belonged to the connection is over.
-    fn disconnect(&mut self, reason: EndReason) {
-        self.sign_up = None;
-        self.drop_pending(Code::ConnectionLost);
-        if matches!(self.state, State::SignedIn(_)) {
-            self.set_state(State::SignedOut { reason: Some(reason) });
+    /// Someone is waiting at the screen: tries at once.
+    fn hurry(&mut self, now_ms: u64) {
+        if matches!(self.link, Link::Waiting { .. } | Link::Asleep) {
+            self.connect(now_ms);
         }
     }
 
@@ -432,64 +409,107 @@ impl Machine {
     }
 
     fn send(&mut self, message: ClientMessage) -> RequestID {
+        let request = self.new_request();
+        self.outputs.push_back(Output::Send(request, message));
+        request
+    }
+
+    fn new_request(&mut self) -> RequestID {
+        if let Some(own) = &mut self.session {
+            own.stay_awake();
+        }
         self.last_request = self.last_request.saturating_add(1);
-        self.outputs.push_back(Output::Send(self.last_request, message));
         self.last_request
+    }
+
+    const fn new_call(&mut self) -> CallID {
+        self.last_call = self.last_call.wrapping_add(1);
+        CallID(self.last_call)
     }
 
     fn wait_for_answer(&mut self, now_ms: u64, call: CallID, request: RequestID, step: Step) {
         self.pending = Some(Pending::sent(call, step, request, now_ms.saturating_add(PATIENCE_MS)));
     }
 
-    fn take_answered(&mut self, id: Option<RequestID>) -> Option<Pending> {
-        self.pending.take_if(|pending| pending.request().is_some_and(|request| id == Some(request)))
-    }
-
-    fn new_call(&mut self) -> CallID {
-        self.last_call = self.last_call.wrapping_add(1);
-        CallID(self.last_call)
+    /// When the present connection, or the wait for one, is over if nothing is heard.
+    fn connection_deadline_ms(&self) -> Option<u64> {
+        let resume_ms = match self.session.as_ref().map(OwnSession::resuming) {
+            Some(Resuming::Sent { answer_by_ms, .. }) => Some(answer_by_ms),
+            Some(Resuming::No | Resuming::Signing(_)) | None => None,
+        };
+        let plain_ms = self.plain.iter().filter_map(PlainCall::answer_by_ms).min();
+        let pending_ms = self.pending.as_ref().and_then(Pending::answer_by_ms);
+        earliest([self.link.deadline_ms(), resume_ms, plain_ms, pending_ms])
     }
 
     /// Drops the call under way in favour of `call`, or refuses `call` when the other is past the point of no return.
     fn make_room(&mut self, call: CallID) -> bool {
         if self.pending.as_ref().is_some_and(|pending| !pending.can_be_dropped()) {
-            self.reject(call, Code::Unexpected);
+            self.reject(call, Refusal::UNEXPECTED);
             return false;
         }
-        self.drop_pending(Code::Cancelled);
+        self.drop_pending(Refusal::CANCELLED);
         true
     }
 
-    fn drop_pending(&mut self, code: Code) {
+    /// Every call is lost with its connection. What waited for one had its chance, too.
+    fn end_connection_of_calls(&mut self) {
+        self.sign_up = None;
+        self.farewell = None;
+        self.drop_pending(Refusal::CONNECTION_LOST);
+        self.drop_plain(Refusal::CONNECTION_LOST);
+    }
+
+    fn drop_pending(&mut self, refusal: Refusal) {
         let Some(Pending { call, step, .. }) = self.pending.take() else { return };
-        if matches!(step, Step::Prompt { .. }) {
-            self.outputs.push_back(Output::AbortAuthenticator);
+        match step {
+            Step::Prompt { .. } => self.outputs.push_back(Output::AbortAuthenticator),
+            // Without a connection there is nothing left to wait for: see `detach`.
+            Step::SignedOut if refusal == Refusal::CONNECTION_LOST => {
+                self.outputs.push_back(Output::Resolve(call, Answer::SignedOut));
+                return;
+            }
+            Step::Unsent(_) | Step::CodeSent(_) | Step::Options(_) | Step::Verdict(_) | Step::SignedOut => {}
         }
-        self.reject(call, code);
+        self.reject(call, refusal);
     }
 
-    fn resolve(&mut self, call: CallID, answer: Answer) {
-        self.outputs.push_back(Output::Resolve(call, answer));
+    fn drop_plain(&mut self, refusal: Refusal) {
+        for plain in core::mem::take(&mut self.plain) {
+            self.reject(plain.call, refusal);
+        }
     }
 
-    fn reject(&mut self, call: CallID, code: Code) {
-        self.outputs.push_back(Output::Reject(call, code.into()));
+    fn reject(&mut self, call: CallID, refusal: Refusal) {
+        self.outputs.push_back(Output::Reject(call, refusal.into()));
     }
 
-    fn set_state(&mut self, state: State) {
-        if self.state != state {
-            self.state = state.clone();
+    /// Says where the page stands, if that is news. Every way in ends here.
+    fn show(&mut self) {
+        let session = self.session.as_ref().and_then(|own| Some((own, own.shown()?)));
+        if self.has_abandoned && session.is_none_or(|(own, _)| own.is_attached()) {
+            self.has_abandoned = false;
+            self.outputs.push_back(Output::CloseAbandoned);
+        }
+        let state = match (&self.link, session) {
+            (Link::Closed, _) => State::Closed { failure: self.refused.clone() },
+            (_, Some((own, session))) => own.state(session.clone()),
+            (Link::Connecting { .. }, None) if !self.has_tried => State::Connecting,
+            (Link::Ready { .. }, None) => State::SignedOut { reason: self.ended },
+            (Link::Connecting { .. } | Link::Waiting { .. } | Link::Asleep, None) => {
+                State::Reconnecting { reason: self.ended }
+            }
+        };
+        self.has_tried |= !matches!(self.link, Link::Connecting { .. });
+        if self.shown != state {
+            self.shown = state.clone();
             self.outputs.push_back(Output::StateChanged(state));
         }
     }
+}
 
-    /// Why the last session ended, as far as the present state remembers.
-    const fn end_reason(&self) -> Option<EndReason> {
-        match self.state {
-            State::SignedOut { reason } | State::Reconnecting { reason } => reason,
-            State::Connecting | State::SignedIn(_) | State::Closed { .. } => None,
-        }
-    }
+fn earliest<const N: usize>(deadlines_ms: [Option<u64>; N]) -> Option<u64> {
+    deadlines_ms.into_iter().flatten().min()
 }
 
 #[cfg(test)]

@@ -82,6 +82,22 @@ pub enum Counter {
     Regressed,
 }
 
+impl Counter {
+    /// Compares the counter that was stored with the one that was received.
+    ///
+    /// "If authData.signCount is nonzero or credentialRecord.signCount is nonzero ..." Reported, not refused: the
+    /// specification leaves it to the relying party, and a race of two tabs looks the same.
+    pub const fn compare(stored: u32, received: u32) -> Self {
+        if stored == 0 && received == 0 {
+            Self::NotUsed
+        } else if received > stored {
+            Self::Advanced
+        } else {
+            Self::Regressed
+        }
+    }
+}
+
 impl AuthenticationResponse {
     /// Reads an `AuthenticationResponseJSON`.
     ///
@@ -165,7 +181,7 @@ pub fn verify_assertion(
         user_verified: data.flags.user_verified(),
         backed_up: data.flags.backed_up(),
         sign_count: data.sign_count,
-        counter: compare_counters(passkey.sign_count, data.sign_count),
+        counter: Counter::compare(passkey.sign_count, data.sign_count),
     })
 }
 
@@ -193,19 +209,9 @@ fn check_signature(
     key.verify(&message, signature).map_err(|_| Step::Signature)
 }
 
-/// "If authData.signCount is nonzero or credentialRecord.signCount is nonzero ..." Reported, not refused: the
-/// specification leaves it to the relying party, and a race of two tabs looks the same.
-fn compare_counters(stored: u32, received: u32) -> Counter {
-    match (stored, received) {
-        (0, 0) => Counter::NotUsed,
-        (stored, received) if received > stored => Counter::Advanced,
-        _ => Counter::Regressed,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Counter, compare_counters};
+    use super::Counter;
 
     #[test]
     fn only_a_counter_that_rises_advances() {
@@ -219,7 +225,7 @@ mod tests {
             (1, 0, Counter::Regressed),
             (u32::MAX, 0, Counter::Regressed),
         ] {
-            assert_eq!(compare_counters(stored, received), verdict, "{stored} -> {received}");
+            assert_eq!(Counter::compare(stored, received), verdict, "{stored} -> {received}");
         }
     }
 }

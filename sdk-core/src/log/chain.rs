@@ -45,7 +45,7 @@ pub struct Entry<'a> {
 impl Entry<'_> {
     fn digest(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
-        update_prefixed(&mut hash, self.app_id.to_string().as_bytes());
+        update_prefixed(&mut hash, self.app_id.text().as_bytes());
         update_prefixed(&mut hash, self.epoch.as_str().as_bytes());
         hash.update(self.seq.to_be_bytes());
         hash.update(self.time.0.to_be_bytes());

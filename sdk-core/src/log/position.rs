@@ -1,6 +1,7 @@
 //! Positions in a log: `<epoch>-<seq>-<hash prefix>`, opaque to clients, checked by the server on every use.
 
-use std::{fmt, str::FromStr};
+use alloc::string::ToString;
+use core::{fmt, str::FromStr};
 
 use super::ChainHash;
 use crate::protocol::base64url;
@@ -22,7 +23,7 @@ impl Epoch {
 
     /// The four characters.
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).expect("made of ASCII only")
+        core::str::from_utf8(&self.0).expect("made of ASCII only")
     }
 }
 

@@ -1,6 +1,6 @@
 //! The one table of error codes: what each is called on the wire, whether trying again can help, how it closes a socket.
 
-use std::fmt;
+use core::fmt;
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident $wire:literal $retryable:ident $close:literal $message:literal)*) => {

@@ -1,5 +1,7 @@
 //! Messages of the browser socket, `GET /v1/gateway?app=app_...` (docs/protocol.md section 1).
 
+use alloc::{borrow::ToOwned, string::String, vec::Vec};
+
 use super::{
     AccountID, CeremonyID, Code, ConnectionID, PasskeyID, SessionID, UnixMillis, base64url::Base64Url,
 };
@@ -510,6 +512,13 @@ pub struct Failure {
     /// Not before this many milliseconds, when trying again can help.
     #[cfg_attr(feature = "json", serde(skip_serializing_if = "Option::is_none"))]
     pub retry_after_ms: Option<u64>,
+}
+
+impl Failure {
+    /// Whether the same request can succeed later; of a code that this version does not know, when the server says when.
+    pub fn is_retryable(&self) -> bool {
+        Code::from_wire(&self.code).map_or(self.retry_after_ms.is_some(), Code::is_retryable)
+    }
 }
 
 impl From<Code> for Failure {

@@ -124,8 +124,16 @@ pub struct PasskeyInfo {
     /// Names it.
     #[serde(rename = "passkeyID")]
     pub passkey_id: PasskeyID,
+    /// What the person calls it; absent until they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub name: Option<String>,
     /// When it was made.
     pub created_at: UnixMillis,
+    /// When it was last used, to the day; absent when it was never used since it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub last_used_at: Option<UnixMillis>,
     /// The authenticator's model, 16 bytes; all zero when it does not say.
     pub aaguid: Base64Url,
     /// It may be in a backup; this never changes.

@@ -1,6 +1,7 @@
 //! Identifiers: a prefix that says what they name, then 128 bits in lower-case base32 (RFC 4648 section 7 alphabet).
 
-use std::{fmt, str::FromStr};
+use alloc::string::String;
+use core::{fmt, str::FromStr};
 
 use super::UnixMillis;
 
@@ -32,6 +33,12 @@ macro_rules! ids {
                 &self.0
             }
 
+            /// The text of the identifier, as `Display` writes it but without Rust's formatting, which a browser would
+            /// have to download.
+            pub fn text(&self) -> String {
+                [$prefix, &encode(self.0)].concat()
+            }
+
             /// An identifier that sorts by time: 48 bits of milliseconds, then 80 of the random bits.
             pub fn time_ordered(now: UnixMillis, random: [u8; 16]) -> Self {
                 Self(time_ordered(now, random))
@@ -40,8 +47,7 @@ macro_rules! ids {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str($prefix)?;
-                f.write_str(&encode(self.0))
+                f.write_str(&self.text())
             }
         }
 

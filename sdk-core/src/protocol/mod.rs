@@ -31,6 +31,8 @@ pub use code::Code;
 pub use decode::DecodeError;
 pub use id::{AccountID, AppID, CeremonyID, ConnectionID, PasskeyID, SessionID};
 #[cfg(feature = "json")]
+pub use object::is_strict_object;
+#[cfg(feature = "json")]
 pub use scope::Scope;
 pub use time::UnixMillis;
 

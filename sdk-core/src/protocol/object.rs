@@ -12,6 +12,11 @@ use serde::{
 /// More members than any object of the protocol has; a bound on the time spent looking for a second one.
 const MAX_MEMBERS: usize = 64;
 
+/// Whether a JSON text is an object in which, at any depth, no name comes twice and no object has more than 64 members.
+pub fn is_strict_object(json: &str) -> bool {
+    serde_json::from_str::<Object<Nothing>>(json).is_ok()
+}
+
 /// The members of one kind of object.
 pub(crate) trait Members<'de>: Default {
     /// What the object is, for the error message.
@@ -152,11 +157,7 @@ impl<'de> Visitor<'de> for SkippedVisitor {
 
 #[cfg(test)]
 mod tests {
-    use super::{Nothing, Object};
-
-    fn reads(json: &str) -> bool {
-        serde_json::from_str::<Object<Nothing>>(json).is_ok()
-    }
+    use super::is_strict_object as reads;
 
     #[test]
     fn unknown_members_of_any_shape_are_skipped() {

@@ -1,15 +1,11 @@
 //! Drivers: each drains a state machine, carries out what it asks for, and waits for the world.
 
-#[cfg(feature = "address")]
 mod address;
 #[cfg(feature = "native")]
 mod native;
-#[cfg(feature = "web")]
-pub mod web;
 
 #[cfg(feature = "native")]
 pub(crate) use address::{Address, not_an_address, read_origin};
-#[cfg(feature = "address")]
 pub use address::{elsewhere, events_address};
 #[cfg(all(test, feature = "native"))]
 pub(crate) use native::peer;

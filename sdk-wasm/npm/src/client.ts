@@ -1,38 +1,22 @@
-/** The client over the WebAssembly core. Loaded by `connect`, never before. */
+/** The client of a page. Loaded by `connect`, never before. */
 
-import init, { Core } from './core.js';
+import { Caller, type Call } from './caller.js';
 import { PasskeyError } from './error.js';
-import type { Client, ConnectOptions, PendingSignUp } from './index.js';
-import type { EndReason, Session, State } from './state.js';
-import { wasm } from './wasm.js';
+import { link, type Link, type LinkOptions } from './link.js';
+import { cancelled, fromRaw, notSupported, sessionGone, toRaw, type RawState, type ToPage } from './port.js';
+import { Preparation } from './prepared.js';
+import { makeSession, type Ask } from './session.js';
+import type { CallOptions, Client, ConnectOptions, EmailOptions, PendingSignUp, Session, State } from './types.js';
 
-export async function open({ app, url, signal }: ConnectOptions): Promise<Client> {
-  const { origin } = globalThis;
-  if (typeof WebSocket === 'undefined' || !origin) {
+const PAGE_GONE_MS = 10_000;
+
+export async function open(options: ConnectOptions): Promise<Client> {
+  if (typeof WebSocket === 'undefined' || !globalThis.origin) {
     throw notSupported('passkeys need a browser: call connect in the page, not on a server');
   }
-  const address = socketAddress(app, url);
-  await load();
-  const client = new PasskeyClient(app, address, origin);
-  await client.greeted(signal);
+  const client = new PasskeyClient(options);
+  await client.greeted(options.signal);
   return client;
-}
-
-let loading: Promise<unknown> | undefined;
-
-function load(): Promise<unknown> {
-  loading ??= instantiate().catch((cause: unknown) => {
-    loading = undefined;
-    throw notSupported(
-      "WebAssembly could not be started; a Content-Security-Policy needs script-src 'wasm-unsafe-eval'",
-      cause,
-    );
-  });
-  return loading;
-}
-
-async function instantiate(): Promise<unknown> {
-  return init({ module_or_path: await WebAssembly.compile(wasm()) });
 }
 
 function socketAddress(app: string, url: string | URL | undefined): string {
@@ -44,20 +28,40 @@ function socketAddress(app: string, url: string | URL | undefined): string {
 }
 
 class PasskeyClient implements Client {
-  #core: Core;
+  readonly #caller = new Caller();
+  readonly #prepared = new Preparation(this.#caller);
+  readonly #listeners = new Set<(state: State) => void>();
+  readonly #linkOptions: LinkOptions;
+  #link: Link | undefined;
+  #persistence: 'worker' | 'page' = 'page';
+  /** Counts the links: what an earlier one still brings is dropped. */
+  #linkNumber = 0;
   #state: State = Object.freeze({ status: 'connecting' });
-  #listeners = new Set<(state: State) => void>();
-  #address: string;
+  /** What the engine said last, as text: it repeats itself to a page that comes back. */
+  #said = '';
+  #session: Session | undefined;
+  /** The worker died with a session in it. */
+  #isSessionLost = false;
 
-  constructor(app: string, address: string, origin: string) {
-    this.#address = address;
-    this.#core = new Core(app, address, origin, this.#show, makeError);
-    // Browsers keep a page that was left, with its socket: without this the person would stay signed in unseen.
-    globalThis.addEventListener('pagehide', this.#leave);
+  constructor({ app, url, persistence = 'worker', worker, pageGoneMs = PAGE_GONE_MS }: ConnectOptions) {
+    this.#linkOptions = {
+      app,
+      url: socketAddress(app, url),
+      persistence,
+      ...(worker !== undefined && { worker }),
+      pageGoneMs,
+      kept: {},
+      hear: () => undefined,
+      onLost: () => undefined,
+    };
   }
 
   get state(): State {
     return this.#state;
+  }
+
+  get persistence(): 'worker' | 'page' {
+    return this.#persistence;
   }
 
   readonly subscribe = (listener: (state: State) => void): (() => void) => {
@@ -67,43 +71,169 @@ class PasskeyClient implements Client {
     return () => void this.#listeners.delete(entry);
   };
 
-  async signUp({ email, signal }: { email: string; signal?: AbortSignal }): Promise<PendingSignUp> {
-    const [id, expiresAt] = await this.#core.signUp(email, signal);
+  // Calls
+
+  async signUp({ email, signal }: EmailOptions): Promise<PendingSignUp> {
+    this.#prepared.drop();
+    const [id, expiresAt] = await this.#ask('signUp', [email], signal).result;
     return Object.freeze({
       expiresAt: new Date(expiresAt),
-      verify: (code: string, options?: { signal?: AbortSignal }): Promise<Session> =>
-        this.#core.verify(id, code, options?.signal),
+      verify: (code: string, options?: CallOptions): Promise<Session> => {
+        this.#prepared.drop();
+        return this.#signedIn(this.#ask('verify', [id, code], options?.signal));
+      },
     });
   }
 
-  signIn({ email, signal }: { email: string; signal?: AbortSignal }): Promise<Session> {
-    return this.#core.signIn(email, signal);
+  prepare({ email, signal }: EmailOptions): Promise<void> {
+    return this.#prepared.start(email, signal);
+  }
+
+  // Not async, and nothing awaited before `show`: Safari shows a prompt only within the click.
+  signIn({ email, signal }: EmailOptions): Promise<Session> {
+    const prepared = signal?.aborted ? undefined : this.#prepared.take(email);
+    if (!prepared) return this.#signedIn(this.#ask('signIn', [email], signal));
+    prepared.show();
+    prepared.follow(signal);
+    return this.#signedIn(prepared).catch((error: unknown) => {
+      // Nobody has seen anything yet: what became of the preparation is not this call's business.
+      if (prepared.isShown || signal?.aborted) throw error;
+      return this.#signedIn(this.#ask('signIn', [email], signal));
+    });
   }
 
   async signOut(): Promise<void> {
-    await this.#core.signOut();
+    this.#prepared.drop();
+    await this.#ask('signOut', []).result;
   }
 
   close(): void {
-    this.#core.close();
+    if (this.#state.status !== 'closed') this.#close({ status: 'closed' });
   }
+
+  readonly #ask: Ask = (method, args, signal) => this.#caller.call(method, args, signal);
+
+  /** The engine says the state before it answers. */
+  async #signedIn(call: Call<void>): Promise<Session> {
+    await call.result;
+    if (!this.#state.session) throw sessionGone();
+    return this.#state.session;
+  }
+
+  // Connection
 
   /** Settles when the first attempt to connect does; from then on `signal` closes the client. */
   async greeted(signal: AbortSignal | undefined): Promise<void> {
     const close = (): void => this.close();
     if (signal?.aborted) close();
     else signal?.addEventListener('abort', close, { once: true });
-    const { status, reason } = await this.#left('connecting');
-    if (status === 'signedOut') return;
+    globalThis.addEventListener?.('pagehide', this.#leave);
+    globalThis.addEventListener?.('pageshow', this.#return);
+    const first = this.#left('connecting');
+    if (this.#state.status !== 'closed') await this.#attach().catch((error: unknown) => this.#fail(error));
+    const { status, session, reason } = await first;
+    if (status !== 'closed' && (status !== 'reconnecting' || session)) return;
     signal?.removeEventListener('abort', close);
     close();
-    if (signal?.aborted) throw new PasskeyError('cancelled', 'connecting was cancelled', false, undefined, signal.reason);
+    if (signal?.aborted) throw cancelled(signal.reason, 'connecting was cancelled');
     if (reason instanceof PasskeyError) throw reason;
     throw new PasskeyError(
       'connectionLost',
-      `no connection to ${this.#address}: is the server running, is the app's id right, and is ${globalThis.origin} one of the app's origins?`,
+      `no connection to ${this.#linkOptions.url}: is the server running, is the app's id right, and is ${globalThis.origin} one of the app's origins?`,
       true,
     );
+  }
+
+  async #attach(): Promise<void> {
+    const number = (this.#linkNumber += 1);
+    const isCurrent = (): boolean => number === this.#linkNumber;
+    const early: ToPage[] = [];
+    const opened = await link({
+      ...this.#linkOptions,
+      hear: (message) => {
+        if (!isCurrent()) return;
+        if (this.#link) this.#hear(message);
+        else early.push(message);
+      },
+      onLost: () => isCurrent() && this.#lost(),
+    });
+    if (!isCurrent()) return opened.close(true);
+    this.#link = opened;
+    this.#persistence = opened.persistence;
+    this.#caller.use(opened.post, lostConnection);
+    for (const message of early) this.#hear(message);
+  }
+
+  #detach(isOver: boolean, why: () => PasskeyError): void {
+    const link = this.#link;
+    this.#linkNumber += 1;
+    this.#link = undefined;
+    link?.close(isOver);
+    this.#caller.use(undefined, why);
+  }
+
+  /** The page is put away. Browsers may keep it, with all that it holds, and show it again later. */
+  readonly #leave = (): void => this.#detach(false, () => cancelled(undefined, 'the page was left'));
+
+  readonly #return = (event: PageTransitionEvent): void => {
+    if (event.persisted) this.#attach().catch((error: unknown) => this.#fail(error));
+  };
+
+  #lost(): void {
+    this.#isSessionLost = this.#session !== undefined;
+    this.#detach(false, lostConnection);
+    this.#show({ status: 'reconnecting' });
+    this.#attach().catch((error: unknown) => this.#fail(error));
+  }
+
+  #fail(error: unknown): void {
+    this.#close({ status: 'closed', reason: error instanceof PasskeyError ? error : fromRaw(toRaw(error)) });
+  }
+
+  #close(state: State, why = (): PasskeyError => cancelled(undefined, 'the client was closed')): void {
+    this.#prepared.drop();
+    this.#detach(true, why);
+    globalThis.removeEventListener?.('pagehide', this.#leave);
+    globalThis.removeEventListener?.('pageshow', this.#return);
+    this.#set(state);
+  }
+
+  // State
+
+  #hear(message: ToPage): void {
+    if (message.type === 'state') this.#show(message.state);
+    else if (message.type !== 'ready' && message.type !== 'broken') this.#caller.hear(message);
+  }
+
+  #show({ status, session: raw, reason, error, expiringAt }: RawState): void {
+    const said = JSON.stringify([status, raw, reason, error, expiringAt]);
+    if (said === this.#said) return;
+    this.#said = said;
+    if (status === 'closed') return this.#close({ status, ...(error && { reason: fromRaw(error) }) }, lostConnection);
+    if (raw?.sessionID !== this.#session?.sessionID) this.#session = raw && makeSession(raw, this.#ask);
+    if (status === 'signedIn') this.#isSessionLost = false;
+    const ended = reason ?? (this.#isSessionLost ? 'connectionLost' : undefined);
+    const state = {
+      status,
+      ...(this.#session && { session: this.#session }),
+      ...(ended && status !== 'connecting' && { reason: ended }),
+      ...(expiringAt !== undefined && { expiringAt: new Date(expiringAt) }),
+    };
+    this.#set(state as State);
+    if (status === 'signedOut') this.#prepared.handleConnected();
+    if (status === 'signedIn') this.#prepared.drop();
+  }
+
+  #set(state: State): void {
+    this.#state = Object.freeze(state);
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(this.#state);
+      } catch (error) {
+        // One listener's fault must reach neither the others nor the engine.
+        reportError(error);
+      }
+    }
   }
 
   #left(status: State['status']): Promise<State> {
@@ -117,28 +247,8 @@ class PasskeyClient implements Client {
       look();
     });
   }
-
-  readonly #leave = (): void => this.#core.leave();
-
-  readonly #show = (status: State['status'], session?: Session, reason?: EndReason | PasskeyError): void => {
-    const state = { status, ...(session && { session }), ...(reason && { reason }) };
-    this.#state = Object.freeze(state) as State;
-    if (status === 'closed') globalThis.removeEventListener('pagehide', this.#leave);
-    for (const listener of [...this.#listeners]) {
-      try {
-        listener(this.#state);
-      } catch (error) {
-        // One listener's fault must reach neither the others nor the core.
-        reportError(error);
-      }
-    }
-  };
 }
 
-function makeError(...parts: ConstructorParameters<typeof PasskeyError>): PasskeyError {
-  return new PasskeyError(...parts);
-}
-
-function notSupported(message: string, cause?: unknown): PasskeyError {
-  return new PasskeyError('notSupported', message, false, undefined, cause);
+function lostConnection(): PasskeyError {
+  return new PasskeyError('connectionLost', 'the connection to the server was lost; please try again', true);
 }

@@ -79,7 +79,8 @@ export interface Session {
   readonly graceMs: number;
   /**
    * `fetch` with a proof: an RFC 9421 signature by the session key over method, address and body. Takes what
-   * `globalThis.fetch` takes; a body is read whole before it is sent.
+   * `globalThis.fetch` takes and rejects as it does, besides `sessionGone`; a body is read whole before it is sent. A
+   * redirect is an error, because it would carry the proof elsewhere, unless `init.redirect` says otherwise.
    */
   fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
   /**

@@ -1,15 +1,19 @@
 //! The npm package in a real Chromium. Build it first: `cargo xtask build`.
 
+mod manage;
 mod package;
+mod persistence;
+mod proof;
 mod scripted;
 mod sdk;
 mod site;
+mod tab;
 
 use std::path::PathBuf;
 
 /// The built npm package.
 fn dist() -> PathBuf {
     let dist = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../sdk-wasm/npm/dist");
-    assert!(dist.join("wasm.js").is_file(), "the npm package is not built: run `cargo xtask build`");
+    assert!(dist.join("worker.js").is_file(), "the npm package is not built: run `cargo xtask build`");
     dist
 }

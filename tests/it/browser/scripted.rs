@@ -33,8 +33,8 @@ use super::dist;
 /// The app that the page belongs to.
 pub(super) const APP: AppID = AppID::from_bytes([7; 16]);
 
-const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; \
-                      require-trusted-types-for 'script'; trusted-types 'none'";
+const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; \
+                      require-trusted-types-for 'script'; trusted-types passkey-accounts; img-src data:";
 
 /// What the server does with the page's next request.
 #[derive(Debug, Clone)]
@@ -78,14 +78,14 @@ impl Scripted {
 
 async fn page() -> Response {
     let html = "<!doctype html><link rel=icon href=data:,><title>scripted</title>";
-    let policy = format!("{POLICY}; img-src data:");
-    ([(header::CONTENT_TYPE, "text/html"), (header::CONTENT_SECURITY_POLICY, policy.as_str())], html)
-        .into_response()
+    ([(header::CONTENT_TYPE, "text/html"), (header::CONTENT_SECURITY_POLICY, POLICY)], html).into_response()
 }
 
 async fn sdk(Path(file): Path<String>) -> Response {
     let Ok(content) = std::fs::read(dist().join(&file)) else { return StatusCode::NOT_FOUND.into_response() };
-    ([(header::CONTENT_TYPE, "text/javascript")], content).into_response()
+    // A worker takes its policy from its own response.
+    let fields = [(header::CONTENT_TYPE, "text/javascript"), (header::CONTENT_SECURITY_POLICY, POLICY)];
+    (fields, content).into_response()
 }
 
 async fn upgrade(State(script): State<Script>, upgrade: WebSocketUpgrade) -> Response {

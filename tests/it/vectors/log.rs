@@ -71,6 +71,7 @@ impl Log {
             expires_at: now.plus(12 * 60 * 60 * 1_000),
             idle_ms: 12 * 60 * 60 * 1_000,
             grace_ms: 30_000,
+            user_agent: String::new(),
         };
         let mut state = self.state().clone();
         let account_sessions = state.open_session(Arc::new(session.clone()));

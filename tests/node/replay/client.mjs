@@ -1,7 +1,5 @@
 // The machine that back ends get, in virtual time, replaying what its server and its application do in a transcript.
-import { elsewhere, initSync, Stream } from '../node_modules/passkey-accounts/dist/server/core.js';
-import { decode, positionOf } from '../node_modules/passkey-accounts/dist/server/items.js';
-import { wasm } from '../node_modules/passkey-accounts/dist/server/wasm.js';
+import { decode, elsewhere, initSync, positionOf, Stream, wasm } from '../node_modules/internals.mjs';
 import { difference, word } from './transcripts.mjs';
 
 initSync({ module: wasm() });

@@ -5,6 +5,7 @@
 mod connection;
 mod page;
 mod storage;
+mod worker;
 
 use std::{path::PathBuf, process::Stdio, time::Duration};
 
@@ -20,6 +21,7 @@ use tokio::{
 use connection::Connection;
 pub use page::{Page, VirtualAuthenticator};
 pub use storage::Stored;
+pub use worker::SharedWorker;
 
 /// How long anything may take before a test is told that it hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -76,13 +78,34 @@ impl Chromium {
     /// # Errors
     /// When the address cannot be loaded.
     pub async fn open(&self, url: &str) -> anyhow::Result<Page> {
-        let target = self.connection.call(None, "Target.createTarget", json!({"url": "about:blank"})).await?;
-        let arguments = json!({"targetId": target["targetId"], "flatten": true});
-        let attached = self.connection.call(None, "Target.attachToTarget", arguments).await?;
-        let session = attached["sessionId"].as_str().context("no session")?.to_owned();
-        let page = Page::attach(self.connection.clone(), session).await?;
+        let made = self.connection.call(None, "Target.createTarget", json!({"url": "about:blank"})).await?;
+        let target = made["targetId"].as_str().context("no target")?.to_owned();
+        let session = self.attach(&target).await?;
+        let page = Page::attach(self.connection.clone(), target, session).await?;
         page.navigate(url).await?;
         Ok(page)
+    }
+
+    /// The shared workers that run.
+    ///
+    /// # Errors
+    /// When the browser is gone.
+    pub async fn shared_workers(&self) -> anyhow::Result<Vec<SharedWorker>> {
+        let answer = self.connection.call(None, "Target.getTargets", json!({})).await?;
+        let targets = answer["targetInfos"].as_array().context("no targets")?;
+        let mut workers = Vec::new();
+        for target in targets.iter().filter(|target| target["type"] == "shared_worker") {
+            let target = target["targetId"].as_str().context("no target")?.to_owned();
+            let session = self.attach(&target).await?;
+            workers.push(SharedWorker { connection: self.connection.clone(), target, session });
+        }
+        Ok(workers)
+    }
+
+    async fn attach(&self, target: &str) -> anyhow::Result<String> {
+        let arguments = json!({"targetId": target, "flatten": true});
+        let attached = self.connection.call(None, "Target.attachToTarget", arguments).await?;
+        Ok(attached["sessionId"].as_str().context("no session")?.to_owned())
     }
 }
 

@@ -9,6 +9,7 @@ use super::{Stored, connection::Connection, storage};
 /// A tab.
 pub struct Page {
     connection: Connection,
+    target: String,
     session: String,
 }
 
@@ -28,8 +29,12 @@ impl Default for VirtualAuthenticator {
 }
 
 impl Page {
-    pub(super) async fn attach(connection: Connection, session: String) -> anyhow::Result<Self> {
-        let page = Self { connection, session };
+    pub(super) async fn attach(
+        connection: Connection,
+        target: String,
+        session: String,
+    ) -> anyhow::Result<Self> {
+        let page = Self { connection, target, session };
         for domain in ["Page", "Runtime", "Log", "Network"] {
             page.call(&format!("{domain}.enable"), json!({})).await?;
         }
@@ -52,18 +57,33 @@ impl Page {
             .with_context(|| format!("{url} does not load"))
     }
 
+    /// Loads the page again and waits until it has loaded.
+    ///
+    /// # Errors
+    /// When it cannot be loaded.
+    pub async fn reload(&self) -> anyhow::Result<()> {
+        let before = self.connection.events().len();
+        self.call("Page.reload", json!({})).await?;
+        self.connection
+            .wait_for(before, |event| event.session == self.session && event.method == "Page.loadEventFired")
+            .await
+            .context("the page does not load again")
+    }
+
+    /// Closes the tab.
+    ///
+    /// # Errors
+    /// When the browser is gone.
+    pub async fn close(self) -> anyhow::Result<()> {
+        self.connection.call(None, "Target.closeTarget", json!({"targetId": self.target})).await.map(drop)
+    }
+
     /// Evaluates a JavaScript expression and awaits it if it is a promise. The result is its JSON form.
     ///
     /// # Errors
     /// With what the expression threw.
     pub async fn evaluate(&self, expression: &str) -> anyhow::Result<Value> {
-        let arguments = json!({"expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true});
-        let mut answer = self.call("Runtime.evaluate", arguments).await?;
-        if let Some(thrown) = answer.get("exceptionDetails") {
-            let description = thrown.pointer("/exception/description").and_then(Value::as_str);
-            bail!("{}", description.map_or_else(|| thrown.to_string(), str::to_owned));
-        }
-        Ok(answer.pointer_mut("/result/value").map_or(Value::Null, Value::take))
+        evaluate(&self.connection, &self.session, expression).await
     }
 
     /// Waits until a JavaScript condition about the document holds, and returns its value. It is looked at again whenever
@@ -150,4 +170,20 @@ impl Page {
     pub async fn call(&self, method: &str, params: Value) -> anyhow::Result<Value> {
         self.connection.call(Some(&self.session), method, params).await
     }
+}
+
+/// Evaluates in whatever `session` is attached to.
+pub(super) async fn evaluate(
+    connection: &Connection,
+    session: &str,
+    expression: &str,
+) -> anyhow::Result<Value> {
+    let arguments =
+        json!({"expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true});
+    let mut answer = connection.call(Some(session), "Runtime.evaluate", arguments).await?;
+    if let Some(thrown) = answer.get("exceptionDetails") {
+        let description = thrown.pointer("/exception/description").and_then(Value::as_str);
+        bail!("{}", description.map_or_else(|| thrown.to_string(), str::to_owned));
+    }
+    Ok(answer.pointer_mut("/result/value").map_or(Value::Null, Value::take))
 }

@@ -134,6 +134,7 @@ impl Disk {
             expires_at: now.plus(1_000_000),
             idle_ms: 1_000_000,
             grace_ms: 30_000,
+            user_agent: String::new(),
         };
         let (session_id, passkey_id, expires_at) =
             (session.session_id, session.passkey_id, session.expires_at);

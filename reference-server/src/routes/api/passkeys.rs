@@ -12,9 +12,10 @@ use passkey_accounts::protocol::{
 
 use super::{super::Problem, accounts::account_id, answers::Refusals, body::Named, caller::Caller};
 use crate::{
-    accounts::{Passkey, Removal, remove_passkey},
+    accounts::{Passkey, Removal, open_passkeys, remove_passkey},
     context::Context,
     sessions::tell,
+    store::PasskeyRow,
 };
 
 /// Lists the passkeys of an account, oldest first. Needs `accounts:read`. One whose row was tampered with is left out, as
@@ -32,24 +33,21 @@ pub(super) async fn list(
 ) -> Result<Json<PasskeyList>, Problem> {
     caller.require(Scope::AccountsRead)?;
     let account_id = account_id(&id)?;
-    let rows = context.store.passkeys(caller.app_id, account_id).await?;
-    if rows.is_empty() {
+    let Context { store, keyring, .. } = &*context;
+    let passkeys = open_passkeys(store, keyring, caller.app_id, account_id).await?;
+    if passkeys.is_empty() && store.account(caller.app_id, account_id).await?.is_none() {
         return Err(Problem::not_found("account"));
     }
-    let open = |row: crate::store::PasskeyRow| {
-        let passkey = Passkey::open(&context.keyring, caller.app_id, account_id, row.passkey_id, &row.sealed);
-        let passkey = passkey
-            .inspect_err(|error| tracing::error!(%error, passkey.id = %row.passkey_id, "a passkey's row does not open"))
-            .ok()?;
-        Some(PasskeyInfo {
-            passkey_id: row.passkey_id,
-            created_at: row.created_at,
-            aaguid: Base64Url(passkey.aaguid.to_vec()),
-            backup_eligible: passkey.backup_eligible,
-            backed_up: passkey.backed_up,
-        })
+    let info = |(row, passkey): (PasskeyRow, Passkey)| PasskeyInfo {
+        passkey_id: row.passkey_id,
+        name: passkey.name.map(|name| name.as_str().to_owned()),
+        created_at: row.created_at,
+        last_used_at: passkey.last_used_at,
+        aaguid: Base64Url(passkey.aaguid.to_vec()),
+        backup_eligible: passkey.backup_eligible,
+        backed_up: passkey.backed_up,
     };
-    Ok(Json(PasskeyList { passkeys: rows.into_iter().filter_map(open).collect() }))
+    Ok(Json(PasskeyList { passkeys: passkeys.into_iter().map(info).collect() }))
 }
 
 /// Removes a passkey; the sessions that it opened end at once, with their sockets. Needs `accounts:write`. The last

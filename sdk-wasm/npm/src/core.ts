@@ -1,0 +1,350 @@
+/** The machine's driver: a socket, a timer, keys and promises. What to do with them is decided in WebAssembly. */
+
+import { Machine, type Driver } from './machine.js';
+import type { EndReason, State } from './types.js';
+
+/** Starts the compiled WebAssembly module. Once, before the first `Core`. */
+export { initSync as init } from './machine.js';
+
+/** The session key of one call: WebCrypto P-256, `extractable: false`. */
+export interface KeyPair {
+  /** base64url, 32 bytes. */
+  readonly x: string;
+  /** base64url, 32 bytes. */
+  readonly y: string;
+  /** ECDSA with SHA-256; 64 bytes, r and s. */
+  sign(input: Uint8Array<ArrayBuffer>): Promise<Uint8Array>;
+}
+
+/** A session as on the wire, with milliseconds since 1970 for times. */
+export interface RawSession {
+  readonly sessionID: string;
+  readonly accountID: string;
+  readonly passkeyID: string;
+  readonly startedAt: number;
+  readonly expiresAt: number;
+  readonly idleMs: number;
+  readonly graceMs: number;
+}
+
+export interface Host {
+  /**
+   * The state changed. `key` is that session's (also while reconnecting), `reason` why the last one ended, or
+   * `makeError`'s result when the state is `closed`.
+   */
+  onState(
+    status: State['status'],
+    session: RawSession | undefined,
+    reason: EndReason | unknown,
+    key: KeyPair | undefined,
+    expiringAt: number | undefined,
+  ): void;
+  /**
+   * Shows the passkey prompt in `page`, the opaque value given with the call. `options` is WebAuthn JSON text that the
+   * machine has checked. Resolves to the credential's JSON text; rejects with `{ code, cause }`.
+   */
+  prompt(page: unknown, create: boolean, options: string, signal: AbortSignal): Promise<string>;
+  makeError(
+    code: string,
+    message: string,
+    retryable: boolean,
+    retryAfterMs: number | undefined,
+    cause: unknown,
+  ): unknown;
+}
+
+/** The subprotocol of docs/protocol.md section 1. */
+const SUBPROTOCOL = 'passkey-accounts.v1';
+/** The longest wait that `setTimeout` knows; the machine is asked again after it. */
+const LONGEST_TIMER_MS = 0x7fffffff;
+
+type Value = number | string | undefined;
+type Failure = Parameters<Driver['failure']>;
+
+interface Call {
+  readonly resolve: (value: Value) => void;
+  readonly reject: (error: unknown) => void;
+  readonly page: unknown;
+}
+
+export class Core {
+  readonly #host: Host;
+  readonly #url: string;
+  readonly #machine: Machine;
+  /** What the output just polled asks for. It runs when the machine has returned and can be called again. */
+  #task: (() => void) | undefined;
+  #socket: WebSocket | undefined;
+  #abandoned: WebSocket[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #calls = new Map<number, Call>();
+  /** The keys of open calls and of the session, by the call that brought them. */
+  readonly #keys = new Map<number, KeyPair>();
+  #prompt: AbortController | undefined;
+  /** What makes the rejection that follows. */
+  #cause: unknown;
+  #failure: Failure | undefined;
+  #session: { readonly session: RawSession; readonly key: KeyPair | undefined } | undefined;
+  #clockOffsetMs = 0;
+
+  /** Starts to connect to `url`, which has its `app` parameter. `origin` is the page's own. */
+  constructor(app: string, url: string, origin: string, host: Host) {
+    const machine = Machine.make(app, origin, now());
+    if (!machine) throw host.makeError('unknownApp', `${app} is not the id of an app`, false, undefined, undefined);
+    this.#machine = machine;
+    this.#host = host;
+    this.#url = url;
+    this.#pump();
+  }
+
+  /** The server's clock minus this one's at the last greeting, in milliseconds. */
+  get clockOffsetMs(): number {
+    return this.#clockOffsetMs;
+  }
+
+  /** Has a code mailed. Resolves to the sign-up's number for `verify`, and to when the code expires. */
+  async signUp(email: string, key: KeyPair, signal?: AbortSignal): Promise<[signUp: number, expiresAt: number]> {
+    let signUp = 0;
+    const start = (): number => (signUp = this.#bring(key, this.#machine.signUp(now(), email, key.x, key.y)));
+    const expiresAt = await this.#call(start, undefined, signal);
+    return [signUp, Number(expiresAt)];
+  }
+
+  /** Types the code in and makes the passkey. The session comes by `onState` before this resolves. */
+  async verify(signUp: number, code: string, page: unknown, signal?: AbortSignal): Promise<void> {
+    await this.#call(() => this.#machine.verify(now(), signUp, code), page, signal);
+  }
+
+  /** Signs in. The session comes by `onState` before this resolves. */
+  async signIn(email: string, key: KeyPair, page: unknown, signal?: AbortSignal): Promise<void> {
+    await this.#call(() => this.#bring(key, this.#machine.signIn(now(), email, key.x, key.y)), page, signal);
+  }
+
+  async signOut(): Promise<void> {
+    await this.#call(() => this.#machine.signOut(now()));
+  }
+
+  /** `action` is RFC 8785 text. Resolves to the JSON text of the answer's data, as do all calls from here on. */
+  async confirm(action: string, page: unknown, signal?: AbortSignal): Promise<string> {
+    return String(await this.#call(() => this.#machine.confirm(now(), action), page, signal));
+  }
+
+  /** Two prompts: one makes the passkey, in the other an older one vouches for it. */
+  async addPasskey(page: unknown, signal?: AbortSignal): Promise<string> {
+    return String(await this.#call(() => this.#machine.addPasskey(now()), page, signal));
+  }
+
+  async removePasskey(passkeyID: string, page: unknown, signal?: AbortSignal): Promise<string> {
+    return String(await this.#call(() => this.#machine.removePasskey(now(), passkeyID), page, signal));
+  }
+
+  /** `passkeys.list`, `passkeys.rename`, `sessions.list` or `sessions.end`, beside other calls; `data` is JSON text. */
+  async request(type: string, data: string, signal?: AbortSignal): Promise<string> {
+    return String(await this.#call(() => this.#machine.request(now(), type, data), undefined, signal));
+  }
+
+  /** The last page is gone: ends the session and the connection, until `wake` or a call asks for another. */
+  leave(): void {
+    this.#tell(() => this.#machine.leave());
+  }
+
+  /** A page is there: connects if there is no connection. */
+  wake(): void {
+    this.#tell(() => this.#machine.wake(now()));
+  }
+
+  /** Ends everything, for good. */
+  close(): void {
+    this.#tell(() => this.#machine.close());
+  }
+
+  async #call(start: () => number | undefined, page?: unknown, signal?: AbortSignal): Promise<Value> {
+    if (signal?.aborted) throw this.#error(['cancelled', CANCELLED, false, undefined], signal.reason);
+    let call: number | undefined;
+    const abort = (): void => {
+      if (call !== undefined) this.#because(signal?.reason, () => this.#machine.cancel(call!));
+    };
+    try {
+      return await new Promise<Value>((resolve, reject) => {
+        call = start();
+        if (call === undefined) {
+          reject(this.#error(['notFound', 'there is no such thing; check its id', false, undefined], undefined));
+          return;
+        }
+        this.#calls.set(call, { resolve, reject, page });
+        signal?.addEventListener('abort', abort);
+        this.#pump();
+      });
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  #bring(key: KeyPair, call: number): number {
+    this.#keys.set(call, key);
+    return call;
+  }
+
+  /** Tells the machine something, then does what it says. */
+  #tell(event: () => void): void {
+    event();
+    this.#pump();
+  }
+
+  /** As `#tell`; what is rejected for it has this cause. */
+  #because(cause: unknown, event: () => void): void {
+    this.#cause = cause;
+    this.#tell(event);
+    this.#cause = undefined;
+  }
+
+  #pump(): void {
+    while (this.#machine.poll(this.#driver)) {
+      const task = this.#task;
+      this.#task = undefined;
+      task?.();
+    }
+    for (const call of this.#keys.keys()) if (!this.#machine.holdsKey(call)) this.#keys.delete(call);
+    clearTimeout(this.#timer);
+    const deadline = this.#machine.deadline();
+    this.#timer =
+      deadline === undefined
+        ? undefined
+        : setTimeout(
+            () => this.#tell(() => this.#machine.timeout(now(), random())),
+            Math.min(Math.max(deadline - now(), 0), LONGEST_TIMER_MS),
+          );
+  }
+
+  readonly #driver: Driver = {
+    connect: () => (this.#task = () => this.#connect()),
+    close: () =>
+      (this.#task = () => {
+        shut(this.#socket);
+        this.#socket = undefined;
+      }),
+    abandon: () =>
+      (this.#task = () => {
+        if (this.#socket) this.#abandoned.push(deafened(this.#socket));
+        this.#socket = undefined;
+      }),
+    closeAbandoned: () =>
+      (this.#task = () => {
+        this.#abandoned.forEach(shut);
+        this.#abandoned = [];
+      }),
+    // A socket that is closing takes nothing more; its close event is on the way.
+    send: (id, name, data) =>
+      (this.#task = () => this.#socket?.send(`{"type":"${name}","id":${id}${data && `,"data":${data}`}}`)),
+    sign: (request, key, input) => (this.#task = () => this.#sign(request, key, input)),
+    prompt: (call, create, options) => (this.#task = () => this.#show(call, create, options)),
+    abortPrompt: () => (this.#task = () => this.#prompt?.abort()),
+    resolve: (call, value) => (this.#task = () => this.#settled(call)?.resolve(value)),
+    reject: (call) => {
+      const error = this.#said(this.#cause);
+      this.#task = () => this.#settled(call)?.reject(error);
+    },
+    greeted: (time) => (this.#clockOffsetMs = time - Date.now()),
+    failure: (...failure) => (this.#failure = failure),
+    session: (sessionID, accountID, passkeyID, startedAt, expiresAt, idleMs, graceMs, key) => {
+      const session = { sessionID, accountID, passkeyID, startedAt, expiresAt, idleMs, graceMs };
+      this.#session = { session: Object.freeze(session), key: this.#keys.get(key) };
+    },
+    state: (status, reason, expiringAt) => {
+      const { session, key } = this.#session ?? {};
+      this.#session = undefined;
+      const why = reason ?? this.#said(undefined);
+      this.#task = () => this.#host.onState(status as State['status'], session, why, key, expiringAt);
+    },
+  };
+
+  #connect(): void {
+    let socket: WebSocket;
+    try {
+      socket = new WebSocket(this.#url, SUBPROTOCOL);
+    } catch {
+      // The browser does not even try: an insecure address on a secure page.
+      this.#machine.lost(now(), random(), undefined);
+      return;
+    }
+    this.#socket = socket;
+    socket.onmessage = ({ data }) => this.#tell(() => this.#machine.frame(now(), parse(data)));
+    socket.onclose = ({ code }) => {
+      this.#socket = undefined;
+      this.#tell(() => this.#machine.lost(now(), random(), code));
+    };
+  }
+
+  async #sign(request: number, key: number, input: Uint8Array<ArrayBuffer>): Promise<void> {
+    let signature: Uint8Array | undefined;
+    try {
+      signature = await this.#keys.get(key)?.sign(input);
+    } catch {
+      // A key that does not sign any more: the session cannot be resumed.
+    }
+    this.#tell(() => this.#machine.signed(now(), request, signature));
+  }
+
+  async #show(call: number, create: boolean, options: string): Promise<void> {
+    const abort = new AbortController();
+    this.#prompt = abort;
+    let credential: string;
+    try {
+      credential = await this.#host.prompt(this.#calls.get(call)?.page, create, options, abort.signal);
+    } catch (error) {
+      const { code, cause } = error as { code?: unknown; cause?: unknown };
+      this.#because(cause, () => this.#machine.promptFailed(now(), call, String(code)));
+      return;
+    }
+    const { response } = JSON.parse(credential) as { response?: { authenticatorData?: string } };
+    this.#tell(() => this.#machine.prompted(now(), call, credential, response?.authenticatorData));
+  }
+
+  #settled(id: number): Call | undefined {
+    const call = this.#calls.get(id);
+    this.#calls.delete(id);
+    return call;
+  }
+
+  #said(cause: unknown): unknown {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    return failure && this.#error(failure, cause);
+  }
+
+  #error(failure: Failure, cause: unknown): unknown {
+    return this.#host.makeError(...failure, cause);
+  }
+}
+
+const CANCELLED = 'the call was cancelled before it began';
+
+/** Nothing of this socket is heard any more. */
+function deafened(socket: WebSocket): WebSocket {
+  socket.onmessage = null;
+  socket.onclose = null;
+  return socket;
+}
+
+function shut(socket: WebSocket | undefined): void {
+  // 1000: the page left in an orderly way.
+  if (socket) deafened(socket).close(1000);
+}
+
+/** Binary frames, and what is no JSON, do not exist in this protocol. */
+function parse(data: unknown): unknown {
+  try {
+    return typeof data === 'string' ? JSON.parse(data) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Milliseconds of a clock that never goes back; rounded up, so that a timer that fires early finds its deadline reached. */
+function now(): number {
+  return Math.ceil(performance.now());
+}
+
+/** 53 random bits, for jitter only. */
+function random(): number {
+  return Math.floor(Math.random() * 2 ** 53);
+}
