@@ -1,15 +1,15 @@
 //! The live sessions: the replica, fed from a stream and read by JavaScript.
 
-use js_sys::Promise;
+use std::time::Duration;
+
 use passkey_accounts::{
     proof::NonceWindow,
-    protocol::{AccountID, PasskeyID, SessionID},
+    protocol::{AccountID, PasskeyID, SessionID, event::EventKind},
     session::{Ended, Endings, LiveSession, Replica, View},
-    stream::Greeting,
+    stream::{Greeting, Item},
 };
 use serde::Serialize;
-use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
-use wasm_bindgen_futures::future_to_promise;
+use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::{
     duration, json, milliseconds, moment,
@@ -25,6 +25,7 @@ pub struct Live {
     endings: Endings,
     greeted: Option<Greeting>,
     nonces: NonceWindow,
+    opened: Vec<String>,
 }
 
 #[wasm_bindgen]
@@ -36,12 +37,19 @@ impl Live {
         let replica = Replica::new();
         let view = replica.view();
         let endings = view.endings();
-        Self { replica, view, endings, greeted: None, nonces: NonceWindow::new() }
+        Self { replica, view, endings, greeted: None, nonces: NonceWindow::new(), opened: Vec::new() }
     }
 
     /// Takes what the stream has, at most `most` items: `true` when there may be more. After each call the ends must be
-    /// taken.
-    pub fn pump(&mut self, stream: &mut Stream, most: u32, elapsed: f64, wall: f64) -> bool {
+    /// taken, and the opened ones if somebody awaits a session.
+    pub fn pump(
+        &mut self,
+        stream: &mut Stream,
+        most: u32,
+        is_awaited: bool,
+        elapsed: f64,
+        wall: f64,
+    ) -> bool {
         let now = moment(elapsed, wall);
         if let Some(greeting) = stream.greeting()
             && self.greeted != Some(greeting)
@@ -53,6 +61,9 @@ impl Live {
         for _ in 0..most {
             let Some(in_hand) = stream.take(elapsed) else { return false };
             self.replica.apply(&in_hand.item, now);
+            if is_awaited {
+                self.opened.extend(opened(&in_hand.item));
+            }
             stream.handled(elapsed, in_hand.token);
         }
         true
@@ -145,29 +156,17 @@ impl Live {
         self.nonces.remember(&proof.0, self.view.server_time(moment(elapsed, wall))).map_err(refusal)
     }
 
-    /// Settles when the state has arrived (`true`), or when the stream is over before (`false`).
-    #[wasm_bindgen(js_name = inSync)]
-    pub fn in_sync(&self) -> Promise {
-        let view = self.view.clone();
-        future_to_promise(async move { Ok(view.in_sync().await.into()) })
+    /// Whether the state is whole, with every event since.
+    #[wasm_bindgen(js_name = isInSync)]
+    pub fn is_in_sync(&self, elapsed: f64, wall: f64) -> bool {
+        self.view.fresh_within(Duration::MAX, moment(elapsed, wall)).is_ok()
     }
 
-    /// Settles when the session is there (`undefined`), or with the code that says why it will not be awaited. What
-    /// `given_up` settles with ends the waiting, with `sessionGone`.
-    #[wasm_bindgen(js_name = waitFor)]
-    pub fn wait_for(&self, session_id: &str, given_up: Promise) -> Promise {
-        let view = self.view.clone();
-        let id = session_id.parse::<SessionID>();
-        future_to_promise(async move {
-            let Ok(id) = id else { return Ok(GONE.into()) };
-            let given_up = wasm_bindgen_futures::JsFuture::from(given_up);
-            let outcome = either(view.wait_for(id), given_up).await;
-            Ok(match outcome {
-                Some(Ok(_)) => JsValue::UNDEFINED,
-                Some(Err(refused)) => refused.code().as_str().into(),
-                None => GONE.into(),
-            })
-        })
+    /// The sessions that were opened in the last [`pump`](Self::pump) of a caller who wanted to know, as a JSON array;
+    /// `*` for what a new state may have brought.
+    #[wasm_bindgen(js_name = takeOpened)]
+    pub fn take_opened(&mut self) -> Option<String> {
+        (!self.opened.is_empty()).then(|| json(&std::mem::take(&mut self.opened)))
     }
 
     /// The stream is over for good.
@@ -176,16 +175,15 @@ impl Live {
     }
 }
 
-/// The first future's outcome, unless the second one is through before.
-async fn either<T>(first: impl Future<Output = T>, second: impl Future) -> Option<T> {
-    let (mut first, mut second) = (std::pin::pin!(first), std::pin::pin!(second));
-    std::future::poll_fn(|context| {
-        if let std::task::Poll::Ready(outcome) = first.as_mut().poll(context) {
-            return std::task::Poll::Ready(Some(outcome));
-        }
-        second.as_mut().poll(context).map(|_| None)
-    })
-    .await
+fn opened(item: &Item) -> Option<String> {
+    match item {
+        Item::Event(event) => match &event.kind {
+            Some(EventKind::LoggedIn(login)) => Some(login.session_id.to_string()),
+            Some(_) | None => None,
+        },
+        Item::Snapshot(page) => page.last.then(|| "*".to_owned()),
+        Item::Gap(_) | Item::Bookmark(_) => None,
+    }
 }
 
 fn word(ended: Ended) -> &'static str {
@@ -237,5 +235,3 @@ impl From<&LiveSession> for Open {
         }
     }
 }
-
-const GONE: &str = "sessionGone";

@@ -33,7 +33,7 @@ export class Stream {
 
 export class Live {
   constructor();
-  pump(stream: Stream, most: number, elapsed: number, wall: number): boolean;
+  pump(stream: Stream, most: number, isAwaited: boolean, elapsed: number, wall: number): boolean;
   tick(elapsed: number, wall: number): void;
   pollTimeout(elapsed: number, wall: number): number | undefined;
   takeEnds(): string | undefined;
@@ -47,8 +47,8 @@ export class Live {
   checkTime(proof: Proof, elapsed: number, wall: number): void;
   /** Throws a refusal as JSON. */
   remember(proof: Proof, elapsed: number, wall: number): void;
-  inSync(): Promise<boolean>;
-  waitFor(sessionID: string, givenUp: Promise<unknown>): Promise<string | undefined>;
+  isInSync(elapsed: number, wall: number): boolean;
+  takeOpened(): string | undefined;
   close(): void;
   free(): void;
 }

@@ -99,6 +99,11 @@ export class LiveSessions {
   /** Sessions that were looked up and are open. */
   #known = new Map<string, LiveSession>();
   #endings = new Set<Endings>();
+  /** Who waits for which session to appear. */
+  #waiting = new Map<string, Set<() => void>>();
+  #awaited = 0;
+  /** Who waits for the state. */
+  #syncing: (() => void)[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAt = Infinity;
   #onEnd: (live: LiveSessions) => void;
@@ -120,8 +125,10 @@ export class LiveSessions {
   /** Resolves when the state has arrived: at the start, and after events were missed. Rejects when the stream is over. */
   async inSync(options: { signal?: AbortSignal } = {}): Promise<void> {
     const { signal } = options;
-    const isInSync = await orAborted(this.#live.inSync(), 'waiting for the live sessions', signal);
-    if (!isInSync) throw this.failure ?? errorOf('connectionLost', 'the live sessions were closed');
+    const arrived = new Promise<void>((resolve) => this.#syncing.push(resolve));
+    this.#tellSynced();
+    await orAborted(arrived, 'waiting for the live sessions', signal);
+    if (this.#isClosed) throw this.failure ?? errorOf('connectionLost', 'the live sessions were closed');
   }
 
   /** The session, if it is open. */
@@ -167,25 +174,31 @@ export class LiveSessions {
    */
   async waitFor(sessionID: string, options: { timeoutMs?: number; signal?: AbortSignal } = {}): Promise<LiveSession> {
     const { timeoutMs = 2_000, signal } = options;
-    let giveUp = (): void => {};
-    const givenUp = new Promise<void>((resolve) => {
-      giveUp = resolve;
+    const found = this.get(sessionID);
+    if (found) return found;
+    if (this.#isClosed) throw errorOf('stale');
+    // Whoever makes up session ids must not be able to fill the memory.
+    if (this.#awaited >= MAX_WAITERS) throw errorOf('overCapacity');
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let wake = (): void => {};
+    const woken = new Promise<void>((resolve) => {
+      wake = resolve;
+      timer = setTimeout(resolve, timeoutMs);
     });
-    const timer = setTimeout(giveUp, timeoutMs);
-    signal?.addEventListener('abort', giveUp, { once: true });
-    if (signal?.aborted) giveUp();
+    const waiters = this.#waiting.get(sessionID) ?? new Set();
+    this.#waiting.set(sessionID, waiters.add(wake));
+    this.#awaited += 1;
     try {
-      const refusal = await this.#live.waitFor(sessionID, givenUp);
-      if (signal?.aborted) throw cancelled('waiting for the session', signal);
-      const session = refusal === undefined ? this.get(sessionID) : undefined;
-      if (!session) throw errorOf((refusal as 'sessionGone' | undefined) ?? 'sessionGone');
-      return session;
+      await orAborted(woken, 'waiting for the session', signal);
     } finally {
       clearTimeout(timer);
-      signal?.removeEventListener('abort', giveUp);
-      // The core holds on to the promise until it settles.
-      giveUp();
+      this.#awaited -= 1;
+      waiters.delete(wake);
+      if (waiters.size === 0 && this.#waiting.get(sessionID) === waiters) this.#waiting.delete(sessionID);
     }
+    const session = this.get(sessionID);
+    if (!session) throw errorOf(this.#isClosed ? 'stale' : 'sessionGone');
+    return session;
   }
 
   /**
@@ -252,11 +265,33 @@ export class LiveSessions {
     const { stream } = this.#driver;
     let hasMore = true;
     while (hasMore) {
-      hasMore = this.#live.pump(stream, ITEMS_AT_ONCE, now(), Date.now());
+      hasMore = this.#live.pump(stream, ITEMS_AT_ONCE, this.#awaited > 0, now(), Date.now());
       this.#tellEnds();
     }
+    this.#tellOpened();
+    this.#tellSynced();
     if (this.#driver.isOver) this.#finish();
     else this.#schedule();
+  }
+
+  #tellOpened(): void {
+    const opened = this.#live.takeOpened();
+    if (opened === undefined) return;
+    for (const id of JSON.parse(opened) as string[]) {
+      const waiting = id === '*' ? this.#waiting.keys() : [id];
+      for (const awaited of waiting) if (this.get(awaited)) this.#wake(awaited);
+    }
+  }
+
+  #wake(sessionID: string): void {
+    for (const wake of this.#waiting.get(sessionID) ?? []) wake();
+  }
+
+  #tellSynced(): void {
+    if (this.#syncing.length === 0) return;
+    if (!this.#isClosed && !this.#live.isInSync(now(), Date.now())) return;
+    for (const wake of this.#syncing) wake();
+    this.#syncing = [];
   }
 
   #tellEnds(): void {
@@ -291,6 +326,8 @@ export class LiveSessions {
     for (const session of this.#known.values()) session.finish('unfollowed');
     this.#known.clear();
     for (const endings of [...this.#endings]) endings.finish();
+    for (const id of this.#waiting.keys()) this.#wake(id);
+    this.#tellSynced();
     this.#onEnd(this);
   }
 
@@ -421,3 +458,6 @@ const ITEMS_AT_ONCE = 1_024;
 const MAX_UNREAD = 4_096;
 
 const LONGEST_SLEEP_MS = 10_000;
+
+/** At two seconds each, room for 5,000 such requests a second. */
+const MAX_WAITERS = 10_000;
