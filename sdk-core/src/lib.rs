@@ -10,6 +10,8 @@
 //! | `verify` | checking assertions and evidence, the [witness](log::Witness) of the log (aws-lc-rs) |
 //! | `proof` | reading and judging [proofs](proof): pure, also in WebAssembly |
 //! | `json` | the wire types in JSON, and the event stream's machine |
+//! | `session` | the live sessions without a socket: [`session::Replica`] |
+//! | `address` | the rules for the stream's address: [`transport::events_address`] |
 //! | `web` | the browser's own base64, for the browser module |
 //! | `openapi` | OpenAPI schemas of the HTTP API's types, for servers |
 //!
@@ -42,20 +44,20 @@ mod client;
 #[cfg(feature = "verify")]
 pub mod evidence;
 pub mod log;
-#[cfg(any(feature = "native", feature = "http"))]
+#[cfg(any(feature = "address", feature = "http"))]
 mod loopback;
 #[doc(hidden)]
 pub mod planted;
 #[cfg(feature = "proof")]
 pub mod proof;
 pub mod protocol;
-#[cfg(feature = "native")]
+#[cfg(feature = "session")]
 pub mod session;
 #[cfg(feature = "json")]
 pub mod stream;
 #[cfg(feature = "tower")]
 pub mod tower;
-#[cfg(feature = "native")]
+#[cfg(feature = "address")]
 pub mod transport;
 
 #[cfg(feature = "http")]

@@ -20,6 +20,7 @@ mod faults;
 mod live;
 mod log;
 mod management;
+mod node;
 mod notes;
 mod npm;
 mod proof;

@@ -68,7 +68,7 @@ pub fn rust_example(name: &str) -> PathBuf {
     target().join(format!("debug/{name}{}", consts::EXE_SUFFIX))
 }
 
-/// The folder of the Node example, its one dependency installed.
+/// The folder of the Node examples, with what they need installed.
 pub fn node_example() -> &'static Path {
     static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
     INSTALLED.get_or_init(|| {
@@ -76,6 +76,7 @@ pub fn node_example() -> &'static Path {
         if !folder.join("node_modules/ws/package.json").exists() {
             run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder));
         }
+        copy_package_into(&folder.join("node_modules"));
         folder
     })
 }
@@ -91,6 +92,36 @@ pub fn axe_script() -> &'static str {
         }
         fs::read_to_string(script).expect("npm has installed axe-core")
     })
+}
+
+/// The folder of the tests of the npm package's server entry, the package and what else they need installed.
+pub fn node_tests() -> &'static Path {
+    static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
+    INSTALLED.get_or_init(|| {
+        let folder = workspace().join("tests/node");
+        let modules = folder.join("node_modules");
+        if !modules.join("fastify/package.json").exists() {
+            run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder));
+        }
+        copy_package_into(&modules);
+        run(Command::new(workspace().join("sdk-wasm/npm/node_modules/.bin/esbuild"))
+            .args(["--bundle", "--format=esm", "--log-level=warning", "replay/internals.mjs"])
+            .arg("--outfile=node_modules/internals.mjs")
+            .current_dir(&folder));
+        folder
+    })
+}
+
+/// The npm package as it was built last: a copy, so that it finds beside it what its users would have there.
+fn copy_package_into(modules: &Path) {
+    let package = workspace().join("sdk-wasm/npm");
+    assert!(package.join("dist/server.js").exists(), "run `cargo xtask build` first");
+    let copy = modules.join("passkey-accounts");
+    if copy.exists() {
+        fs::remove_dir_all(&copy).expect("the old copy can be removed");
+    }
+    fs::create_dir_all(&copy).expect("a folder can be made");
+    run(Command::new("cp").arg("-r").args([package.join("package.json"), package.join("dist")]).arg(&copy));
 }
 
 /// Builds everything, with the features that `cargo xtask test` builds with: other features would mean other builds of

@@ -53,6 +53,11 @@ impl PageKey {
         }
     }
 
+    /// The whole key in PKCS #8, for pages in other languages.
+    pub fn to_pkcs8(&self) -> Vec<u8> {
+        self.0.to_pkcs8v1().expect("P-256 keys can be written").as_ref().to_vec()
+    }
+
     /// r and s, 64 bytes.
     pub fn sign(&self, input: &[u8]) -> Vec<u8> {
         self.0.sign(&SystemRandom::new(), input).expect("P-256 keys can sign").as_ref().to_vec()

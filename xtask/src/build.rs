@@ -1,6 +1,6 @@
 //! `cargo xtask build`: from Rust and TypeScript to the npm package in `sdk-wasm/npm/dist`.
 
-use crate::{npm, size, wasm};
+use crate::{npm, server_wasm, size, wasm};
 
 /// Builds what is not up to date, and says how large the result is.
 ///
@@ -9,6 +9,7 @@ use crate::{npm, size, wasm};
 pub(crate) fn run() -> anyhow::Result<()> {
     npm::install()?;
     wasm::build()?;
+    server_wasm::build()?;
     npm::compile()?;
     size::report(&npm::dist())
 }

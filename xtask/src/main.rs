@@ -4,6 +4,7 @@ mod build;
 mod demo;
 mod npm;
 mod process;
+mod server_wasm;
 mod size;
 mod stamp;
 mod test;

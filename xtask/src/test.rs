@@ -19,7 +19,7 @@ struct Part {
     run: fn() -> anyhow::Result<()>,
 }
 
-const PARTS: [Part; 10] = [
+const PARTS: [Part; 11] = [
     Part {
         name: "format",
         what: "rustfmt",
@@ -61,6 +61,12 @@ const PARTS: [Part; 10] = [
         run: || whole_system("examples::"),
     },
     Part {
+        name: "node",
+        what: "the npm package's server entry",
+        needs: &["node", "npm"],
+        run: || whole_system("node::"),
+    },
+    Part {
         name: "python",
         what: "the Python binding",
         needs: &["python3"],
@@ -87,8 +93,8 @@ const PARTS: [Part; 10] = [
 ];
 
 /// Parts of the `it` binary that have a line of their own in the table.
-const SKIPPED_IN_RUST: [&str; 8] =
-    ["--skip", "examples::", "--skip", "python::", "--skip", "browser::", "--skip", "npm::"];
+const SKIPPED_IN_RUST: [&str; 10] =
+    ["--skip", "examples::", "--skip", "node::", "--skip", "python::", "--skip", "browser::", "--skip", "npm::"];
 
 fn whole_system(filter: &str) -> anyhow::Result<()> {
     let mut command = workspace("test");

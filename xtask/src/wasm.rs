@@ -20,13 +20,14 @@ use crate::{
     stamp::unless_fresh,
 };
 
-const TARGET: &str = "wasm32-unknown-unknown";
+/// What modules are compiled for.
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Changes whenever [`inline`] writes something else.
-const INLINED: &str = "4";
+pub(crate) const INLINED: &str = "4";
 
 /// What rustc emits for the target. Never `--all-features`: engines refuse the result.
-const WASM_OPT: &[&str] = &[
+pub(crate) const WASM_OPT: &[&str] = &[
     "-Oz",
     "--enable-bulk-memory",
     "--enable-multivalue",
@@ -95,7 +96,7 @@ fn compile() -> anyhow::Result<PathBuf> {
 }
 
 /// The small variant of SHA-256, and panic messages that do not tell where this machine keeps its files.
-fn flags() -> String {
+pub(crate) fn flags() -> String {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
     let mut flags = vec!["--cfg".to_owned(), "sha2_backend_soft=\"compact\"".to_owned()];
@@ -119,7 +120,7 @@ fn bind(module: &Path, into: &Path) -> anyhow::Result<()> {
 
 /// Writes the module as a JavaScript string of one character a byte: frequent bytes printable ASCII, the others from U+00A1 on.
 /// Unlike in base64 bytes stay whole, so a compressor still finds what repeats: a fifth less over the wire.
-fn inline(module: &Path, into: &Path) -> anyhow::Result<()> {
+pub(crate) fn inline(module: &Path, into: &Path) -> anyhow::Result<()> {
     let bytes = fs::read(module)?;
     ensure!(bytes.starts_with(b"\0asm"), "{} is not a WebAssembly module", module.display());
     let mut by_frequency: Vec<u8> = (0..=255).collect();

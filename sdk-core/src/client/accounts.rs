@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use tokio_tungstenite::tungstenite::http::Uri;
-
 use super::{EventsBuilder, KeyProvider, Keys, LiveSessions};
-use crate::stream::StreamError;
+use crate::{
+    stream::StreamError,
+    transport::{not_an_address, read_origin},
+};
 
 /// A Passkey Accounts server and the key to it. Cheap to clone; everything else is opened from here.
 ///
@@ -32,8 +33,7 @@ impl Accounts {
     /// # Errors
     /// An address that can never work (`badAddress`).
     pub fn connect(url: impl AsRef<str>, api_key: impl KeyProvider) -> Result<Self, StreamError> {
-        let origin = read_origin(url.as_ref())
-            .ok_or_else(|| StreamError::bad_address("that is no address; it looks like https://HOST"))?;
+        let origin = read_origin(url.as_ref()).ok_or_else(not_an_address)?;
         Ok(Self { origin: origin.into(), keys: Keys::new(api_key) })
     }
 
@@ -72,34 +72,9 @@ impl Accounts {
     }
 }
 
-/// The origin of the server, whichever of its addresses was given. No user or password: they would be sent nowhere.
-fn read_origin(url: &str) -> Option<String> {
-    let uri: Uri = url.parse().ok()?;
-    let scheme = match uri.scheme_str()? {
-        "https" | "wss" => "https",
-        "http" | "ws" => "http",
-        _ => return None,
-    };
-    let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'))?;
-    Some(format!("{scheme}://{authority}"))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Accounts, read_origin};
-
-    #[test]
-    fn any_address_of_the_server_leads_to_its_origin() {
-        for (url, origin) in [
-            ("https://auth.example", "https://auth.example"),
-            ("https://auth.example/", "https://auth.example"),
-            ("wss://auth.example:8443/v1/events", "https://auth.example:8443"),
-            ("ws://localhost:8080/", "http://localhost:8080"),
-            ("http://[::1]:8080", "http://[::1]:8080"),
-        ] {
-            assert_eq!(read_origin(url).as_deref(), Some(origin));
-        }
-    }
+    use super::Accounts;
 
     #[test]
     fn what_is_no_address_is_refused_at_once() {

@@ -1,6 +1,9 @@
 //! The ends of all sessions, one after the other, for those who keep sockets of many.
 
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::broadcast::{
+    self,
+    error::{RecvError, TryRecvError},
+};
 
 use super::Ended;
 use crate::protocol::{AccountID, SessionID};
@@ -41,6 +44,18 @@ impl Endings {
             Ok(end) => Some(Ok(end)),
             Err(RecvError::Lagged(missed)) => Some(Err(Missed(missed))),
             Err(RecvError::Closed) => None,
+        }
+    }
+
+    /// The next end if it is there already, for drivers that look after every step.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub fn try_next(&mut self) -> Option<Result<SessionEnd, Missed>> {
+        match self.0.try_recv() {
+            Ok(end) => Some(Ok(end)),
+            Err(TryRecvError::Lagged(missed)) => Some(Err(Missed(missed))),
+            Err(TryRecvError::Empty | TryRecvError::Closed) => None,
         }
     }
 }

@@ -23,7 +23,7 @@ impl Moment {
     }
 
     /// So long ago.
-    pub(crate) fn minus(self, age: Duration) -> Self {
+    pub fn minus(self, age: Duration) -> Self {
         let wall = UnixMillis(self.wall.0.saturating_sub(millis(age)));
         Self { elapsed: self.elapsed.saturating_sub(age), wall }
     }

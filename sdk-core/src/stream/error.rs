@@ -47,7 +47,7 @@ impl StreamError {
     }
 
     /// An address that cannot be connected to as it stands.
-    #[cfg(feature = "native")]
+    #[cfg(feature = "address")]
     pub(crate) fn bad_address(why: &str) -> Self {
         Self { code: Code::BadAddress, reason: why.to_owned() }
     }

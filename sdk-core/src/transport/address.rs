@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use tokio_tungstenite::tungstenite::http::Uri;
+use http::Uri;
 
 use crate::{loopback::is_loopback, stream::StreamError};
 
@@ -56,14 +56,44 @@ impl Address {
         is_theirs.then_some(other)
     }
 
+    #[cfg(feature = "native")]
     pub(crate) const fn uri(&self) -> &Uri {
         &self.uri
     }
 
     /// What to resolve and to dial.
+    #[cfg(feature = "native")]
     pub(crate) fn host_and_port(&self) -> (&str, u16) {
         (&self.host, self.port)
     }
+}
+
+/// The address of the event stream of the server at `https://HOST[:PORT]`, or at any `wss://` address of it. For drivers
+/// outside of this crate.
+///
+/// # Errors
+/// An address that can never work, or `http://` and `ws://` to another machine where that was not allowed (`badAddress`).
+pub fn events_address(url: &str, plaintext_is_allowed: bool) -> Result<String, StreamError> {
+    let origin = read_origin(url).ok_or_else(not_an_address)?;
+    let address = format!("{}/v1/events", origin.replacen("http", "ws", 1));
+    Ok(Address::parse(&address, plaintext_is_allowed)?.uri.to_string())
+}
+
+/// The origin of the server, whichever of its addresses was given. No user or password: they would be sent nowhere.
+pub(crate) fn read_origin(url: &str) -> Option<String> {
+    let uri: Uri = url.parse().ok()?;
+    let scheme = match uri.scheme_str()? {
+        "https" | "wss" => "https",
+        "http" | "ws" => "http",
+        _ => return None,
+    };
+    let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'))?;
+    Some(format!("{scheme}://{authority}"))
+}
+
+/// For what has no origin.
+pub(crate) fn not_an_address() -> StreamError {
+    StreamError::bad_address("that is no address; it looks like https://HOST")
 }
 
 /// The address to come back to when the server at `address` has named `url` in `drain`: `None` when it is not to be
@@ -75,7 +105,27 @@ pub fn elsewhere(address: &str, url: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::Address;
+    use super::{Address, events_address, read_origin};
+
+    #[test]
+    fn any_address_of_the_server_leads_to_its_origin_and_to_its_stream() {
+        for (url, origin) in [
+            ("https://auth.example", "https://auth.example"),
+            ("https://auth.example/", "https://auth.example"),
+            ("wss://auth.example:8443/v1/events", "https://auth.example:8443"),
+            ("ws://localhost:8080/", "http://localhost:8080"),
+            ("http://[::1]:8080", "http://[::1]:8080"),
+        ] {
+            assert_eq!(read_origin(url).as_deref(), Some(origin));
+            let socket = format!("{}/v1/events", origin.replacen("http", "ws", 1));
+            assert_eq!(events_address(url, false).as_deref(), Ok(socket.as_str()));
+        }
+        for url in ["", "auth.example", "https://", "ftp://auth.example", "https://a:b@auth.example"] {
+            assert_eq!(events_address(url, false).unwrap_err().code().as_str(), "badAddress", "{url}");
+        }
+        assert!(events_address("http://auth.example", false).is_err(), "the key would travel in the clear");
+        assert!(events_address("http://auth.example", true).is_ok());
+    }
 
     #[test]
     fn a_key_travels_in_the_clear_only_on_this_machine_or_when_allowed() {

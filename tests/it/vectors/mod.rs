@@ -5,7 +5,7 @@ mod client;
 mod log;
 mod mutations;
 mod server;
-mod transcript;
+pub(crate) mod transcript;
 
 use std::collections::BTreeSet;
 

@@ -1,0 +1,310 @@
+/** What a stream hands out, in the order of the log. Tell items apart by `kind`, events by `type`. */
+
+import type { EndReason } from '../types.js';
+
+/** One thing to handle. */
+export type Item = Event | Snapshot | Gap | Bookmark;
+
+/** Something happened: an entry of the app's log. */
+export type Event = { [Type in keyof EventData]: EventOf<Type> }[keyof EventData];
+
+/** The event of one type. */
+export interface EventOf<Type extends keyof EventData> {
+  readonly kind: 'event';
+  /** `other` for a type that is newer than this version; `name` says which. */
+  readonly type: Type;
+  /** The type on the wire. */
+  readonly name: string;
+  readonly data: EventData[Type];
+  /** Cursor and dedupe key. Opaque. */
+  readonly id: string;
+  /** Its number in the app's log, from 1. */
+  readonly seq: number;
+  /** When it was committed. */
+  readonly time: Date;
+  /** The data as JSON text, byte for byte as the log's hash chain covers it. */
+  readonly json: string;
+}
+
+/** The data of events, by their type. Bytes are unpadded base64url. */
+export interface EventData {
+  registered: { readonly accountID: string };
+  loggedIn: LoggedIn;
+  loggedOut: LoggedOut;
+  passkeyAdded: PasskeyAdded;
+  confirmed: Confirmed;
+  passkeyRenamed: { readonly accountID: string; readonly passkeyID: string };
+  passkeyRemoved: PasskeyRemoved;
+  accountErased: { readonly accountID: string };
+  counterRegressed: CounterRegressed;
+  /** Needs the scope `audit:read`. */
+  apiKeyCreated: { readonly keyID: string; readonly name: string; readonly scopes: readonly string[] };
+  /** Needs the scope `audit:read`. */
+  apiKeyRevoked: { readonly keyID: string };
+  /** A type that is newer than this version. */
+  other: Readonly<Record<string, unknown>>;
+}
+
+/** A session was opened. */
+export interface LoggedIn {
+  readonly accountID: string;
+  readonly sessionID: string;
+  readonly passkeyID: string;
+  /** The page's origin. */
+  readonly origin: string;
+  /** The public key that the session's proofs are checked with. */
+  readonly sessionKey: SessionKey;
+  /** When the session ends at the latest. */
+  readonly expiresAt: Date;
+  /** The authenticator checked the person, not only a touch. */
+  readonly userVerified: boolean;
+  readonly backedUp: boolean;
+  /** Open sessions of the account after this event; 1 means that the account has just come. */
+  readonly accountSessions: number;
+  /** The authenticator's own signature; absent after sign-up. */
+  readonly evidence?: Evidence;
+}
+
+/** A session ended. */
+export interface LoggedOut {
+  readonly accountID: string;
+  readonly sessionID: string;
+  readonly reason: EndReason;
+  /** Open sessions of the account after this event; 0 means that the account has just left. */
+  readonly accountSessions: number;
+}
+
+/** An account got a passkey; pin its public key to check evidence later. */
+export interface PasskeyAdded {
+  readonly accountID: string;
+  readonly passkeyID: string;
+  /** `COSE_Key` bytes as the authenticator made them. */
+  readonly publicKey: string;
+  /** The authenticator's model, 16 bytes. */
+  readonly aaguid: string;
+  readonly backedUp: boolean;
+  /** How a passkey that the account had before vouched for it; absent for the first. */
+  readonly evidence?: Evidence;
+}
+
+/** A person confirmed an action of their session with a passkey. */
+export interface Confirmed {
+  readonly accountID: string;
+  readonly sessionID: string;
+  readonly passkeyID: string;
+  /** Names the confirmation; the page was told it too. */
+  readonly ceremonyID: string;
+  /** What was confirmed. Its RFC 8785 text is in the event's `json`. */
+  readonly action: Readonly<Record<string, unknown>>;
+  readonly evidence: Evidence;
+}
+
+/** An account lost a passkey. The sessions that it opened end with it. */
+export interface PasskeyRemoved {
+  readonly accountID: string;
+  readonly passkeyID: string;
+  readonly reason: RemovalReason;
+  /** How a passkey of the account signed the removal; absent unless the person removed it. */
+  readonly evidence?: Evidence;
+}
+
+/** A passkey's signature counter did not rise: it may have been copied. */
+export interface CounterRegressed {
+  readonly accountID: string;
+  readonly passkeyID: string;
+  readonly stored: number;
+  readonly received: number;
+}
+
+/** Why a passkey was removed; of a newer server, `other`. */
+export type RemovalReason = 'backEnd' | 'user' | 'other';
+
+/** The public half of a session key as a JWK. */
+export interface SessionKey {
+  readonly kty: 'EC';
+  readonly crv: 'P-256';
+  readonly x: string;
+  readonly y: string;
+}
+
+/** What an authenticator signed, and over what: checkable with the passkey's public key alone. */
+export interface Evidence {
+  readonly random: string;
+  readonly kind: string;
+  readonly origin: string;
+  readonly thumbprint: string;
+  readonly credentialID: string;
+  readonly authenticatorData: string;
+  readonly clientDataJSON: string;
+  readonly signature: string;
+}
+
+/** A page of the open sessions. With `first`, forget the sessions known so far; with `last`, the state is whole. */
+export interface Snapshot {
+  readonly kind: 'snapshot';
+  readonly sessions: readonly OpenSession[];
+  readonly first: boolean;
+  readonly last: boolean;
+  /** On the last page the position; on the others good for nothing. */
+  readonly id: string;
+  /** On the last page: the hash chain up to the position, 32 bytes in base64url. */
+  readonly hash?: string;
+}
+
+/** A session that is open as of a snapshot. */
+export interface OpenSession {
+  readonly accountID: string;
+  readonly sessionID: string;
+  readonly passkeyID: string;
+  readonly sessionKey: SessionKey;
+  readonly since: Date;
+  readonly expiresAt: Date;
+}
+
+/** Events are missing here: the position cannot be continued. What follows says how it goes on. */
+export interface Gap {
+  readonly kind: 'gap';
+  readonly reason: 'truncated' | 'ahead' | 'diverged' | 'epoch' | 'other';
+  /** The position that was asked for. */
+  readonly after: string;
+  readonly next: 'snapshot' | 'oldest' | 'other';
+  /** The position before the oldest event that is kept. */
+  readonly oldest?: string;
+}
+
+/** Nothing happened up to here. */
+export interface Bookmark {
+  readonly kind: 'bookmark';
+  readonly id: string;
+  /** The server's clock. */
+  readonly time: Date;
+  /** The hash chain up to the position, 32 bytes in base64url. */
+  readonly hash?: string;
+  /** The newest head of the log that the server has signed, where one is due. */
+  readonly head?: SignedHead;
+}
+
+/** A head of the log, signed (docs/protocol.md, "Tamper evidence"). */
+export interface SignedHead {
+  readonly epoch: string;
+  readonly seq: number;
+  readonly hash: string;
+  readonly time: string;
+  readonly keyID: string;
+  readonly sig: string;
+}
+
+/** An item, and what it was handed over under. */
+export interface HandedOver {
+  token: number;
+  lane: number;
+  lease: number;
+  item: Item;
+}
+
+/** Reads an item as the core writes it: a line of JSON, and the JSON that it carries behind it. */
+export function decode(text: string): HandedOver {
+  const end = text.indexOf('\n');
+  const line = JSON.parse(text.slice(0, end)) as Line;
+  const { token, lane, lease } = line;
+  return { token, lane, lease, item: item(line, text.slice(end + 1)) };
+}
+
+/** Where to resume once the item is handled; `undefined` for what is no position. */
+export function positionOf(item: Item): string | undefined {
+  switch (item.kind) {
+    case 'event':
+    case 'bookmark':
+      return item.id;
+    case 'snapshot':
+      return item.last ? item.id : undefined;
+    case 'gap':
+      return undefined;
+  }
+}
+
+type Line = { token: number; lane: number; lease: number } & (
+  | { kind: 'event'; id: string; seq: number; time: number; name: string; isKnown: boolean }
+  | { kind: 'snapshot'; id: string; first: boolean; last: boolean; hash: string | null }
+  | { kind: 'gap'; reason: Gap['reason']; after: string; next: Gap['next']; oldest: string | null }
+  | { kind: 'bookmark'; id: string; time: number; hash: string | null; head: SignedHead | null }
+);
+
+function item(line: Line, json: string): Item {
+  switch (line.kind) {
+    case 'event': {
+      const { kind, id, seq, name } = line;
+      const data = JSON.parse(json) as Record<string, unknown>;
+      const type = line.isKnown && Object.hasOwn(READERS, name) ? name : 'other';
+      READERS[type as keyof EventData](data);
+      return { kind, type, name, data, id, seq, time: new Date(line.time), json } as unknown as Event;
+    }
+    case 'snapshot': {
+      const { kind, id, first, last, hash } = line;
+      const sessions = JSON.parse(json) as Record<string, unknown>[];
+      for (const session of sessions) {
+        session['since'] = date(session['since']);
+        session['expiresAt'] = date(session['expiresAt']);
+      }
+      return { kind, sessions: sessions as unknown as OpenSession[], first, last, id, ...(hash && { hash }) };
+    }
+    case 'gap': {
+      const { kind, reason, after, next, oldest } = line;
+      return { kind, reason, after, next, ...(oldest && { oldest }) };
+    }
+    case 'bookmark': {
+      const { kind, id, hash, head } = line;
+      return { kind, id, time: new Date(line.time), ...(hash && { hash }), ...(head && { head }) };
+    }
+  }
+}
+
+/** The core has checked the data. What is left is what JSON has no type for, and words of newer servers. */
+const READERS: { [Type in keyof EventData]: (data: Record<string, unknown>) => void } = {
+  registered: keep,
+  loggedIn: (data) => {
+    data['expiresAt'] = date(data['expiresAt']);
+  },
+  loggedOut: (data) => {
+    data['reason'] = known(END_REASONS, data['reason']);
+  },
+  passkeyAdded: keep,
+  confirmed: keep,
+  passkeyRenamed: keep,
+  passkeyRemoved: (data) => {
+    data['reason'] = known(REMOVAL_REASONS, data['reason']);
+  },
+  accountErased: keep,
+  counterRegressed: keep,
+  apiKeyCreated: keep,
+  apiKeyRevoked: keep,
+  other: keep,
+};
+
+function keep(): void {}
+
+function date(text: unknown): Date {
+  return new Date(text as string);
+}
+
+function known(words: Readonly<Record<string, true>>, word: unknown): string {
+  return typeof word === 'string' && Object.hasOwn(words, word) ? word : 'other';
+}
+
+// The type makes sure that none is missing and none is too many.
+const END_REASONS: Readonly<Record<EndReason, true>> = {
+  user: true,
+  pageGone: true,
+  connectionLost: true,
+  idleTimeout: true,
+  absoluteTimeout: true,
+  revoked: true,
+  replaced: true,
+  passkeyRemoved: true,
+  accountErased: true,
+  keyRevoked: true,
+  serverLost: true,
+  other: true,
+};
+
+const REMOVAL_REASONS: Readonly<Record<RemovalReason, true>> = { backEnd: true, user: true, other: true };

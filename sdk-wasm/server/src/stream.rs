@@ -1,0 +1,259 @@
+//! The event stream's machine, driven by JavaScript. Times are milliseconds of a clock that never goes back.
+
+use std::collections::BTreeMap;
+
+use passkey_accounts::{
+    protocol::stream::Start,
+    stream::{Greeting, InHand, Lost, Machine, Output, Status, StreamError, Subscription, Token},
+};
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use crate::{duration, item, json, milliseconds};
+
+/// One stream. What it wants done is asked for with [`poll_output`](Self::poll_output) after every other call.
+#[wasm_bindgen]
+pub struct Stream {
+    machine: Machine,
+    /// What the application has in hand, by the numbers that JavaScript knows them by.
+    in_hand: BTreeMap<u32, Token>,
+    next_number: u32,
+}
+
+#[wasm_bindgen]
+impl Stream {
+    /// A stream of what this JSON asks for, whose random waits come from the seed.
+    ///
+    /// # Errors
+    /// What cannot be read: the wish is not one.
+    #[wasm_bindgen(constructor)]
+    pub fn new(wish: &str, seed: f64, now: f64) -> Result<Self, String> {
+        let wish: Wish = serde_json::from_str(wish).map_err(|error| error.to_string())?;
+        let machine = Machine::new(wish.into(), seed.to_bits(), duration(now));
+        Ok(Self { machine, in_hand: BTreeMap::new(), next_number: 0 })
+    }
+
+    /// The next thing to do, as JSON; `undefined` when it is time to wait.
+    #[wasm_bindgen(js_name = pollOutput)]
+    pub fn poll_output(&mut self) -> Option<String> {
+        self.machine.poll_output().map(|output| json(&Wanted::from(&output)))
+    }
+
+    /// When to tick; `undefined` when it is over.
+    #[wasm_bindgen(js_name = pollTimeout)]
+    pub fn poll_timeout(&self) -> Option<f64> {
+        self.machine.poll_timeout().map(milliseconds)
+    }
+
+    /// The next item, which counts as in hand until it is settled: a line of JSON, and what it carries behind it.
+    #[wasm_bindgen(js_name = pollItem)]
+    pub fn poll_item(&mut self, now: f64) -> Option<String> {
+        let in_hand = self.take(now)?;
+        let number = self.next_number;
+        self.next_number = number.wrapping_add(1);
+        self.in_hand.insert(number, in_hand.token);
+        Some(item::encode(number, &in_hand))
+    }
+
+    /// How many items wait.
+    #[wasm_bindgen(js_name = queuedItems)]
+    pub fn queued_items(&self) -> usize {
+        self.machine.queued_items()
+    }
+
+    /// Whether the socket is not to be read now.
+    #[wasm_bindgen(js_name = isFull)]
+    pub fn is_full(&self) -> bool {
+        self.machine.is_full()
+    }
+
+    /// What became of an item; only its first outcome counts.
+    pub fn settle(&mut self, now: f64, number: u32, is_handled: bool) {
+        if let Some(token) = self.in_hand.remove(&number) {
+            self.machine.handle_settled(duration(now), token, is_handled);
+        }
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, now: f64) {
+        self.machine.handle_tick(duration(now));
+    }
+
+    /// The API key to use.
+    pub fn key(&mut self, now: f64, api_key: String) {
+        self.machine.handle_key(duration(now), api_key);
+    }
+
+    /// There is no API key to be had.
+    #[wasm_bindgen(js_name = keyFailed)]
+    pub fn key_failed(&mut self, now: f64, why: &str) {
+        self.machine.handle_key_failed(duration(now), why);
+    }
+
+    /// The connection is open.
+    pub fn opened(&mut self, now: f64) {
+        self.machine.handle_opened(duration(now));
+    }
+
+    /// A ping or a pong.
+    pub fn heard(&mut self, now: f64) {
+        self.machine.handle_heard(duration(now));
+    }
+
+    /// A text frame.
+    pub fn message(&mut self, now: f64, text: &str) {
+        self.machine.handle_message(duration(now), text);
+    }
+
+    /// A text frame whose bytes are known to be UTF-8; others are no message.
+    #[wasm_bindgen(js_name = messageBytes)]
+    pub fn message_bytes(&mut self, now: f64, bytes: &[u8]) {
+        self.machine.handle_message(duration(now), std::str::from_utf8(bytes).unwrap_or_default());
+    }
+
+    /// The server has sent a close frame.
+    pub fn closed(&mut self, now: f64, code: u16, reason: String) {
+        self.machine.handle_lost(duration(now), Lost::Closed { code, reason });
+    }
+
+    /// The server has answered the upgrade with an HTTP status.
+    pub fn refused(&mut self, now: f64, status: u16, retry_after_ms: Option<f64>) {
+        let retry_after = retry_after_ms.map(duration);
+        self.machine.handle_lost(duration(now), Lost::Refused { status, retry_after });
+    }
+
+    /// The connection has broken, or cannot be made.
+    pub fn broken(&mut self, now: f64, why: String) {
+        self.machine.handle_lost(duration(now), Lost::Broken { why });
+    }
+
+    /// The application's own position in a lane.
+    pub fn position(&mut self, now: f64, lane: u32, id: Option<String>) {
+        self.machine.handle_position(duration(now), lane, id);
+    }
+
+    /// The application's position cannot be had.
+    #[wasm_bindgen(js_name = positionFailed)]
+    pub fn position_failed(&mut self, now: f64, lane: u32, why: &str) {
+        self.machine.handle_position_failed(duration(now), lane, why);
+    }
+
+    /// Nobody wants the stream any more.
+    pub fn stop(&mut self, now: f64) {
+        self.machine.handle_stopped(duration(now));
+    }
+}
+
+impl Stream {
+    pub(crate) fn take(&mut self, now: f64) -> Option<InHand> {
+        self.machine.poll_item(duration(now))
+    }
+
+    pub(crate) fn handled(&mut self, now: f64, token: Token) {
+        self.machine.handle_settled(duration(now), token, true);
+    }
+
+    pub(crate) const fn greeting(&self) -> Option<Greeting> {
+        self.machine.greeting()
+    }
+}
+
+/// What the application asks for: the members of [`Subscription`].
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
+struct Wish {
+    types: Option<Vec<String>>,
+    after: Option<String>,
+    start: Option<Start>,
+    snapshot: Option<bool>,
+    skip: Option<bool>,
+    consumer: Option<String>,
+    lanes: Option<u32>,
+    window: Option<u32>,
+    ack_timeout_ms: Option<u64>,
+    in_hand: u32,
+}
+
+impl From<Wish> for Subscription {
+    fn from(wish: Wish) -> Self {
+        let Wish { types, after, start, snapshot, skip, consumer, lanes, window, ack_timeout_ms, in_hand } =
+            wish;
+        Self { types, after, start, snapshot, skip, consumer, lanes, window, ack_timeout_ms, in_hand }
+    }
+}
+
+/// What JavaScript is to do.
+#[derive(Serialize)]
+#[serde(tag = "want", rename_all = "camelCase")]
+enum Wanted<'a> {
+    Key,
+    Connect {
+        url: Option<&'a str>,
+    },
+    Send {
+        text: &'a str,
+    },
+    Close {
+        code: u16,
+        reason: &'a str,
+    },
+    Start {
+        lane: u32,
+        lease: u64,
+    },
+    Status {
+        status: &'static str,
+        #[serde(rename = "retryInMs", skip_serializing_if = "Option::is_none")]
+        retry_in_ms: Option<f64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        why: Option<&'a str>,
+    },
+    End(Failure<'a>),
+}
+
+impl<'a> From<&'a Output> for Wanted<'a> {
+    fn from(output: &'a Output) -> Self {
+        match output {
+            Output::Key => Self::Key,
+            Output::Connect { url } => Self::Connect { url: url.as_deref() },
+            Output::Send(text) => Self::Send { text },
+            Output::Close { code, reason } => Self::Close { code: *code, reason },
+            Output::Start { lane, lease } => Self::Start { lane: *lane, lease: *lease },
+            Output::Status(status) => {
+                let plain = |status| Self::Status { status, retry_in_ms: None, why: None };
+                match status {
+                    Status::Connecting => plain("connecting"),
+                    Status::Live => plain("live"),
+                    Status::Standby => plain("standby"),
+                    Status::Waiting { retry_in, why } => {
+                        let retry_in_ms = Some(milliseconds(*retry_in));
+                        Self::Status { status: "waiting", retry_in_ms, why: Some(why) }
+                    }
+                    Status::Closed => plain("closed"),
+                }
+            }
+            Output::End(error) => Self::End(error.into()),
+        }
+    }
+}
+
+/// What a `PasskeyError` is made of.
+#[derive(Serialize)]
+pub(crate) struct Failure<'a> {
+    pub(crate) code: &'static str,
+    pub(crate) message: &'a str,
+    pub(crate) retryable: bool,
+}
+
+impl Failure<'_> {
+    pub(crate) fn json(&self) -> String {
+        json(self)
+    }
+}
+
+impl<'a> From<&'a StreamError> for Failure<'a> {
+    fn from(error: &'a StreamError) -> Self {
+        let code = error.code();
+        Self { code: code.as_str(), message: error.reason(), retryable: code.is_retryable() }
+    }
+}

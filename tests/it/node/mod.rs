@@ -1,0 +1,100 @@
+//! The npm package's server entry against the real server: `node --test` on the files of tests/node.
+
+mod control;
+
+use std::{path::Path, process::Stdio};
+
+use passkey_accounts_tests::{TestServer, build};
+use tokio::process::Command;
+
+use self::control::Control;
+use crate::vectors::transcript::{self, Role};
+
+/// Runs one test file, which may tell this server what to do.
+async fn passes(file: &str) {
+    let control = Control::start(TestServer::start_in_real_time().await).await;
+    let mut node = node(file);
+    node.env("PASSKEY_ACCOUNTS_URL", control.server().origin())
+        .env("PASSKEY_ACCOUNTS_API_KEY", &control.server().api_key)
+        .env("PASSKEY_ACCOUNTS_CONTROL", control.url());
+    control.obey_until(ends_well(node)).await;
+}
+
+fn node(file: &str) -> Command {
+    let mut command = Command::new("node");
+    command.args(["--expose-gc", "--test", "--test-timeout=60000"]).arg(file).current_dir(folder());
+    command
+}
+
+async fn ends_well(mut command: Command) {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let output = command.output().await.expect("node can be started");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("# skipped 0") && !said.contains("# pass 0"), "{said}");
+}
+
+fn folder() -> &'static Path {
+    build::node_tests()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stream_misses_nothing_and_repeats_what_was_not_handled() {
+    passes("live/events.test.mjs").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_take_over_from_each_other() {
+    passes("live/workers.test.mjs").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_sessions_know_who_is_signed_in() {
+    passes("live/sessions.test.mjs").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_pass_with_the_proof_of_a_live_session_and_no_other() {
+    passes("live/proofs.test.mjs").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_middleware_fits_express_fastify_and_hono() {
+    passes("live/middleware.test.mjs").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_keeps_notes_for_who_signs_their_requests() {
+    build::node_example();
+    passes("live/example.test.mjs").await;
+}
+
+#[tokio::test]
+async fn proofs_have_the_outcome_that_the_vectors_say() {
+    ends_well(node("replay/proofs.test.mjs")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_thousand_events_take_no_more_memory_than_some() {
+    passes("live/memory.test.mjs").await;
+}
+
+#[tokio::test]
+async fn the_machine_of_javascript_says_and_shows_what_the_transcripts_say() {
+    let clients: Vec<_> =
+        transcript::all().into_iter().filter(|transcript| transcript.header.role != Role::Server).collect();
+    let witnesses = clients.iter().filter(|transcript| transcript.header.witness).count();
+    let mut node = node("replay/replay.test.mjs");
+    node.env("PASSKEY_ACCOUNTS_TRANSCRIPTS", clients.len().to_string());
+    node.env("PASSKEY_ACCOUNTS_WITNESSES", witnesses.to_string());
+    ends_well(node).await;
+}
+
+#[tokio::test]
+async fn the_declarations_are_strict_and_tell_items_apart() {
+    let compiler = build::workspace().join("sdk-wasm/npm/node_modules/typescript/bin/tsc");
+    let output =
+        Command::new("node").arg(compiler).args(["-p", "types"]).current_dir(folder()).output().await;
+    let output = output.expect("node can be started");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
