@@ -187,20 +187,16 @@ impl TestServer {
 
     /// Makes another app on this server for the same origin, with a key of its own that has every scope.
     pub async fn make_app(&self) -> (AppID, ApiKey) {
-        self.make_app_at(&self.origin()).await
+        let app_id = self.make_app_at(&[self.origin()]).await;
+        (app_id, self.make_key_of(app_id).await)
     }
 
-    /// Makes another app on this server, for pages of this origin, with a key of its own that has every scope.
-    pub async fn make_app_at(&self, origin: &str) -> (AppID, ApiKey) {
-        let app_id = AppID::from_bytes(make_random());
-        let origins = vec![origin.parse().expect("an origin")];
-        let app = App::new(app_id, "Other Shop".into(), "localhost".into(), origins, Policy::Strict);
-        let epoch = Epoch::from_random(u32::from_be_bytes(make_random()));
-        let store = &self.context().store;
-        store.create_app(app.expect("the app is valid"), epoch).await.expect("the app is stored");
+    /// Makes a key of this app that has every scope.
+    pub async fn make_key_of(&self, app_id: AppID) -> ApiKey {
         let key = ApiKey::new(KeyEnvironment::Live, &make_random());
-        store.create_key(app_id, &key, "other".into(), None).await.expect("the key is stored");
-        (app_id, key)
+        let stored = self.context().store.create_key(app_id, &key, "other".into(), None).await;
+        stored.expect("the key is stored");
+        key
     }
 
     /// Makes another app on this server whose pages may be at these origins.

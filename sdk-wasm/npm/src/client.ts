@@ -20,7 +20,7 @@ export async function open(options: ConnectOptions): Promise<Client> {
 }
 
 function socketAddress(app: string, url: string | URL | undefined): string {
-  const address = new URL(url ?? '/v1/gateway', location.href);
+  const address = new URL(url ?? '/v1/gateway', globalThis.location?.href);
   if (address.protocol === 'http:') address.protocol = 'ws:';
   if (address.protocol === 'https:') address.protocol = 'wss:';
   address.searchParams.set('app', app);

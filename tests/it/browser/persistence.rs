@@ -36,11 +36,10 @@ async fn next_end(back_end: &mut BackEnd) -> LoggedOut {
 }
 
 /// A line to the server, and an app whose pages come over it, with a key of that app.
-pub(super) async fn over_a_line(server: &mut TestServer) -> (Line, String, String) {
+pub(super) async fn over_a_line(server: &TestServer) -> (Line, String, String) {
     let line = Line::start(server.address()).await.unwrap();
-    let (app_id, key) = server.make_app_at(&line.origin()).await;
-    // Apps are read when the server starts.
-    server.restart().await;
+    let app_id = server.make_app_at(&[line.origin()]).await;
+    let key = server.make_key_of(app_id).await;
     (line, app_id.to_string(), key.reveal().to_owned())
 }
 
@@ -199,8 +198,8 @@ async fn the_private_half_of_a_workers_key_cannot_be_exported() {
 
 /// Loses the connection in one way or another, and mends it.
 async fn resumes(persistence: &str, is_silent: bool) {
-    let mut server = TestServer::start_in_real_time().await;
-    let (line, app_id, _) = over_a_line(&mut server).await;
+    let server = TestServer::start_in_real_time().await;
+    let (line, app_id, _) = over_a_line(&server).await;
     let browser = Chromium::launch().await.unwrap();
     let options = json!({ "persistence": persistence });
     let tab = Tab::open(&browser, &line.origin(), &app_id, options).await;
@@ -271,8 +270,8 @@ async fn a_server_that_comes_back_too_late_finds_nobody_signed_in() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_stays_away_for_too_long_signs_out_everywhere() {
     for grace_ms in [1_000, 0] {
-        let mut server = with_grace(grace_ms).await;
-        let (line, app_id, key) = over_a_line(&mut server).await;
+        let server = with_grace(grace_ms).await;
+        let (line, app_id, key) = over_a_line(&server).await;
         let mut back_end = listening(&server, &key).await;
         let browser = Chromium::launch().await.unwrap();
         let tab = Tab::open(&browser, &line.origin(), &app_id, json!({})).await;
@@ -295,7 +294,7 @@ async fn a_connection_that_stays_away_for_too_long_signs_out_everywhere() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tab_that_comes_while_the_server_is_away_is_told_at_once_and_one_that_comes_later_connects() {
     let mut server = TestServer::start_in_real_time().await;
-    let (line, app_id, _) = over_a_line(&mut server).await;
+    let (line, app_id, _) = over_a_line(&server).await;
     let browser = Chromium::launch().await.unwrap();
     let first = Tab::open(&browser, &line.origin(), &app_id, json!({})).await;
     first.connect().await;

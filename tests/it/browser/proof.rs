@@ -346,8 +346,8 @@ async fn preparing_disturbs_no_call_and_no_code_and_never_rejects() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_prepared_on_a_lost_connection_is_prepared_anew() {
-    let mut server = TestServer::start_in_real_time().await;
-    let (line, app_id, _) = over_a_line(&mut server).await;
+    let server = TestServer::start_in_real_time().await;
+    let (line, app_id, _) = over_a_line(&server).await;
     let browser = Chromium::launch().await.unwrap();
     // In the page, where its frames can be seen.
     let tab = Tab::open(&browser, &line.origin(), &app_id, json!({ "persistence": "page" })).await;
