@@ -80,7 +80,7 @@ pub(crate) fn quote(text: &str) -> String {
 pub(crate) fn whole(number: f64) -> Option<u64> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked by the way back")]
     let whole = number as u64;
-    (number >= 0.0 && number <= MAX_SAFE_INTEGER && float(whole) == number).then_some(whole)
+    ((0.0..=MAX_SAFE_INTEGER).contains(&number) && float(whole) == number).then_some(whole)
 }
 
 const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
