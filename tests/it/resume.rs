@@ -123,8 +123,8 @@ async fn what_was_pending_on_the_old_socket_is_not_taken_along() {
 async fn a_session_is_resumed_with_its_key_nonce_origin_and_app_only() {
     let server = TestServer::start().await;
     let origins = [server.origin(), server.origin().replace("localhost", "app.localhost")];
-    let app_id = server.make_app_for(&origins).await;
-    let other_app = server.make_app_for(&origins).await;
+    let app_id = server.make_app_at(&origins).await;
+    let other_app = server.make_app_at(&origins).await;
     let connect =
         async |app_id, origin: &str| Page::connect_from(&server.gateway_url(), app_id, origin).await.unwrap();
     let mut page = connect(app_id, &origins[0]).await;

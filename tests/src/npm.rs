@@ -50,13 +50,20 @@ pub fn tarball() -> PathBuf {
     installed().join(format!("passkey-accounts-{version}.tgz"))
 }
 
-/// Builds the app with a bundler, and returns the folder with what came out.
+/// Builds the app with a bundler, once per test run, and returns the folder with what came out.
 ///
 /// # Panics
 /// When the bundler fails; says what it printed.
 pub fn build_app(bundler: &str) -> PathBuf {
+    static BUILT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let out = format!("out/{bundler}");
-    run(Command::new("node").args(["build.mjs", bundler, &out]).current_dir(installed()));
+    // Held while it builds: tests that run at the same time share what comes out.
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    if !built.contains(bundler) {
+        run(Command::new("node").args(["build.mjs", bundler, &out]).current_dir(installed()));
+        built.insert(bundler.to_owned());
+    }
+    drop(built);
     installed().join(out)
 }
 

@@ -200,7 +200,7 @@ impl TestServer {
     }
 
     /// Makes another app on this server whose pages may be at these origins.
-    pub async fn make_app_for(&self, origins: &[impl AsRef<str>]) -> AppID {
+    pub async fn make_app_at(&self, origins: &[impl AsRef<str>]) -> AppID {
         let app_id = AppID::from_bytes(make_random());
         let origins =
             origins.iter().map(|origin| origin.as_ref().parse().expect("it is an origin")).collect();

@@ -61,7 +61,7 @@ async fn every_bundler_builds_an_app_that_signs_in_and_keeps_the_session_where_t
     let (_vite, origin) = vite_dev().await;
     apps.push(("Vite dev", origin));
     let origins: Vec<&str> = apps.iter().map(|(_, origin)| origin.as_str()).collect();
-    let app_id = server.make_app_for(&origins).await;
+    let app_id = server.make_app_at(&origins).await;
 
     let browser = Chromium::launch().await.unwrap();
     let mut differences = Vec::new();
@@ -101,7 +101,7 @@ async fn where_a_bundler_leaves_the_worker_out_a_copy_of_its_script_brings_it_ba
     )
     .unwrap();
     let origin = npm::serve(folder).await;
-    let app_id = server.make_app_for(&[&origin]).await;
+    let app_id = server.make_app_at(&[&origin]).await;
     let browser = Chromium::launch().await.unwrap();
     let address = format!("{}&worker=/copy.js", address(&origin, &server, app_id));
     let page = browser.open(&address).await.unwrap();

@@ -29,7 +29,7 @@ async fn transcript(page: &Page, app: &str, url: &str, code: impl AsyncFn(&str) 
 async fn the_fake_server_answers_as_the_real_one_does() {
     let server = TestServer::start_in_real_time().await;
     let origin = npm::serve(npm::installed().to_owned()).await;
-    let app_id = server.make_app_for(&[&origin]).await;
+    let app_id = server.make_app_at(&[&origin]).await;
     let browser = Chromium::launch().await.unwrap();
     let page = browser.open(&format!("{origin}/checks/blank.html")).await.unwrap();
     let load = "(async () => {

@@ -23,7 +23,7 @@ impl World {
     async fn start() -> Self {
         let server = TestServer::start_in_real_time().await;
         let origin = npm::serve(npm::build_app("import-map")).await;
-        let app_id = server.make_app_for(&[&origin]).await;
+        let app_id = server.make_app_at(&[&origin]).await;
         Self { server, origin, app_id, browser: Firefox::launch().await.unwrap() }
     }
 

@@ -28,7 +28,7 @@ async fn a_page_loads_no_more_than_the_budget() {
     let server = TestServer::start_in_real_time().await;
     let folder = npm::build_app("import-map");
     let (origin, requested) = npm::serve_and_note(folder.clone()).await;
-    let app_id = server.make_app_for(&[&origin]).await;
+    let app_id = server.make_app_at(&[&origin]).await;
     let browser = Chromium::launch().await.unwrap();
     let size = || {
         let mut files: Vec<_> = requested.lock().unwrap().iter().cloned().collect();
