@@ -512,7 +512,7 @@ fn of_a_snapshot_only_sessions_that_a_passkey_was_seen_to_open_are_left() {
         OpenSession { session_id: session(id), session_key: key(id), since: UnixMillis(7), ..first }
     };
     let (known, forged) = (open(&world, 2), open(&world, 3));
-    let swapped = OpenSession { session_key: key(3), ..known.clone() };
+    let swapped = OpenSession { session_key: key(3), ..known };
     let refused = world.page(vec![swapped], true, true).unwrap_err();
     assert_eq!(refused.code().as_str(), "evidenceForged");
     assert_eq!(world.page(vec![forged], true, false).unwrap(), []);
