@@ -92,7 +92,7 @@ async fn listen(mut events: Events, heard: Arc<Heard>) {
                 receipt.ack();
             }
             Err(error) => {
-                tracing::error!(%error, "confirmations are not heard any more, nothing can be deleted")
+                tracing::error!(%error, "confirmations are not heard any more, nothing can be deleted");
             }
         }
     }
