@@ -1,5 +1,7 @@
 //! What is believed, and one test for each way to lie. The server of these tests has every power but a passkey's key.
 
+#![expect(clippy::needless_pass_by_value, reason = "an event that was said is not said again")]
+
 use aws_lc_rs::{
     digest,
     rand::SystemRandom,
