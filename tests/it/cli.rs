@@ -53,6 +53,7 @@ struct Dev {
     folder: TempDir,
     url: String,
     key: String,
+    app: String,
 }
 
 impl Dev {
@@ -66,9 +67,8 @@ impl Dev {
         let mut line = String::new();
         BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let said: Value = serde_json::from_str(&line).unwrap();
-        let (url, key) =
-            (said["url"].as_str().unwrap().to_owned(), said["apiKey"].as_str().unwrap().to_owned());
-        Self { process, folder, url, key }
+        let [url, key, app] = ["url", "apiKey", "appID"].map(|name| said[name].as_str().unwrap().to_owned());
+        Self { process, folder, url, key, app }
     }
 
     /// Arguments with this server's address and key.
@@ -290,7 +290,11 @@ fn an_exported_log_verifies_and_a_changed_one_is_named_by_its_first_bad_entry() 
     assert!(again.contains("cannot be made"), "{again}");
     let reader = json_of(&dev.on(&["key", "create", "--scopes", "events:read", "--json"]));
     dev.stop();
-    said(&["log", "export", "--data-dir", text(&dev.data()), "--out", text(&offline)]);
+    let data = dev.data();
+    let export = ["log", "export", "--data-dir", text(&data), "--out", text(&offline)];
+    let which = complaint(&export);
+    assert!(which.contains("several apps"), "the notes app lies there too: {which}");
+    said(&[&export[..], &["--app", &dev.app]].concat());
     let (first, second) =
         (std::fs::read_to_string(&over_http).unwrap(), std::fs::read_to_string(&offline).unwrap());
     // Over HTTP the newest signed head comes with it.

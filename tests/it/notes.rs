@@ -111,7 +111,7 @@ struct Person<'a> {
 
 impl Person<'_> {
     /// What `session.fetch` sends.
-    fn fetch(&self, method: Method, path: &str, body: Option<&Value>) -> RequestBuilder {
+    fn fetch(&self, method: &Method, path: &str, body: Option<&Value>) -> RequestBuilder {
         let uri = format!("{}{path}", self.dev.origin("app"));
         let mut request = self.dev.request(method.clone(), "app", path);
         let mut components = r#""@method" "@target-uri""#.to_owned();
@@ -140,14 +140,14 @@ impl Person<'_> {
     }
 
     async fn notes(&self) -> Value {
-        let answer = self.fetch(Method::GET, "/api/notes", None).send().await.unwrap();
+        let answer = self.fetch(&Method::GET, "/api/notes", None).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK);
         answer.json().await.unwrap()
     }
 
     async fn add(&self, text: &str) -> String {
         let answer =
-            self.fetch(Method::POST, "/api/notes", Some(&json!({ "text": text }))).send().await.unwrap();
+            self.fetch(&Method::POST, "/api/notes", Some(&json!({ "text": text }))).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::CREATED);
         let note: Value = answer.json().await.unwrap();
         note["id"].as_str().unwrap().to_owned()
@@ -167,7 +167,7 @@ impl Person<'_> {
 
     async fn delete(&self, id: &str, confirmation: &str) -> StatusCode {
         let path = format!("/api/notes/{id}?confirmation={confirmation}");
-        self.fetch(Method::DELETE, &path, None).send().await.unwrap().status()
+        self.fetch(&Method::DELETE, &path, None).send().await.unwrap().status()
     }
 
     /// Opens the socket and proves who opens it.
@@ -255,11 +255,11 @@ async fn a_request_without_its_own_proof_is_refused() {
     };
     let bare = dev.request(Method::GET, "app", "/api/notes");
     assert_eq!(code(bare).await, (StatusCode::UNAUTHORIZED, json!("proofMissing")));
-    let stolen = ada.fetch(Method::GET, "/api/notes", None);
+    let stolen = ada.fetch(&Method::GET, "/api/notes", None);
     let again = stolen.try_clone().unwrap();
     assert_eq!(stolen.send().await.unwrap().status(), StatusCode::OK);
     assert_eq!(code(again).await.1, "proofReplayed");
-    let elsewhere = ada.fetch(Method::GET, "/api/notes", None).query(&[("a", "b")]);
+    let elsewhere = ada.fetch(&Method::GET, "/api/notes", None).query(&[("a", "b")]);
     assert_eq!(code(elsewhere).await.1, "proofInvalid");
 }
 
@@ -278,7 +278,7 @@ async fn the_socket_tells_of_changes_and_closes_with_its_session() {
     assert_eq!(next(&mut socket).await, Ok(json!({ "notes": [{ "id": id, "text": "milk" }] })));
     ada.page.sign_out().await;
     assert_eq!(next(&mut socket).await, Err("sessionGone".to_owned()));
-    let late = ada.fetch(Method::GET, "/api/notes", None).send().await.unwrap();
+    let late = ada.fetch(&Method::GET, "/api/notes", None).send().await.unwrap();
     assert_eq!(late.status(), StatusCode::UNAUTHORIZED);
 }
 

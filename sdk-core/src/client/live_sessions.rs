@@ -283,23 +283,22 @@ impl Following {
         loop {
             let next = state.next().await;
             let delivery = self.take(next)?;
-            if let Item::Snapshot(page) = &delivery.item {
-                if page.first {
-                    begun = self.clock.now();
-                }
-                if page.last {
-                    match page.id.parse() {
-                        Ok(position) => return Some((position, begun)),
-                        Err(_) => {
-                            let why =
-                                "the server writes positions that this version cannot compare".to_owned();
-                            drop(self.failure.set(StreamError::refused(Code::BadMessage, Some(why))));
-                            return None;
-                        }
-                    }
-                }
+            // Nothing is to come again: this stream ends here.
+            let (item, receipt) = delivery.into_parts();
+            receipt.ack();
+            let Item::Snapshot(page) = item else { continue };
+            if page.first {
+                begun = self.clock.now();
             }
-            delivery.ack();
+            if !page.last {
+                continue;
+            }
+            let Ok(position) = page.id.parse() else {
+                let why = "the server writes positions that this version cannot compare".to_owned();
+                drop(self.failure.set(StreamError::refused(Code::BadMessage, Some(why))));
+                return None;
+            };
+            return Some((position, begun));
         }
     }
 

@@ -105,8 +105,8 @@ async fn notes_are_kept_over_a_reload_deleted_when_confirmed_and_closed_to_other
     let catch = "{
         const real = globalThis.fetch;
         globalThis.fetch = (...given) => {
-            const request = new Request(...given);
-            globalThis.stolen = Object.fromEntries(request.headers);
+            const [address, init] = given;
+            globalThis.stolen = Object.fromEntries(new Headers(address.headers ?? init?.headers));
             return real(...given);
         };
     }";

@@ -1,5 +1,7 @@
 //! What is believed, and one test for each way to lie. The server of these tests has every power but a passkey's key.
 
+#![expect(clippy::needless_pass_by_value, reason = "an event that was said is not said again")]
+
 use aws_lc_rs::{
     digest,
     rand::SystemRandom,
@@ -210,7 +212,7 @@ impl World {
         Ok(item)
     }
 
-    fn event(&self, kind: EventKind) -> Item {
+    fn event(&self, kind: &EventKind) -> Item {
         let seq = self.seq + 1;
         let (id, time) = (format!("aaaa-{seq}-AAAAAAAA"), UnixMillis(seq));
         let (name, data) = (kind.name().to_owned(), kind.data_json());
@@ -221,7 +223,7 @@ impl World {
 
     #[track_caller]
     fn believes(&mut self, kind: EventKind) {
-        let item = self.event(kind);
+        let item = self.event(&kind);
         self.hear(item).unwrap();
         self.seq += 1;
         assert_eq!(self.pins.position(), Some(&*format!("aaaa-{}-AAAAAAAA", self.seq)));
@@ -229,7 +231,7 @@ impl World {
 
     #[track_caller]
     fn refuses(&self, kind: EventKind) -> Forged {
-        match self.pins.check(&self.expected, self.event(kind)) {
+        match self.pins.check(&self.expected, self.event(&kind)) {
             Err(PinError::Forged { why, .. }) => why,
             other => panic!("believed: {other:?}"),
         }
@@ -512,7 +514,8 @@ fn of_a_snapshot_only_sessions_that_a_passkey_was_seen_to_open_are_left() {
         OpenSession { session_id: session(id), session_key: key(id), since: UnixMillis(7), ..first }
     };
     let (known, forged) = (open(&world, 2), open(&world, 3));
-    let swapped = OpenSession { session_key: key(3), ..known };
+    let mut swapped = known.clone();
+    swapped.session_key = key(3);
     let refused = world.page(vec![swapped], true, true).unwrap_err();
     assert_eq!(refused.code().as_str(), "evidenceForged");
     assert_eq!(world.page(vec![forged], true, false).unwrap(), []);
@@ -530,7 +533,7 @@ fn what_is_not_handled_changes_nothing_and_comes_again() {
     let ada = Passkey::make(1);
     let world = World::with_account(&ada);
     let before = world.pins.clone();
-    let item = world.event(logged_in(login(1, 2, &ada, Some(ada.sign(&sign_in(1, 2))))));
+    let item = world.event(&logged_in(login(1, 2, &ada, Some(ada.sign(&sign_in(1, 2))))));
     for _ in 0..2 {
         drop(world.pins.check(&world.expected, item.clone()).unwrap());
     }
@@ -547,7 +550,7 @@ fn there_is_a_last_account() {
         (AccountID::from_bytes(bytes), super::Account::default())
     });
     world.pins.accounts.extend(others);
-    let full = world.hear(world.event(registered(8))).unwrap_err();
+    let full = world.hear(world.event(&registered(8))).unwrap_err();
     assert_eq!((full.code().as_str(), &full), ("overCapacity", &PinError::Full));
     world.believes(logged_in(login(1, 2, &ada, Some(ada.sign(&sign_in(1, 2))))));
 }
