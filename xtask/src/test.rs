@@ -93,8 +93,18 @@ const PARTS: [Part; 11] = [
 ];
 
 /// Parts of the `it` binary that have a line of their own in the table.
-const SKIPPED_IN_RUST: [&str; 10] =
-    ["--skip", "examples::", "--skip", "node::", "--skip", "python::", "--skip", "browser::", "--skip", "npm::"];
+const SKIPPED_IN_RUST: [&str; 10] = [
+    "--skip",
+    "examples::",
+    "--skip",
+    "node::",
+    "--skip",
+    "python::",
+    "--skip",
+    "browser::",
+    "--skip",
+    "npm::",
+];
 
 fn whole_system(filter: &str) -> anyhow::Result<()> {
     let mut command = workspace("test");

@@ -2,8 +2,8 @@
 
 mod account;
 mod element;
-mod notes;
 mod manage;
+mod notes;
 mod package;
 mod persistence;
 mod proof;
