@@ -4,12 +4,14 @@ use std::{fs, path::PathBuf, process::Command};
 
 use crate::{
     process::{npm, root, run, target},
+    server_wasm,
     stamp::unless_fresh,
+    wasm,
 };
 
 /// What a page or a server imports by name; those whose source exists are built. What they share, and what they load later,
 /// lies beside them in files of its own.
-const ENTRIES: [&str; 5] = ["index", "element", "react", "server", "testing"];
+const ENTRIES: [&str; 6] = ["index", "element", "react", "server", "server.workerd", "testing"];
 
 /// The one file that is whole without any other: a SharedWorker's script cannot count on a bundler.
 const WORKER: &str = "worker";
@@ -81,11 +83,13 @@ pub(crate) fn compile() -> anyhow::Result<()> {
                 "--splitting",
                 "--chunk-names=[name]-[hash]",
                 "--external:./worker.js",
+                "--external:./server.wasm",
                 "--external:react",
             ])
             .arg(format!("--metafile={}", imports().display())))?;
         run(esbuild().arg(file(WORKER)))?;
-        fs::copy(crate::wasm::optimised(), dist().join("core.wasm"))?;
+        fs::copy(wasm::optimised(), dist().join("core.wasm"))?;
+        fs::copy(server_wasm::optimised(), dist().join("server.wasm"))?;
         // The declarations that tsc makes refer to those of the generated module, which it does not copy.
         fs::copy(source().join("machine.d.ts"), dist().join("machine.d.ts"))?;
         Ok(())

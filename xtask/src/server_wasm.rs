@@ -43,7 +43,7 @@ pub(crate) fn build() -> anyhow::Result<()> {
                 .remove_producers_section(true)
                 .generate(&work)?;
             eprintln!("wasm-opt (server)");
-            let optimised = work.join("optimised.wasm");
+            let optimised = optimised();
             run(tool("binaryen/bin/wasm-opt")
                 .args(&options)
                 .arg(work.join("core_bg.wasm"))
@@ -53,6 +53,11 @@ pub(crate) fn build() -> anyhow::Result<()> {
             inline(&optimised, &into.join("wasm.js"))
         },
     )
+}
+
+/// Where the optimised module is before it is inlined.
+pub(crate) fn optimised() -> PathBuf {
+    target().join("xtask").join("wasm-server").join("optimised.wasm")
 }
 
 fn compile() -> anyhow::Result<PathBuf> {

@@ -7,3 +7,4 @@ mod conversations;
 mod firefox;
 mod react;
 mod size;
+mod workerd;

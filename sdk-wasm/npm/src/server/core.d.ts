@@ -1,6 +1,6 @@
 /** What the module for back ends exports (`sdk-wasm/server/src/`); core.js itself is generated. Times are milliseconds. */
 
-export function initSync(source: { module: BufferSource }): unknown;
+export function initSync(source: { module: BufferSource | WebAssembly.Module }): unknown;
 
 /** Throws JSON of a failure. */
 export function eventsAddress(url: string, plaintextIsAllowed: boolean): string;

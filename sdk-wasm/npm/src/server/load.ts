@@ -1,15 +1,22 @@
 /** Starts the WebAssembly core, once, when it is first needed. */
 
 import * as core from './core.js';
-import { wasm } from './wasm.js';
 
-let isLoaded = false;
+/** The module as the entry has it: its bytes, or compiled. */
+type Source = () => BufferSource | WebAssembly.Module;
+
+let source: Source | undefined;
+
+/** Says where the module comes from. Every entry does, and nothing else happens when it is imported. */
+export function provide(from: Source): void {
+  source ??= from;
+}
 
 /** The core. Compiling it takes some milliseconds, the first time. */
 export function load(): typeof core {
-  if (!isLoaded) {
-    core.initSync({ module: wasm() });
-    isLoaded = true;
+  if (source !== undefined) {
+    core.initSync({ module: source() });
+    source = undefined;
   }
   return core;
 }

@@ -1,0 +1,37 @@
+/**
+ * Passkey Accounts for back ends in Node, Bun and Deno: who is signed in, live.
+ *
+ * Importing this module does nothing; `Accounts.connect` starts the WebAssembly core that it shares with the other
+ * languages.
+ */
+
+export { PasskeyError, type Code } from '../error.js';
+export { Accounts, type AccountsOptions, type KeyProvider } from './accounts.js';
+export type { Account, VerifyOptions, VerifySocketOptions } from './account.js';
+export type { Delivery, Events, EventsOptions, Next, Position, PositionStore } from './events.js';
+export type {
+  Bookmark,
+  Confirmed,
+  CounterRegressed,
+  Event,
+  EventData,
+  EventOf,
+  Evidence,
+  Gap,
+  Item,
+  LoggedIn,
+  LoggedOut,
+  OpenSession,
+  PasskeyAdded,
+  PasskeyRemoved,
+  RemovalReason,
+  SessionKey,
+  SignedHead,
+  Snapshot,
+} from './items.js';
+export type { Ended, LiveSession, LiveSessions, MissedEnds, SessionEnd } from './live.js';
+export type { Middleware, MiddlewareOptions } from './middleware.js';
+export { problem } from './problem.js';
+export type { WebSocketClass } from './socket.js';
+export type { Status } from './status.js';
+export type { EndReason } from '../types.js';
