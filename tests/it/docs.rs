@@ -1,5 +1,7 @@
 //! The documents say what the code does: what can be compared is compared.
 
+use std::{fs, path::Path};
+
 use passkey_accounts::protocol::Code;
 
 const PROTOCOL: &str = include_str!("../../docs/protocol.md");
@@ -40,4 +42,28 @@ fn the_protocol_names_every_limit_of_the_first_message() {
             assert!(row.contains(&thousands(limit)), "{member} does not say {limit}: {row}");
         }
     }
+}
+
+#[test]
+fn the_quickstart_shows_lines_of_examples_that_run() {
+    let page = include_str!("../../reference-server/site/quickstart.html");
+    let cuts: Vec<&str> = page.split("data-cut-from=\"").skip(1).collect();
+    assert_eq!(cuts.len(), 3);
+    for cut in cuts {
+        let (path, rest) = cut.split_once("\">").unwrap();
+        let shown = text_of(rest.split_once("</code>").unwrap().0);
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
+        let file = fs::read_to_string(file).unwrap();
+        let lines: Vec<&str> = file.lines().map(str::trim).collect();
+        for line in shown.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//")) {
+            assert!(lines.iter().any(|of_file| of_file.ends_with(line)), "{path} has no line {line}");
+        }
+    }
+}
+
+/// The text of HTML that holds nothing but spans.
+fn text_of(html: &str) -> String {
+    let text: String =
+        html.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text)).collect();
+    text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }

@@ -51,6 +51,11 @@ impl Dev {
         Self { process, _folder: folder, port, client: Client::new() }
     }
 
+    /// `http://localhost:PORT`
+    pub(crate) fn site(&self) -> String {
+        format!("http://localhost:{}", self.port)
+    }
+
     /// `http://NAME.localhost:PORT`
     pub(crate) fn origin(&self, name: &str) -> String {
         format!("http://{name}.localhost:{}", self.port)

@@ -31,13 +31,6 @@ impl Example {
         [("node", node), ("python", python), ("rust", rust)].into_iter().map(start).collect()
     }
 
-    /// Starts the Rust example that keeps notes, on any port, for pages of this origin. It prints where it listens.
-    pub fn start_notes_api(url: &str, api_key: &str, origin: &str) -> Self {
-        let mut notes_api = Command::new(rust_example("notes_api"));
-        notes_api.env("APP_ORIGIN", origin).env("PORT", "0");
-        Self::start("notes_api", notes_api, url, api_key)
-    }
-
     fn start(name: &'static str, mut command: Command, url: &str, api_key: &str) -> Self {
         command.env("PASSKEY_ACCOUNTS_URL", url).env("PASSKEY_ACCOUNTS_API_KEY", api_key);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);

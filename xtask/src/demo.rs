@@ -25,16 +25,20 @@ pub(crate) fn run_demo(once: bool, port: u16) -> anyhow::Result<()> {
         std::fs::remove_dir_all(&folder)?;
     }
     let mut server = DevServer::start(&folder, if once { 0 } else { port })?;
-    println!("\nA person signs up, out, in and out; a back end sees:\n");
+    println!("\nA person signs up, out and in, confirms a payment and is signed out; a back end sees:\n");
     run(Command::new(target().join("debug/walk")).arg(&server.url))?;
     if once {
         return Ok(());
     }
-    let DevServer { url, events_url, api_key, .. } = &server;
+    let DevServer { url, events_url, api_key, notes_url, evil_url, .. } = &server;
     println!("\nNow you:");
     println!("  1. {url}/quickstart shows what a back end sees, live");
     println!("  2. {url}/login     signs you up with a passkey, in another tab");
     println!("  3. {url}/outbox    has the mailed code");
+    println!("  4. {url}/account   shows your passkeys and sessions");
+    println!("\nA whole app, where each request is signed and each deletion confirmed:");
+    println!("  {notes_url}   and, beside it, the page that attacks it:");
+    println!("  {evil_url}");
     println!("\nYour own back end, in another terminal:");
     println!("  cd examples/node && npm install");
     println!(
@@ -52,6 +56,8 @@ struct DevServer {
     url: String,
     events_url: String,
     api_key: String,
+    notes_url: String,
+    evil_url: String,
 }
 
 impl DevServer {
@@ -70,7 +76,14 @@ impl DevServer {
         let text = |member: &str| {
             started.get(member).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
         };
-        Ok(Self { process, url: text("url"), events_url: text("eventsURL"), api_key: text("apiKey") })
+        Ok(Self {
+            process,
+            url: text("url"),
+            events_url: text("eventsURL"),
+            api_key: text("apiKey"),
+            notes_url: text("notesURL"),
+            evil_url: text("evilURL"),
+        })
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Settings {
     pub api_key: String,
     /// The server's browser socket, as browsers reach it: `wss://auth.example/v1/gateway`.
     pub gateway_url: String,
+    /// Where mails are shown that a server in development does not send; `None` in production.
+    pub outbox_url: Option<String>,
     /// What the app knows of itself.
     pub expected: Expected,
     /// A folder that exists, for what is pinned.

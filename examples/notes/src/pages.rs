@@ -19,7 +19,10 @@ struct Site;
 
 /// `/config.json`: what the page has to know. All of it is public.
 pub(crate) async fn config(State(app): State<Arc<Parts>>) -> Json<Value> {
-    Json(json!({ "appID": app.settings.expected.app_id, "gatewayURL": app.settings.gateway_url }))
+    let settings = &app.settings;
+    Json(json!({
+        "appID": settings.expected.app_id, "gatewayURL": settings.gateway_url, "outboxURL": settings.outbox_url,
+    }))
 }
 
 pub(crate) async fn index() -> Response {

@@ -10,11 +10,23 @@ const RELOADS = {
 
 const byID = (id) => document.getElementById(id);
 
+const TITLES = { 'sign-in': 'Sign in', 'sign-up': 'Create an account' };
+
+const login = document.querySelector('passkey-login');
+let isSignedIn = false;
+
+/** The tab's title says what the page is for, as its heading does. */
+function entitle() {
+  document.title = `${isSignedIn ? 'Signed in' : TITLES[login.getAttribute('mode')]} · Passkey Accounts`;
+}
+
 function show({ session }) {
+  isSignedIn = session !== undefined;
+  entitle();
   if (!session) return;
   byID('session-account').textContent = session.accountID;
   byID('session-id').textContent = session.sessionID;
-  byID('reload-tip').textContent = RELOADS[document.querySelector('passkey-login').client.persistence] ?? RELOADS.page;
+  byID('reload-tip').textContent = RELOADS[login.client.persistence] ?? RELOADS.page;
   countStored();
 }
 
@@ -36,9 +48,10 @@ async function countStored() {
 function chooseForm() {
   // The skip link changes the address too.
   if (!['', '#sign-in', '#sign-up'].includes(location.hash)) return;
-  document.querySelector('passkey-login').setAttribute('mode', location.hash === '#sign-up' ? 'sign-up' : 'sign-in');
+  login.setAttribute('mode', location.hash === '#sign-up' ? 'sign-up' : 'sign-in');
 }
 
+new MutationObserver(entitle).observe(login, { attributeFilter: ['mode'] });
 addEventListener('hashchange', chooseForm);
 chooseForm();
 openLogin(show);

@@ -96,14 +96,15 @@ impl Dev {
         };
         let running = prepared.start_behind(listener, site, hosts).await?;
         let notes_url = format!("http://{NOTES_HOST}:{port}");
+        let evil_url = format!("http://{EVIL_HOST}:{port}");
         if self.json {
             let line = serde_json::json!({
                 "url": origin, "eventsURL": events_url, "appID": dev.app_id, "apiKey": dev.api_key,
-                "notesURL": notes_url, "evilURL": format!("http://{EVIL_HOST}:{port}"),
+                "notesURL": notes_url, "evilURL": evil_url,
             });
             println!("{line}");
         } else {
-            println!("{}", welcome(&origin, &events_url, &notes_url, &dev));
+            println!("{}", welcome(&origin, &events_url, [&notes_url, &evil_url], &dev));
         }
         stop_signal().await;
         running.stop().await;
@@ -146,6 +147,7 @@ impl Dev {
             server: format!("http://localhost:{port}"),
             api_key: app.api_key,
             gateway_url: format!("ws://{AUTH_HOST}:{port}/v1/gateway"),
+            outbox_url: Some(format!("http://localhost:{port}/outbox")),
             expected: Expected {
                 app_id: app.app_id,
                 rp_id: NOTES_HOST.to_owned(),
@@ -188,7 +190,7 @@ const AUTH_HOST: &str = "auth.localhost";
 const NOTES_HOST: &str = "app.localhost";
 const EVIL_HOST: &str = "evil.localhost";
 
-fn welcome(origin: &str, events_url: &str, notes_url: &str, dev: &DevApp) -> String {
+fn welcome(origin: &str, events_url: &str, [notes_url, evil_url]: [&str; 2], dev: &DevApp) -> String {
     let lines = [
         "Passkey Accounts is running. Try this:".to_owned(),
         String::new(),
@@ -206,6 +208,7 @@ fn welcome(origin: &str, events_url: &str, notes_url: &str, dev: &DevApp) -> Str
         String::new(),
         format!("3. Write your own      {origin}/quickstart"),
         format!("4. See a whole app     {notes_url}"),
+        format!("   and its attacker    {evil_url}"),
         String::new(),
         "Ctrl-C stops it. This is for developing: mail is shown, not sent.".to_owned(),
     ];

@@ -6,9 +6,9 @@ use passkey_accounts_tests::{
 };
 use serde_json::{Value, json};
 
+use super::login::{LOGIN, submit, wait_for_screen};
+
 const EMAIL: &str = "ada@shop.example";
-/// The element of the page, in JavaScript.
-const LOGIN: &str = "document.querySelector('passkey-login')";
 const PASSKEYS: &str = "[...document.querySelectorAll('#passkeys h3')].map((title) => title.textContent)";
 const SESSIONS: &str = "[...document.querySelectorAll('#sessions .item:not(.placeholder)')].length";
 
@@ -24,43 +24,26 @@ impl Person {
         let browser = Chromium::launch().await.unwrap();
         let page = browser.open(&format!("{}{path}", server.origin())).await.unwrap();
         let authenticator = page.add_authenticator(VirtualAuthenticator::default()).await.unwrap();
-        page.evaluate("customElements.whenDefined('passkey-login').then(() => 0)").await.unwrap();
         Self { browser, page, authenticator }
     }
 
     async fn sign_up(&self, server: &TestServer) {
         self.wait_for_screen("address").await;
         self.page.evaluate(&format!("{LOGIN}.mode = 'sign-up'")).await.unwrap();
-        self.submit(EMAIL).await;
+        submit(&self.page, EMAIL).await;
         self.wait_for_screen("code").await;
-        self.submit(&server.mailed_code(EMAIL).expect("a code was mailed")).await;
+        submit(&self.page, &server.mailed_code(EMAIL).expect("a code was mailed")).await;
         self.wait_for_screen("signed-in").await;
     }
 
     async fn sign_in(&self) {
         self.wait_for_screen("address").await;
-        self.submit(EMAIL).await;
+        submit(&self.page, EMAIL).await;
         self.wait_for_screen("signed-in").await;
     }
 
     async fn wait_for_screen(&self, screen: &str) {
-        self.page.wait_until(&format!("{LOGIN}.screen === '{screen}'")).await.unwrap();
-    }
-
-    async fn submit(&self, text: &str) {
-        // Not while the connection is being made anew.
-        let ready = format!("{LOGIN}.shadowRoot.querySelector('form button')?.ariaDisabled === null");
-        self.waits(&ready).await;
-        let script = format!(
-            "(() => {{
-                const form = {LOGIN}.shadowRoot.querySelector('form');
-                const input = form.querySelector('input');
-                input.value = '{text}';
-                input.dispatchEvent(new InputEvent('input', {{ bubbles: true }}));
-                form.querySelector('button').click();
-            }})()"
-        );
-        self.page.evaluate(&script).await.unwrap();
+        wait_for_screen(&self.page, screen).await;
     }
 
     /// Presses the button whose text begins so.
@@ -205,20 +188,17 @@ async fn the_session_of_the_login_page_is_the_one_of_the_account_page_and_of_a_r
     assert_eq!(ada.page.evaluate(link).await.unwrap(), true);
 
     ada.page.navigate(&format!("{}/account", server.origin())).await.unwrap();
-    ada.page.evaluate("customElements.whenDefined('passkey-login').then(() => 0)").await.unwrap();
     ada.wait_for_screen("signed-in").await;
     ada.waits(&format!("{PASSKEYS}.length === 1")).await;
     ada.page.navigate(&format!("{}/login", server.origin())).await.unwrap();
-    ada.page.evaluate("customElements.whenDefined('passkey-login').then(() => 0)").await.unwrap();
     ada.wait_for_screen("signed-in").await;
     assert_eq!(
         ada.page.evaluate("document.getElementById('session-id').textContent").await.unwrap(),
         session
     );
     let tab = ada.browser.open(&format!("{}/account", server.origin())).await.unwrap();
-    tab.evaluate("customElements.whenDefined('passkey-login').then(() => 0)").await.unwrap();
-    tab.wait_until(&format!("{LOGIN}.screen === 'signed-in'")).await.unwrap();
+    wait_for_screen(&tab, "signed-in").await;
     ada.page.evaluate(&format!("{LOGIN}.signOut()")).await.unwrap();
-    tab.wait_until(&format!("{LOGIN}.screen === 'address'")).await.unwrap();
+    wait_for_screen(&tab, "address").await;
     assert_eq!(ada.page.stored().await.unwrap(), Stored::default());
 }

@@ -2,9 +2,11 @@
 
 mod account;
 mod element;
+mod login;
 mod manage;
 mod notes;
 mod package;
+mod pages;
 mod persistence;
 mod proof;
 mod scripted;

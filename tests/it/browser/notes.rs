@@ -3,7 +3,10 @@
 use passkey_accounts_tests::chromium::{Chromium, Page, Stored, VirtualAuthenticator};
 use serde_json::{Value, json};
 
-use super::dist;
+use super::{
+    dist,
+    login::{submit, wait_for_screen},
+};
 use crate::notes::Dev;
 
 const EMAIL: &str = "ada@shop.example";
@@ -27,40 +30,13 @@ impl<'a> Notes<'a> {
         self.page.evaluate(script).await.unwrap()
     }
 
-    /// Waits until `<passkey-login>` shows this screen.
-    async fn wait_for_screen(&self, screen: &str) {
-        self.run("customElements.whenDefined('passkey-login').then(() => true)").await;
-        let script = format!(
-            "new Promise((resolve) => {{
-                const login = document.querySelector('passkey-login');
-                const look = () => {{ if (login.screen === '{screen}') {{ watcher.disconnect(); resolve(true) }} }};
-                const watcher = new MutationObserver(look);
-                watcher.observe(login.shadowRoot, {{subtree: true, childList: true, attributes: true, characterData: true}});
-                look();
-            }})"
-        );
-        self.run(&script).await;
-    }
-
-    async fn submit_login(&self, text: &str) {
-        let script = format!(
-            "(() => {{
-                const input = document.querySelector('passkey-login').shadowRoot.querySelector('input');
-                input.value = '{text}';
-                input.dispatchEvent(new Event('input', {{ bubbles: true }}));
-                input.form.requestSubmit();
-            }})()"
-        );
-        self.run(&script).await;
-    }
-
     async fn sign_up(&self) {
-        self.wait_for_screen("address").await;
+        wait_for_screen(&self.page, "address").await;
         self.run("document.querySelector('passkey-login').mode = 'sign-up'").await;
-        self.submit_login(EMAIL).await;
-        self.wait_for_screen("code").await;
+        submit(&self.page, EMAIL).await;
+        wait_for_screen(&self.page, "code").await;
         let code = self.dev.mailed_code(EMAIL).await;
-        self.submit_login(&code).await;
+        submit(&self.page, &code).await;
         self.wait_until("!document.getElementById('board').hidden").await;
     }
 

@@ -8,10 +8,11 @@ use passkey_accounts_tests::{
 };
 use tokio::time::timeout;
 
-use super::dist;
+use super::{
+    dist,
+    login::{LOGIN, submit},
+};
 
-/// The element of the page, in JavaScript.
-const LOGIN: &str = "document.querySelector('passkey-login')";
 const EMAIL: &str = "ada@shop.example";
 
 /// The login page, as a person uses it.
@@ -35,31 +36,18 @@ impl<'a> Login<'a> {
         self.page.wait_until(&shown).await.unwrap();
     }
 
-    async fn submit(&self, text: &str) {
-        let script = format!(
-            "(() => {{
-                const form = {LOGIN}.shadowRoot.querySelector('form');
-                const input = form.querySelector('input');
-                input.value = '{text}';
-                input.dispatchEvent(new InputEvent('input', {{ bubbles: true }}));
-                form.querySelector('button').click();
-            }})()"
-        );
-        self.page.evaluate(&script).await.unwrap();
-    }
-
     async fn sign_up(&self) -> String {
         self.wait_for_screen("address", "sign-up").await;
-        self.submit(EMAIL).await;
+        submit(&self.page, EMAIL).await;
         self.wait_for_screen("code", "sign-up").await;
         let code = self.server.mailed_code(EMAIL).expect("a code was mailed");
-        self.submit(&code).await;
+        submit(&self.page, &code).await;
         self.signed_in_account().await
     }
 
     async fn sign_in(&self) -> String {
         self.wait_for_screen("address", "sign-in").await;
-        self.submit(EMAIL).await;
+        submit(&self.page, EMAIL).await;
         self.signed_in_account().await
     }
 
@@ -124,21 +112,21 @@ async fn a_wrong_code_can_be_typed_again_and_an_unknown_address_gets_a_prompt_li
     let browser = Chromium::launch().await.unwrap();
     let login = Login::open(&browser, &server, "#sign-up").await;
     login.wait_for_screen("address", "sign-up").await;
-    login.submit(EMAIL).await;
+    submit(&login.page, EMAIL).await;
     login.wait_for_screen("code", "sign-up").await;
     let code = server.mailed_code(EMAIL).expect("a code was mailed");
     let wrong = if code == "000000" { "000001" } else { "000000" };
-    login.submit(wrong).await;
+    submit(&login.page, wrong).await;
     login
         .page
         .wait_until(&format!("{LOGIN}.shadowRoot.querySelector('#wrong')?.hidden === false"))
         .await
         .unwrap();
-    login.submit(&code).await;
+    submit(&login.page, &code).await;
     login.signed_in_account().await;
     login.sign_out().await;
     // The page learns only what the browser says of any passkey that is not here.
-    login.submit("nobody@shop.example").await;
+    submit(&login.page, "nobody@shop.example").await;
     let said = format!("{LOGIN}.shadowRoot.querySelector('[role=alert]').innerText");
     let said = login.page.wait_until(&said).await.unwrap();
     assert!(said.as_str().unwrap().to_lowercase().contains("passkey"), "{said}");

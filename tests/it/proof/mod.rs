@@ -2,7 +2,6 @@
 
 mod attacks;
 mod back_end;
-mod example;
 mod layer;
 mod live;
 mod sockets;

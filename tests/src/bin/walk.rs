@@ -1,5 +1,5 @@
-//! `walk URL`: signs up, out and in on a dev server with a software authenticator, ends the session from the back end, and
-//! prints what that back end saw meanwhile: events, live sessions, the signed log.
+//! `walk URL`: signs up, out and in on a dev server with a software authenticator, confirms an action, ends the session from
+//! the back end, and prints what that back end saw meanwhile: events, the action, live sessions, the signed log.
 #![allow(clippy::indexing_slicing, reason = "it stops where something is off")]
 
 use std::time::Duration;
@@ -8,14 +8,17 @@ use anyhow::{Context, bail, ensure};
 use passkey_accounts::{
     Accounts, Item,
     log::head::{HeadKey, verify},
-    protocol::gateway::ServerMessage,
+    protocol::{event::EventKind, gateway::ServerMessage},
 };
 use passkey_accounts_server::clock::make_random;
 use passkey_accounts_tests::{Page, SoftwareAuthenticator};
 use serde_json::Value;
 
 /// What a whole walk writes into the log.
-const EXPECTED: [&str; 6] = ["registered", "passkeyAdded", "loggedIn", "loggedOut", "loggedIn", "loggedOut"];
+const EXPECTED: [&str; 7] =
+    ["registered", "passkeyAdded", "loggedIn", "loggedOut", "loggedIn", "confirmed", "loggedOut"];
+/// What is confirmed.
+const ACTION: &str = r#"{"amount":10,"to":"grace","type":"pay"}"#;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -52,6 +55,7 @@ async fn main() -> anyhow::Result<()> {
     page.sign_up_with(&email, &mut authenticator, mailed_code).await;
     page.sign_out().await;
     let session = page.sign_in(&email, &mut authenticator).await;
+    page.confirm(ACTION, &mut authenticator).await;
 
     let held = live.wait_for(session.session_id, Duration::from_secs(2)).await?;
     let api = accounts.api().await?;
@@ -69,10 +73,14 @@ async fn main() -> anyhow::Result<()> {
         receipt.ack();
         let Item::Event(event) = item else { continue };
         ensure!(event.name == expected, "expected {expected}, got {}", event.name);
-        let account =
-            event.kind.and_then(|kind| kind.account_id()).map_or_else(String::new, |id| id.to_string());
+        let account = event.kind.as_ref().and_then(EventKind::account_id);
+        let account = account.map_or_else(String::new, |id| id.to_string());
         let chain = event.id.splitn(3, '-').nth(2).unwrap_or_default();
         println!("{:>5}  {expected:<13} {account:<34} {chain}", event.seq);
+        if let Some(EventKind::Confirmed(confirmed)) = event.kind {
+            ensure!(confirmed.action.0 == ACTION, "another action was confirmed: {}", confirmed.action.0);
+            println!("       {:<13} {}", "  signed:", confirmed.action.0);
+        }
     }
     let keys: Value = read_json(&format!("{url}/.well-known/jwks.json"))?;
     let key = HeadKey::from_jwk_x(keys["keys"][0]["x"].as_str().context("a key without x")?)?;

@@ -65,27 +65,43 @@ const ATTACKS = {
   frame: ['Show Notes in a frame and look into it', () => frame(APP)],
 };
 
+function makeTitle(words) {
+  const title = document.createElement('th');
+  title.scope = 'row';
+  title.setAttribute('role', 'rowheader');
+  title.textContent = words;
+  return title;
+}
+
+function makeCell(column, text) {
+  const content = document.createElement('span');
+  content.textContent = text;
+  const cell = document.createElement('td');
+  cell.setAttribute('role', 'cell');
+  cell.dataset.column = column;
+  cell.append(content);
+  return cell;
+}
+
+document.getElementById('notes').href = APP;
 const rows = document.getElementById('attacks');
 let succeeded = 0;
 for (const [name, [words, attack]] of Object.entries(ATTACKS)) {
-  const cells = [words, '', ''].map((text) => {
-    const cell = document.createElement('td');
-    cell.textContent = text;
-    return cell;
-  });
-  const row = document.createElement('tr');
-  row.append(...cells);
-  rows.append(row);
+  let result = 'succeeded';
+  let said;
   try {
-    cells[2].textContent = String(await attack()).slice(0, 200);
-    cells[1].textContent = 'succeeded';
+    said = String(await attack()).slice(0, 200);
     succeeded += 1;
   } catch (error) {
-    cells[2].textContent = `${error.name}: ${error.message}`;
-    cells[1].textContent = 'refused';
+    said = `${error.name}: ${error.message}`;
+    result = 'refused';
   }
+  const row = document.createElement('tr');
+  row.setAttribute('role', 'row');
+  row.append(makeTitle(words), makeCell('Result', result), makeCell('The browser', said));
   row.dataset.attack = name;
-  row.dataset.result = cells[1].textContent;
+  row.dataset.result = result;
+  rows.append(row);
 }
 document.getElementById('state').textContent =
   succeeded === 0 ? 'Every attack was refused.' : `Attacks that succeeded: ${succeeded}.`;

@@ -77,6 +77,8 @@ async function remove(note) {
   await work(async () => {
     const { confirmationID } = await session.confirm({ type: 'deleteNote', noteID: note.id, text: note.text });
     await ask(`/api/notes/${note.id}?confirmation=${confirmationID}`, { method: 'DELETE' });
+    // The button that had the focus goes with its note.
+    byID('title-notes').focus();
   });
 }
 
@@ -157,4 +159,8 @@ byID('sign-out').addEventListener('click', () => login.signOut());
 const config = await (await fetch('/config.json')).json();
 login.setAttribute('url', config.gatewayURL);
 login.setAttribute('app', config.appID);
+if (config.outboxURL) {
+  byID('outbox-link').href = config.outboxURL;
+  byID('outbox').hidden = false;
+}
 await import('/sdk/element.js');
