@@ -24,10 +24,10 @@ use crate::{
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Changes whenever [`inline`] writes something else.
-pub(crate) const INLINED: &str = "5";
+pub(crate) const INLINED: &str = "6";
 
 /// Exclusive-ors bytes so that the most frequent ones become characters of one byte that need no escape.
-const MASK: u8 = 0x30;
+const MASK: u8 = 0x51;
 
 /// What a bundler would escape: NUL, BEL, BS, LF, VT, FF, CR, ESC, the quotation mark of the string, and the backslash.
 const NEEDS_ESCAPE: [u8; 10] = [0, 7, 8, 10, 11, 12, 13, 27, b'\'', b'\\'];
@@ -73,7 +73,7 @@ pub(crate) fn build() -> anyhow::Result<()> {
     unless_fresh(
         "wasm",
         &inputs,
-        &format!("{INLINED} {} {}", SMALLEST.join(" "), WASM_OPT.join(" ")),
+        &format!("{INLINED} {LEFT_OUT:?} {} {}", SMALLEST.join(" "), WASM_OPT.join(" ")),
         &source().join("wasm.js"),
         || {
             fs::create_dir_all(&work)?;
@@ -90,7 +90,7 @@ pub(crate) fn build() -> anyhow::Result<()> {
                     .arg(&optimised),
             )?;
             let glue = fs::read_to_string(work.join(format!("{GLUE}.js")))?;
-            fs::write(source().join("machine.js"), shorten(&glue, &renamed)?)?;
+            fs::write(source().join("machine.js"), shorten(&prune(&glue)?, &renamed)?)?;
             inline(&optimised, &source().join("wasm.js"))
         },
     )
@@ -157,6 +157,31 @@ pub(crate) fn inline(module: &Path, into: &Path) -> anyhow::Result<()> {
          export const wasm = () => Uint8Array.from(text, (character) => character.charCodeAt(0) ^ {MASK});\n"
     );
     Ok(fs::write(into, script)?)
+}
+
+/// What the glue does for browsers that have no passkeys as this package needs them, or for calls that it never makes: the piece
+/// from one text up to another is left out.
+const LEFT_OUT: [(&str, &str); 8] = [
+    ("    __destroy_into_raw() {", "    /**"),
+    ("if (Symbol.dispose)", "function __wbg_get_imports"),
+    ("    numBytesDecoded +=", "    return cachedTextDecoder.decode(bytes)"),
+    ("if (!('encodeInto' in", "let WASM_VECTOR_LEN"),
+    (" || cachedDataViewMemory0.buffer.detached === true", " || (cached"),
+    ("cachedDataViewMemory0.buffer.detached === undefined && ", "cachedDataViewMemory0.buffer !=="),
+    ("    if (realloc === undefined)", "    let len = arg.length"),
+    (
+        "    if (module !== undefined)",
+        "    const imports = __wbg_get_imports();\n    if (!(module instanceof",
+    ),
+];
+
+/// Leaves [`LEFT_OUT`] out.
+fn prune(glue: &str) -> anyhow::Result<String> {
+    LEFT_OUT.iter().try_fold(glue.to_owned(), |glue, (from, to)| {
+        let (before, rest) = glue.split_once(from).with_context(|| format!("the glue has no {from}"))?;
+        let (_, after) = rest.split_once(to).with_context(|| format!("the glue has no {to} after {from}"))?;
+        Ok([before, to, after].concat())
+    })
 }
 
 /// Gives the glue the short names that wasm-opt gave imports and exports; `renamed` is what it printed.

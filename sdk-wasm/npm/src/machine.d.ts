@@ -1,6 +1,6 @@
 /** What the WebAssembly module exports (`sdk-wasm/src/machine.rs`); machine.js itself is generated. */
 
-export function initSync(source: { module: WebAssembly.Module }): unknown;
+export function initSync(module: WebAssembly.Module): unknown;
 
 /** Carries out one output of the machine, after `poll` has returned. */
 export interface Driver {
