@@ -64,16 +64,17 @@ extern "C" {
 }
 
 /// The state machine of one page, or of all pages that share a session. Times are milliseconds of one clock that never
-/// goes back, `random` is 53 random bits. Methods that begin a call return its number.
+/// goes back, `random` is 53 random bits. Methods that begin a call return its number. Texts come in as JavaScript's own
+/// strings: copying them in the glue would cost a browser more.
 #[wasm_bindgen]
 pub struct Machine(ceremony::Machine);
 
 #[wasm_bindgen]
 impl Machine {
     /// `undefined` when `app` cannot be an app's id. `origin` is the page's own.
-    pub fn make(app: &str, origin: String, now_ms: f64) -> Option<Self> {
-        let app_id = app.parse().ok()?;
-        Some(Self(ceremony::Machine::new(Config { app_id, origin }, ms(now_ms))))
+    pub fn make(app: &JsValue, origin: &JsValue, now_ms: f64) -> Option<Self> {
+        let app_id = text(app).parse().ok()?;
+        Some(Self(ceremony::Machine::new(Config { app_id, origin: text(origin) }, ms(now_ms))))
     }
 
     /// Hands the next thing to do to `driver`; `false` when there is none.
@@ -103,9 +104,17 @@ impl Machine {
     /// | `confirm` | | action | |
     /// | `removePasskey` | | passkey | |
     /// | the type of a plain request | | data, JSON text | |
-    pub fn call(&mut self, now_ms: f64, name: &str, of: u32, first: String, x: &str, y: &str) -> Option<u32> {
-        let (machine, now_ms) = (&mut self.0, ms(now_ms));
-        let call = match name {
+    pub fn call(
+        &mut self,
+        now_ms: f64,
+        name: &JsValue,
+        of: u32,
+        first: &JsValue,
+        x: &JsValue,
+        y: &JsValue,
+    ) -> Option<u32> {
+        let (machine, now_ms, first) = (&mut self.0, ms(now_ms), text(first));
+        let call = match text(name).as_str() {
             "signUp" => machine.sign_up(now_ms, first, key(x, y)),
             "signIn" => machine.sign_in(now_ms, first, key(x, y)),
             "verify" => machine.verify(now_ms, CallID(of), first),
@@ -123,9 +132,9 @@ impl Machine {
 
     /// Something happened that needs no text: `cancel` (with the call's number), `leave`, `wake`, `close`, `timeout`, or
     /// the socket was `lost` (with its close code, or 0).
-    pub fn event(&mut self, now_ms: f64, name: &str, number: u32, random: f64) {
+    pub fn event(&mut self, now_ms: f64, name: &JsValue, number: u32, random: f64) {
         let (machine, now_ms, random) = (&mut self.0, ms(now_ms), ms(random));
-        match name {
+        match text(name).as_str() {
             "cancel" => machine.cancel(CallID(number)),
             "leave" => machine.leave(),
             "wake" => machine.wake(now_ms),
@@ -150,9 +159,19 @@ impl Machine {
     /// The prompt of `call` ended. With an empty `code` it made this credential: its JSON text, and its
     /// `response.authenticatorData`. Else it failed: `passkeyExists`, `notSupported`, or anything else, which is read as
     /// `cancelled`.
-    pub fn prompted(&mut self, now_ms: f64, call: u32, code: &str, json: String, authenticator_data: &str) {
-        let result = match code {
-            "" => Ok(Credential { json: RawJson(json), authenticator_data: decode(authenticator_data).ok() }),
+    pub fn prompted(
+        &mut self,
+        now_ms: f64,
+        call: u32,
+        code: &JsValue,
+        json: &JsValue,
+        authenticator_data: &JsValue,
+    ) {
+        let result = match text(code).as_str() {
+            "" => Ok(Credential {
+                json: RawJson(text(json)),
+                authenticator_data: decode(text(authenticator_data)).ok(),
+            }),
             "passkeyExists" => Err(Refusal::PASSKEY_EXISTS),
             "notSupported" => Err(Refusal::NOT_SUPPORTED),
             _ => Err(Refusal::CANCELLED),
@@ -160,9 +179,9 @@ impl Machine {
         self.0.handle_authenticator(ms(now_ms), CallID(call), result.map_err(Failure::from));
     }
 
-    /// The key signed: 64 bytes, r and s; none when it could not.
-    pub fn signed(&mut self, now_ms: f64, request: f64, signature: &[u8]) {
-        let signature = (!signature.is_empty()).then(|| Base64Url(signature.to_vec()));
+    /// The key signed: 64 bytes, r and s, as base64url; `undefined` when it could not.
+    pub fn signed(&mut self, now_ms: f64, request: f64, signature: &JsValue) {
+        let signature = signature.as_string().and_then(|text| decode(text).ok()).map(Base64Url);
         self.0.handle_signature(ms(now_ms), ms(request), signature);
     }
 }
@@ -246,9 +265,14 @@ fn say_failure(failure: &Failure, driver: &Driver) {
 }
 
 /// A coordinate that cannot be one becomes empty, and the server refuses the key.
-fn key(x: &str, y: &str) -> SessionKey {
-    let part = |text: &str| Base64Url(decode(text).unwrap_or_default());
+fn key(x: &JsValue, y: &JsValue) -> SessionKey {
+    let part = |value| Base64Url(decode(text(value)).unwrap_or_default());
     SessionKey { kty: "EC".into(), crv: "P-256".into(), x: part(x), y: part(y) }
+}
+
+/// What is no string becomes an empty one.
+fn text(value: &JsValue) -> String {
+    value.as_string().unwrap_or_default()
 }
 
 /// Whole milliseconds: rounded up by the caller, so that a timer that fires a fraction early finds its deadline reached.

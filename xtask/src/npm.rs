@@ -20,6 +20,9 @@ const WORKER: &str = "worker";
 const BUNDLE: [&str; 6] =
     ["--bundle", "--format=esm", "--target=es2022", "--minify", "--charset=utf8", "--log-level=warning"];
 
+/// Members of the generated glue that nothing outside it names.
+const PRIVATE: &str = "--mangle-props=^__(wbg|wrap|destroy)";
+
 /// The npm package.
 pub(crate) fn package() -> PathBuf {
     root().join("sdk-wasm").join("npm")
@@ -65,7 +68,7 @@ pub(crate) fn install() -> anyhow::Result<()> {
 /// When the sources do not type-check or cannot be bundled.
 pub(crate) fn compile() -> anyhow::Result<()> {
     let inputs = [source(), package().join("tsconfig.json"), package().join("package-lock.json")];
-    let recipe = format!("{ENTRIES:?} {BUNDLE:?}");
+    let recipe = format!("{ENTRIES:?} {BUNDLE:?} {PRIVATE}");
     unless_fresh("bundles", &inputs, &recipe, &dist().join("index.js"), || {
         // Files whose name carries a hash would stay for ever.
         if dist().exists() {
@@ -87,7 +90,7 @@ pub(crate) fn compile() -> anyhow::Result<()> {
                 "--external:react",
             ])
             .arg(format!("--metafile={}", imports().display())))?;
-        run(esbuild().arg(file(WORKER)))?;
+        run(esbuild().arg(PRIVATE).arg(file(WORKER)))?;
         fs::copy(wasm::optimised(), dist().join("core.wasm"))?;
         fs::copy(server_wasm::optimised(), dist().join("server.wasm"))?;
         // The declarations that tsc makes refer to those of the generated module, which it does not copy.

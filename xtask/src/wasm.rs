@@ -5,13 +5,13 @@
 
 use std::{
     cmp::Reverse,
-    collections::HashMap,
     fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use anyhow::{Context, ensure};
+use serde_json::Value;
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::{
@@ -24,7 +24,16 @@ use crate::{
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Changes whenever [`inline`] writes something else.
-pub(crate) const INLINED: &str = "4";
+pub(crate) const INLINED: &str = "6";
+
+/// Exclusive-ors bytes so that the most frequent ones become characters of one byte that need no escape.
+const MASK: u8 = 0x51;
+
+/// What a bundler would escape: NUL, BEL, BS, LF, VT, FF, CR, ESC, the quotation mark of the string, and the backslash.
+const NEEDS_ESCAPE: [u8; 10] = [0, 7, 8, 10, 11, 12, 13, 27, b'\'', b'\\'];
+
+/// What wasm-bindgen names its files after.
+const GLUE: &str = "machine";
 
 /// What rustc emits for the target. Never `--all-features`: engines refuse the result.
 pub(crate) const WASM_OPT: &[&str] = &[
@@ -43,6 +52,16 @@ pub(crate) const WASM_OPT: &[&str] = &[
     "--low-memory-unused",
 ];
 
+/// What makes a browser's module smaller still: control flow built anew, then what that uncovers, then names of one letter.
+const SMALLEST: &[&str] = &[
+    "--flatten",
+    "--rereloop",
+    "-Oz",
+    "-Oz",
+    "--reorder-locals",
+    "--minify-imports-and-exports-and-modules",
+];
+
 /// Makes `machine.js` (the glue) and `wasm.js` (the module) among the package's sources, for the bundler.
 ///
 /// # Errors
@@ -54,7 +73,7 @@ pub(crate) fn build() -> anyhow::Result<()> {
     unless_fresh(
         "wasm",
         &inputs,
-        &format!("{INLINED} {}", WASM_OPT.join(" ")),
+        &format!("{INLINED} {LEFT_OUT:?} {} {}", SMALLEST.join(" "), WASM_OPT.join(" ")),
         &source().join("wasm.js"),
         || {
             fs::create_dir_all(&work)?;
@@ -62,12 +81,16 @@ pub(crate) fn build() -> anyhow::Result<()> {
             bind(&module, &work)?;
             eprintln!("wasm-opt");
             let optimised = work.join("optimised.wasm");
-            run(tool("binaryen/bin/wasm-opt")
-                .args(WASM_OPT)
-                .arg(work.join("machine_bg.wasm"))
-                .arg("-o")
-                .arg(&optimised))?;
-            fs::copy(work.join("machine.js"), source().join("machine.js"))?;
+            let renamed = read(
+                tool("binaryen/bin/wasm-opt")
+                    .args(SMALLEST)
+                    .args(WASM_OPT.iter().skip(1))
+                    .arg(work.join(format!("{GLUE}_bg.wasm")))
+                    .arg("-o")
+                    .arg(&optimised),
+            )?;
+            let glue = fs::read_to_string(work.join(format!("{GLUE}.js")))?;
+            fs::write(source().join("machine.js"), shorten(&prune(&glue)?, &renamed)?)?;
             inline(&optimised, &source().join("wasm.js"))
         },
     )
@@ -109,7 +132,7 @@ pub(crate) fn flags() -> String {
 fn bind(module: &Path, into: &Path) -> anyhow::Result<()> {
     Bindgen::new()
         .input_path(module)
-        .out_name("machine")
+        .out_name(GLUE)
         .web(true)?
         .typescript(false)
         .omit_default_module_path(true)
@@ -118,31 +141,70 @@ fn bind(module: &Path, into: &Path) -> anyhow::Result<()> {
         .generate(into)
 }
 
-/// Writes the module as a JavaScript string of one character a byte: frequent bytes printable ASCII, the others from U+00A1 on.
-/// Unlike in base64 bytes stay whole, so a compressor still finds what repeats: a fifth less over the wire.
+/// Writes the module as a JavaScript string of one character a byte, so that a compressor still finds what repeats: in base64 it
+/// would not. `Uint8Array` takes a character's code modulo 256, so what a script cannot hold as it is moves up by that.
 pub(crate) fn inline(module: &Path, into: &Path) -> anyhow::Result<()> {
     let bytes = fs::read(module)?;
     ensure!(bytes.starts_with(b"\0asm"), "{} is not a WebAssembly module", module.display());
-    let mut by_frequency: Vec<u8> = (0..=255).collect();
-    by_frequency.sort_by_cached_key(|byte| Reverse(bytes.iter().filter(|other| *other == byte).count()));
-    // Without quotation mark, backslash and the soft hyphen, which editors swallow.
-    let characters = (' '..='~').chain('\u{a1}'..).filter(|character| !"'\\\u{ad}".contains(*character));
-    let character_of: HashMap<u8, char> = by_frequency.into_iter().zip(characters).collect();
-    let mut table = [0; ('~' as usize - ' ' as usize + 1) + 256];
-    for (byte, character) in &character_of {
-        // Where the script looks it up, see below.
-        let index = u32::from(*character) - if character.is_ascii() { 32 } else { 66 };
-        if let Some(place) = table.get_mut(index as usize) {
-            *place = *byte;
-        }
-    }
-    let end = table.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-    let table = table.iter().take(end).map(u8::to_string).collect::<Vec<_>>().join(",");
-    let text: String = bytes.iter().filter_map(|byte| character_of.get(byte)).collect();
+    let characters = bytes.iter().map(|byte| {
+        let code = byte ^ MASK;
+        let moved = u32::from(code) + if NEEDS_ESCAPE.contains(&code) { 256 } else { 0 };
+        char::from_u32(moved).context("there is a character for every byte")
+    });
+    let text = characters.collect::<anyhow::Result<String>>()?;
     let script = format!(
-        "const byteOf = [{table}];\nconst text =\n  '{text}';\n\
-         const indexOf = (code) => code - (code < 127 ? 32 : 66);\n\
-         export const wasm = () => Uint8Array.from(text, (character) => byteOf[indexOf(character.charCodeAt(0))]);\n"
+        "const text =\n  '{text}';\n\
+         export const wasm = () => Uint8Array.from(text, (character) => character.charCodeAt(0) ^ {MASK});\n"
     );
     Ok(fs::write(into, script)?)
+}
+
+/// What the glue does for browsers that have no passkeys as this package needs them, or for calls that it never makes: the piece
+/// from one text up to another is left out.
+const LEFT_OUT: [(&str, &str); 8] = [
+    ("    __destroy_into_raw() {", "    /**"),
+    ("if (Symbol.dispose)", "function __wbg_get_imports"),
+    ("    numBytesDecoded +=", "    return cachedTextDecoder.decode(bytes)"),
+    ("if (!('encodeInto' in", "let WASM_VECTOR_LEN"),
+    (" || cachedDataViewMemory0.buffer.detached === true", " || (cached"),
+    ("cachedDataViewMemory0.buffer.detached === undefined && ", "cachedDataViewMemory0.buffer !=="),
+    ("    if (realloc === undefined)", "    let len = arg.length"),
+    (
+        "    if (module !== undefined)",
+        "    const imports = __wbg_get_imports();\n    if (!(module instanceof",
+    ),
+];
+
+/// Leaves [`LEFT_OUT`] out.
+fn prune(glue: &str) -> anyhow::Result<String> {
+    LEFT_OUT.iter().try_fold(glue.to_owned(), |glue, (from, to)| {
+        let (before, rest) = glue.split_once(from).with_context(|| format!("the glue has no {from}"))?;
+        let (_, after) = rest.split_once(to).with_context(|| format!("the glue has no {to} after {from}"))?;
+        Ok([before, to, after].concat())
+    })
+}
+
+/// Gives the glue the short names that wasm-opt gave imports and exports; `renamed` is what it printed.
+fn shorten(glue: &str, renamed: &str) -> anyhow::Result<String> {
+    let renamed: Value = serde_json::from_str(renamed).context("wasm-opt prints JSON")?;
+    let pairs = |list: &Value| -> Vec<(String, String)> {
+        let names =
+            |entry: &Value| entry.as_array()?.iter().map(|name| name.as_str().map(str::to_owned)).collect();
+        let entries = list.as_array().into_iter().flatten().filter_map(names);
+        let pair = |mut names: Vec<String>| Some((names.pop()?, names.pop()?));
+        let mut pairs: Vec<_> = entries.filter_map(pair).collect();
+        // A name that begins another comes after it.
+        pairs.sort_by_key(|(_, long)| Reverse(long.len()));
+        pairs
+    };
+    let mut glue = glue.replace(&format!("\"./{GLUE}_bg.js\": "), "a: ");
+    for (short, long) in pairs(&renamed["imports"]) {
+        let declared = format!("{long}: function");
+        ensure!(glue.contains(&declared), "the glue has no {long}");
+        glue = glue.replace(&declared, &format!("{short}: function"));
+    }
+    for (short, long) in pairs(&renamed["exports"]) {
+        glue = glue.replace(&format!("wasm.{long}"), &format!("wasm.{short}"));
+    }
+    Ok(glue)
 }

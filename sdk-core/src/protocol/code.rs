@@ -12,6 +12,20 @@ macro_rules! codes {
             /// Every code, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
+            /// The words of those that are retryable: all that a browser needs of the table.
+            pub(crate) const RETRYABLE: &'static [&'static str] = &{
+                let mut words = [""; count_retryable()];
+                let (mut from, mut to) = (0, 0);
+                while from < Self::ALL.len() {
+                    if Self::ALL[from].is_retryable() {
+                        words[to] = Self::ALL[from].as_str();
+                        to += 1;
+                    }
+                    from += 1;
+                }
+                words
+            };
+
             /// The word on the wire.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $wire,)* }
@@ -153,6 +167,15 @@ codes! {
     Stale "stale" retry 4000 "the live sessions are not up to date enough to decide; refuse, and try again shortly"
     /// The network is gone.
     ConnectionLost "connectionLost" retry 4000 "the connection to the server was lost; please try again"
+}
+
+const fn count_retryable() -> usize {
+    let (mut count, mut index) = (0, 0);
+    while index < Code::ALL.len() {
+        count += Code::ALL[index].is_retryable() as usize;
+        index += 1;
+    }
+    count
 }
 
 impl Code {

@@ -515,9 +515,9 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Whether the same request can succeed later; of a code that this version does not know, when the server says when.
+    /// Whether the same request can succeed later: its code says so, or the server says when.
     pub fn is_retryable(&self) -> bool {
-        Code::from_wire(&self.code).map_or(self.retry_after_ms.is_some(), Code::is_retryable)
+        self.retry_after_ms.is_some() || Code::RETRYABLE.contains(&self.code.as_str())
     }
 }
 

@@ -1,5 +1,6 @@
 /** The machine's driver: a socket, a timer, keys and promises. What to do with them is decided in WebAssembly. */
 
+import { base64url } from './key.js';
 import { Machine, type Driver, type Event } from './machine.js';
 import type { EndReason, State } from './types.js';
 
@@ -169,9 +170,9 @@ export class Core {
     this.#tell('close');
   }
 
-  async #call({ name, of = 0, text = '', key, page, signal, named }: Asked): Promise<Value> {
+  async #call({ name, of = 0, text, key, page, signal, named }: Asked): Promise<Value> {
     if (signal?.aborted) throw this.#error(['cancelled', CANCELLED, false, undefined], signal.reason);
-    const call = this.#machine.call(now(), name, of, text, key?.x ?? '', key?.y ?? '');
+    const call = this.#machine.call(now(), name, of, text, key?.x, key?.y);
     if (call === undefined) throw this.#error(['notFound', NOT_FOUND, false, undefined], undefined);
     if (key) this.#keys.set(call, key);
     named?.(call);
@@ -276,13 +277,14 @@ export class Core {
   }
 
   async #sign(request: number, key: number, input: Uint8Array<ArrayBuffer>): Promise<void> {
-    let signature: Uint8Array | undefined;
+    let signature: string | undefined;
     try {
-      signature = await this.#keys.get(key)?.sign(input);
+      const bytes = await this.#keys.get(key)?.sign(input);
+      signature = bytes && base64url(bytes);
     } catch {
       // A key that does not sign any more: the session cannot be resumed.
     }
-    this.#machine.signed(now(), request, signature ?? new Uint8Array());
+    this.#machine.signed(now(), request, signature);
     this.#pump();
   }
 
@@ -301,7 +303,7 @@ export class Core {
     this.#prompted(call, '', credential, response?.authenticatorData);
   }
 
-  #prompted(call: number, code: string, credential = '', authenticatorData = ''): void {
+  #prompted(call: number, code: string, credential?: string, authenticatorData?: string): void {
     this.#machine.prompted(now(), call, code, credential, authenticatorData);
     this.#pump();
   }

@@ -1,6 +1,6 @@
 /** What the WebAssembly module exports (`sdk-wasm/src/machine.rs`); machine.js itself is generated. */
 
-export function initSync(source: { module: WebAssembly.Module }): unknown;
+export function initSync(module: WebAssembly.Module): unknown;
 
 /** Carries out one output of the machine, after `poll` has returned. */
 export interface Driver {
@@ -41,13 +41,13 @@ export class Machine {
   /** Infinite for never. */
   deadline(): number;
   holdsKey(call: number): boolean;
-  call(nowMs: number, name: string, of: number, first: string, x: string, y: string): number | undefined;
+  call(nowMs: number, name: string, of: number, first?: string, x?: string, y?: string): number | undefined;
   event(nowMs: number, name: Event, number: number, random: number): void;
   frame(nowMs: number, value: unknown): void;
   /** `code` is empty when a passkey was made or used. */
-  prompted(nowMs: number, call: number, code: string, credential: string, authenticatorData: string): void;
-  /** Empty when the key could not sign. */
-  signed(nowMs: number, request: number, signature: Uint8Array): void;
+  prompted(nowMs: number, call: number, code: string, credential?: string, authenticatorData?: string): void;
+  /** base64url; `undefined` when the key could not sign. */
+  signed(nowMs: number, request: number, signature: string | undefined): void;
 }
 
 export type Event = 'cancel' | 'leave' | 'wake' | 'close' | 'timeout' | 'lost';

@@ -13,7 +13,7 @@ let loading: Promise<unknown> | undefined;
 /** An engine for whoever imports this. */
 export async function start(): Promise<Engine> {
   // Once: a second instance of the module would take the first one's place.
-  loading ??= WebAssembly.compile(wasm()).then((module) => init({ module }));
+  loading ??= WebAssembly.compile(wasm()).then(init);
   try {
     await loading;
   } catch (cause) {

@@ -1,6 +1,21 @@
 /** Starts the WebAssembly core, once, when it is first needed. */
 
-import * as core from './core.js';
+import {
+  Live,
+  Origins,
+  Proof,
+  Stream,
+  badSignature,
+  describe,
+  elsewhere,
+  eventsAddress,
+  initSync,
+  statusOf,
+  tooLarge,
+} from './core.js';
+
+// Not `import *`: the helper that esbuild makes of it would be one more file for every entry, browsers' included.
+const core = { Live, Origins, Proof, Stream, badSignature, describe, elsewhere, eventsAddress, statusOf, tooLarge };
 
 /** The module as the entry has it: its bytes, or compiled. */
 type Source = () => BufferSource | WebAssembly.Module;
@@ -15,7 +30,7 @@ export function provide(from: Source): void {
 /** The core. Compiling it takes some milliseconds, the first time. */
 export function load(): typeof core {
   if (source !== undefined) {
-    core.initSync({ module: source() });
+    initSync({ module: source() });
     source = undefined;
   }
   return core;
