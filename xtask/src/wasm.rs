@@ -146,17 +146,18 @@ fn bind(module: &Path, into: &Path) -> anyhow::Result<()> {
 pub(crate) fn inline(module: &Path, into: &Path) -> anyhow::Result<()> {
     let bytes = fs::read(module)?;
     ensure!(bytes.starts_with(b"\0asm"), "{} is not a WebAssembly module", module.display());
-    let characters = bytes.iter().map(|byte| {
-        let code = byte ^ MASK;
-        let moved = u32::from(code) + if NEEDS_ESCAPE.contains(&code) { 256 } else { 0 };
-        char::from_u32(moved).context("there is a character for every byte")
-    });
-    let text = characters.collect::<anyhow::Result<String>>()?;
+    let text = bytes.into_iter().map(character).collect::<Option<String>>();
+    let text = text.context("there is a character for every byte")?;
     let script = format!(
         "const text =\n  '{text}';\n\
          export const wasm = () => Uint8Array.from(text, (character) => character.charCodeAt(0) ^ {MASK});\n"
     );
     Ok(fs::write(into, script)?)
+}
+
+fn character(byte: u8) -> Option<char> {
+    let code = byte ^ MASK;
+    char::from_u32(u32::from(code) + if NEEDS_ESCAPE.contains(&code) { 256 } else { 0 })
 }
 
 /// What the glue does for browsers that have no passkeys as this package needs them, or for calls that it never makes: the piece
@@ -207,4 +208,33 @@ fn shorten(glue: &str, renamed: &str) -> anyhow::Result<String> {
         glue = glue.replace(&format!("wasm.{long}"), &format!("wasm.{short}"));
     }
     Ok(glue)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MASK, NEEDS_ESCAPE, character, prune, shorten};
+
+    #[test]
+    fn every_byte_comes_back_from_its_character_and_needs_no_escape() {
+        for byte in 0..=u8::MAX {
+            let code = u32::from(character(byte).unwrap());
+            // As `Uint8Array` does it.
+            assert_eq!(u8::try_from((code ^ u32::from(MASK)) % 256).unwrap(), byte);
+            assert!(NEEDS_ESCAPE.iter().all(|escaped| u32::from(*escaped) != code), "{byte}");
+        }
+    }
+
+    #[test]
+    fn the_glue_gets_the_modules_names_and_no_other_piece_of_a_name() {
+        let glue = "\"./machine_bg.js\": import0, __wbg_get_1: function(wasm.machine_free, wasm.machine)";
+        let renamed = r#"{"imports": [["./machine_bg.js", "__wbg_get_1", "a"]],
+            "exports": [["machine", "b"], ["machine_free", "c"]]}"#;
+        assert_eq!(shorten(glue, renamed).unwrap(), "a: import0, a: function(wasm.c, wasm.b)");
+        assert!(shorten("", renamed).is_err());
+    }
+
+    #[test]
+    fn glue_without_a_piece_that_is_to_be_left_out_is_refused() {
+        assert!(prune("let nothing = 'of the kind'").is_err());
+    }
 }

@@ -227,6 +227,13 @@ mod tests {
     }
 
     #[test]
+    fn the_words_that_a_browser_keeps_are_those_of_the_retryable_codes() {
+        let retryable = Code::ALL.iter().filter(|code| code.is_retryable()).map(|code| code.as_str());
+        assert_eq!(Code::RETRYABLE, retryable.collect::<Vec<_>>());
+        assert!(Code::RETRYABLE.contains(&"rateLimited") && !Code::RETRYABLE.contains(&"forbidden"));
+    }
+
+    #[test]
     fn messages_are_sentences_without_a_full_stop() {
         for code in Code::ALL {
             let message = code.message();
