@@ -56,6 +56,16 @@ impl Gate {
     }
 }
 
+/// A back end that knows everything up to now, and hears nothing more while the gate stays shut.
+async fn in_sync_then_cut_off(server: &TestServer) -> (Gate, BackEnd) {
+    let gate = Gate::open_to(server).await;
+    let live = gate.accounts(server).live_sessions();
+    live.in_sync().await.unwrap();
+    let back_end = BackEnd::start_with(live, router).await;
+    gate.is_open.send_replace(false);
+    (gate, back_end)
+}
+
 fn router(layer: ProofLayer) -> Router {
     Router::new().route("/", any(whoami)).layer(layer)
 }
@@ -63,11 +73,7 @@ fn router(layer: ProofLayer) -> Router {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_overtakes_the_news_of_its_sign_in_waits_for_it() {
     let server = TestServer::start_in_real_time().await;
-    let gate = Gate::open_to(&server).await;
-    let live = gate.accounts(&server).live_sessions();
-    live.in_sync().await.unwrap();
-    let back_end = BackEnd::start_with(live, router).await;
-    gate.is_open.send_replace(false);
+    let (gate, back_end) = in_sync_then_cut_off(&server).await;
     let (page, session) = signed_in(&server, "ada@shop.example", 1).await;
     let request = back_end.get(&session, "/").sign(&page.key);
     let mut answer = Box::pin(request.send(back_end.address));
@@ -80,11 +86,7 @@ async fn a_request_that_overtakes_the_news_of_its_sign_in_waits_for_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_whose_news_do_not_come_is_refused_in_the_end() {
     let server = TestServer::start_in_real_time().await;
-    let gate = Gate::open_to(&server).await;
-    let live = gate.accounts(&server).live_sessions();
-    live.in_sync().await.unwrap();
-    let back_end = BackEnd::start_with(live, router).await;
-    gate.is_open.send_replace(false);
+    let (_gate, back_end) = in_sync_then_cut_off(&server).await;
     let (page, session) = signed_in(&server, "ada@shop.example", 1).await;
     let answer = back_end.get(&session, "/").sign(&page.key).send(back_end.address).await;
     assert_eq!((answer.status, answer.outcome().as_str()), (401, "sessionGone"));
