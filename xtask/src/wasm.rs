@@ -188,10 +188,10 @@ fn prune(glue: &str) -> anyhow::Result<String> {
 /// Gives the glue the short names that wasm-opt gave imports and exports; `renamed` is what it printed.
 fn shorten(glue: &str, renamed: &str) -> anyhow::Result<String> {
     let renamed: Value = serde_json::from_str(renamed).context("wasm-opt prints JSON")?;
-    let pairs = |list: &Value| -> Vec<(String, String)> {
+    let pairs = |list: Option<&Value>| -> Vec<(String, String)> {
         let names =
             |entry: &Value| entry.as_array()?.iter().map(|name| name.as_str().map(str::to_owned)).collect();
-        let entries = list.as_array().into_iter().flatten().filter_map(names);
+        let entries = list.and_then(Value::as_array).into_iter().flatten().filter_map(names);
         let pair = |mut names: Vec<String>| Some((names.pop()?, names.pop()?));
         let mut pairs: Vec<_> = entries.filter_map(pair).collect();
         // A name that begins another comes after it.
@@ -199,12 +199,12 @@ fn shorten(glue: &str, renamed: &str) -> anyhow::Result<String> {
         pairs
     };
     let mut glue = glue.replace(&format!("\"./{GLUE}_bg.js\": "), "a: ");
-    for (short, long) in pairs(&renamed["imports"]) {
+    for (short, long) in pairs(renamed.get("imports")) {
         let declared = format!("{long}: function");
         ensure!(glue.contains(&declared), "the glue has no {long}");
         glue = glue.replace(&declared, &format!("{short}: function"));
     }
-    for (short, long) in pairs(&renamed["exports"]) {
+    for (short, long) in pairs(renamed.get("exports")) {
         glue = glue.replace(&format!("wasm.{long}"), &format!("wasm.{short}"));
     }
     Ok(glue)
