@@ -65,7 +65,7 @@ pub use api::{Api, ApiError};
 #[cfg(feature = "native")]
 pub use client::{
     Account, Accounts, BoxError, Delivery, Events, EventsBuilder, KeyProvider, LiveSessions, Position,
-    PositionStore, Proofs, ProofsBuilder, Receipt,
+    PositionStore, Proofs, ProofsBuilder, Receipt, VerifiedHead,
 };
 #[cfg(feature = "sqlite")]
 pub use client::{SaveError, SqlitePositions};

@@ -2,18 +2,37 @@
 //!
 //! | file | what it converts |
 //! | --- | --- |
-//! | `stream.rs` | the event stream, pulled in two phases: `ready` waits and carries nothing, `take` carries and never waits |
-//! | `types.rs` | items and events |
+//! | `client.rs` | a server and the key to it: what everything is opened from |
+//! | `stream.rs`, `inbox.rs` | the event stream, pulled in two phases: `ready` waits and carries nothing, `take` carries and never waits |
+//! | `live.rs` | the live sessions |
+//! | `proofs.rs` | who sent this request |
+//! | `api.rs` | the HTTP API |
+//! | `provider.rs` | what the application is asked: keys, positions |
+//! | `types/`, `text.rs` | items, events and other values; a batch of items as one text |
 //! | `error.rs` | errors |
-//! | `runtime.rs` | nothing: the threads that the foreign program need not know of |
+//! | `engine.rs` | nothing: the threads that the foreign program need not know of |
+//! | `replay.rs` | nothing: the stream's machine and the checking of proofs with a clock that a test sets |
 
+mod api;
+mod client;
+mod engine;
 mod error;
-mod runtime;
+mod inbox;
+mod live;
+mod proofs;
+mod provider;
+mod replay;
 mod stream;
+mod text;
 mod types;
 
-pub use error::StreamError;
-pub use stream::{EventStream, StreamOptions};
+pub use client::{Client, ConnectOptions};
+pub use error::Error;
+pub use live::{Endings, LiveSession, LiveSessions, SessionHandle};
+pub use proofs::{Account, Field, ProofRefusal, Proofs, RequestHead, VerifiedHead, body_too_large};
+pub use provider::{KeyProvider, Positions, ProviderError};
+pub use replay::{ProofReplay, ReplayOutput, StreamReplay};
+pub use stream::{EventStream, EventsOptions, EvidenceOptions, Start, WitnessOptions};
 pub use types::*;
 
 uniffi::setup_scaffolding!();

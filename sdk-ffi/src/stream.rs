@@ -1,262 +1,401 @@
-//! The event stream, pulled in two phases, so that a cancelled wait cannot lose what it waited for.
+//! The event stream, pulled in two phases.
 
 use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread::{self, JoinHandle},
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
-use passkey_accounts::{Delivery, Events, Receipt};
-use tokio::sync::Notify;
+use passkey_accounts::{
+    Events, EventsBuilder, Receipt, Start as CoreStart, Status as CoreStatus,
+    evidence::{Expected, FilePins},
+    log::{FileCheckpoints, head::HeadKey},
+    stream::Subscription,
+};
+use tokio::sync::watch;
 
 use crate::{
-    error::StreamError,
-    runtime::{self, Process},
-    types::Item,
+    engine::Engine,
+    error::Error,
+    inbox::Inbox,
+    provider::{Asked, Positions},
+    text,
+    types::{Delivery, Status},
 };
 
-/// What to ask the stream for.
-#[derive(Debug, Clone, uniffi::Record)]
-pub struct StreamOptions {
-    /// `wss://HOST/v1/events`.
-    pub url: String,
-    /// `pa_<env>_<id>_<secret>_<crc32>`.
-    pub api_key: String,
-    /// Event types to get; absent: `loggedIn` and `loggedOut`; `["*"]`: all.
+/// What to ask the stream for. A *view* begins with the sessions that are open and then follows the log; with a `consumer`
+/// name it is a *worker*, whose position the server keeps.
+#[derive(Clone, Default, uniffi::Record)]
+pub struct EventsOptions {
+    /// Event types to get, at most 64; absent: `loggedIn` and `loggedOut`; `["*"]`: all.
     #[uniffi(default = None)]
     pub types: Option<Vec<String>>,
-    /// Resume strictly after this position instead of starting with the open sessions.
+    /// Views: resume strictly after this position instead of starting with the open sessions.
     #[uniffi(default = None)]
     pub after: Option<String>,
-    /// Send the API key unencrypted if the address says `ws://`.
-    #[uniffi(default = false)]
-    pub allow_plaintext: bool,
+    /// Where to begin without a position; absent: with the open sessions.
+    #[uniffi(default = None)]
+    pub start: Option<Start>,
+    /// `false`: never get the open sessions; a gap goes on at the oldest event that is kept.
+    #[uniffi(default = None)]
+    pub snapshot: Option<bool>,
+    /// `false`, with `snapshot` `false`: a gap ends the stream (`gone`) instead of going on behind it.
+    #[uniffi(default = None)]
+    pub skip: Option<bool>,
+    /// Be a worker of this name: 1 to 64 of `[A-Za-z0-9._-]`.
+    #[uniffi(default = None)]
+    pub consumer: Option<String>,
+    /// How many lanes the consumer is made with, 1 to 64; later wishes are not heard. Absent: 1.
+    #[uniffi(default = None)]
+    pub lanes: Option<u32>,
+    /// Items that may be on their way or unhandled here, 1 to 4,096. Absent: 256. 0: nothing is acknowledged.
+    #[uniffi(default = None)]
+    pub window: Option<u32>,
+    /// Items of a lane that may be fetched before the first of them is settled. Absent: 256 for a view, because each call
+    /// across the boundary costs more than an item; 1 for a worker, whose lane may be wanted by others, and wherever
+    /// `evidence` or `witness` reads along.
+    #[uniffi(default = None)]
+    pub prefetch: Option<u32>,
+    /// Workers: how long an item may wait in a process that does not get to it while others wait for its lane; up to
+    /// 15 minutes. Absent: 60 s.
+    #[uniffi(default = None)]
+    pub ack_timeout: Option<Duration>,
+    /// Workers: ask this for the position of each lane that begins.
+    #[uniffi(default = None)]
+    pub positions: Option<Arc<dyn Positions>>,
+    /// Views: believe nothing that a passkey should have signed and did not.
+    #[uniffi(default = None)]
+    pub evidence: Option<EvidenceOptions>,
+    /// Views: check every item against the log that was read before.
+    #[uniffi(default = None)]
+    pub witness: Option<WitnessOptions>,
 }
 
-/// A live stream. Wait with [`ready`](Self::ready), fetch with [`take`](Self::take), say what is handled with
-/// [`acknowledge`](Self::acknowledge), until `take` says that it is over.
+/// Where to begin without a position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum Start {
+    /// With the open sessions.
+    State,
+    /// With what happens from now on.
+    Now,
+    /// With the oldest event that is kept.
+    Earliest,
+}
+
+impl From<Start> for CoreStart {
+    fn from(start: Start) -> Self {
+        match start {
+            Start::State => Self::State,
+            Start::Now => Self::Now,
+            Start::Earliest => Self::Earliest,
+        }
+    }
+}
+
+/// What a back end knows of its own app, from its configuration and never from the server, and where it keeps what it
+/// knows of passkeys.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct EvidenceOptions {
+    /// The app: `app_...`.
+    pub app_id: String,
+    /// Its WebAuthn RP ID: `shop.example`.
+    pub rp_id: String,
+    /// The origins that its pages have, character for character: `https://shop.example`.
+    pub origins: Vec<String>,
+    /// The file of the pins; one for each stream. It is made when it is not there.
+    pub pins_path: String,
+}
+
+/// A witness of the log: what to check it with, and where it keeps how far it has read.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct WitnessOptions {
+    /// The server's Ed25519 keys: the members `x` of `/.well-known/jwks.json`, written down where the server cannot change
+    /// them. Empty: signatures are not looked at.
+    pub keys: Vec<String>,
+    /// The file of the checkpoint; one for each stream. It is made when it is not there.
+    pub checkpoint_path: String,
+}
+
+impl EventsOptions {
+    /// Puts everything into the builder.
+    pub(crate) fn build(self, builder: EventsBuilder) -> Result<EventsBuilder, Error> {
+        let mut builder = builder.subscription(self.subscription());
+        let Self { positions, evidence, witness, .. } = self;
+        if let Some(positions) = positions {
+            builder = builder.positions(Asked(positions));
+        }
+        if let Some(evidence) = evidence {
+            builder = evidence.build(builder)?;
+        }
+        if let Some(WitnessOptions { keys, checkpoint_path }) = witness {
+            builder = builder.witness(head_keys(&keys)?, FileCheckpoints::new(checkpoint_path));
+        }
+        Ok(builder)
+    }
+
+    /// What of it the server is asked for.
+    pub(crate) fn subscription(&self) -> Subscription {
+        let Self {
+            types,
+            after,
+            start,
+            snapshot,
+            skip,
+            consumer,
+            lanes,
+            window,
+            prefetch,
+            ack_timeout,
+            positions: _,
+            evidence,
+            witness,
+        } = self;
+        let fetches_singly = consumer.is_some() || evidence.is_some() || witness.is_some();
+        Subscription {
+            types: types.clone(),
+            after: after.clone(),
+            start: start.map(CoreStart::from),
+            snapshot: *snapshot,
+            skip: *skip,
+            consumer: consumer.clone(),
+            lanes: *lanes,
+            window: *window,
+            ack_timeout_ms: ack_timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
+            in_hand: prefetch.unwrap_or(if fetches_singly { 1 } else { PREFETCH_ITEMS }),
+        }
+    }
+}
+
+/// Keys by their `x`.
+pub(crate) fn head_keys(keys: &[String]) -> Result<Vec<HeadKey>, Error> {
+    let read =
+        |x: &String| HeadKey::from_jwk_x(x).map_err(|error| Error::unexpected(&format!("{x:?}: {error}")));
+    keys.iter().map(read).collect()
+}
+
+impl EvidenceOptions {
+    pub(crate) fn build(self, builder: EventsBuilder) -> Result<EventsBuilder, Error> {
+        let Self { app_id, rp_id, origins, pins_path } = self;
+        let app_id = app_id.parse().map_err(|_| Error::unexpected(&format!("{app_id:?} is no app's id")))?;
+        Ok(builder.evidence(Expected { app_id, rp_id, origins }, FilePins::new(pins_path)))
+    }
+}
+
+/// A live stream. Wait with [`ready`](Self::ready), fetch with [`take`](Self::take), say what became of it with
+/// [`acknowledge`](Self::acknowledge) or [`settle`](Self::settle), until `take` says that it is over.
 #[derive(Debug, uniffi::Object)]
 pub struct EventStream {
-    process: Process,
-    shared: Arc<Shared>,
-    waking: Mutex<Option<JoinHandle<()>>>,
+    engine: Arc<Engine>,
+    inbox: Arc<Inbox<Fetched>>,
+    unsettled: Mutex<BTreeMap<u64, Unsettled>>,
+    last: AtomicU64,
+    status: watch::Receiver<CoreStatus>,
+}
+
+/// An item that the core has handed over.
+pub(crate) type Fetched = (passkey_accounts::Item, Unsettled);
+
+/// The word that is owed about an item.
+#[derive(Debug)]
+pub(crate) struct Unsettled {
+    pub(crate) lane: u32,
+    pub(crate) lease: u64,
+    receipt: Receipt,
+}
+
+impl EventStream {
+    pub(crate) fn open(engine: &Arc<Engine>, builder: EventsBuilder) -> Arc<Self> {
+        let inbox = Inbox::new(engine.waker());
+        let events = engine.enter(|| builder.open());
+        let status = events.status();
+        engine.spawn_orderly(pump(events, Arc::clone(&inbox), engine.closing()));
+        Arc::new(Self {
+            engine: Arc::clone(engine),
+            inbox,
+            unsettled: Mutex::default(),
+            last: AtomicU64::new(0),
+            status,
+        })
+    }
+
+    fn fetch(&self, max: u32) -> Result<Option<Vec<(u64, Fetched)>>, Error> {
+        self.engine.check().or_else(|error| if self.is_closed() { Ok(()) } else { Err(error) })?;
+        let Some(taken) = self.inbox.take(max)? else { return Ok(None) };
+        let number = |fetched| (self.last.fetch_add(1, Ordering::Relaxed) + 1, fetched);
+        Ok(Some(taken.into_iter().map(number).collect()))
+    }
+
+    /// In the process that opened it, a closed client means a stopped stream, which is no error.
+    fn is_closed(&self) -> bool {
+        self.engine.closing().is_cancelled()
+    }
+
+    fn unsettled(&self) -> MutexGuard<'_, BTreeMap<u64, Unsettled>> {
+        self.unsettled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[uniffi::export]
 impl EventStream {
-    /// Starts a stream in the background. An address or key that cannot work is reported by `take`.
-    ///
-    /// # Errors
-    /// When the system gives no threads.
-    #[uniffi::constructor]
-    pub fn open(options: StreamOptions) -> Result<Arc<Self>, StreamError> {
-        let StreamOptions { url, api_key, types, after, allow_plaintext } = options;
-        let mut builder = Events::builder(url, api_key).in_hand(IN_HAND_ITEMS);
-        if let Some(types) = types {
-            builder = builder.types(types);
-        }
-        if let Some(after) = after {
-            builder = builder.after(after);
-        }
-        if allow_plaintext {
-            builder = builder.allow_plaintext();
-        }
-        let handle = runtime::handle().map_err(|error| StreamError::no_thread(&error))?;
-        let shared = Arc::new(Shared::default());
-        let pumped = Arc::clone(&shared);
-        // Waking foreign code may wait for a foreign lock (Python's GIL). On a thread of its own that stalls nothing else.
-        let waking = thread::Builder::new()
-            .name("passkey-accounts-wake".to_owned())
-            .spawn(move || handle.block_on(async move { pumped.pump(builder.open()).await }))
-            .map_err(|error| StreamError::no_thread(&error))?;
-        Ok(Arc::new(Self { process: Process::current(), shared, waking: Mutex::new(Some(waking)) }))
-    }
-
     /// Waits until `take` has something to say. Carries nothing, so that cancelling it loses nothing.
     pub async fn ready(&self) {
-        if self.process.is_current() {
-            self.shared.ready().await;
+        if self.engine.is_usable() {
+            self.inbox.ready().await;
         }
+    }
+
+    /// Makes a `ready` that waits return, or the next one: for languages whose cancellation does not reach here.
+    pub fn wake(&self) {
+        self.inbox.wake();
     }
 
     /// Up to `max` items that are there now, possibly none; nothing at all when the stream was stopped.
     ///
     /// # Errors
     /// The stream has ended, and all its items were taken.
-    pub fn take(&self, max: u32) -> Result<Option<Vec<Item>>, StreamError> {
-        if self.process.is_current() { self.shared.take(max) } else { Err(StreamError::forked()) }
-    }
-
-    /// The first `count` of the items that were taken and not acknowledged yet are handled. Until then they count as in
-    /// hand, and after a crash they come again. A count beyond what was taken means everything.
-    pub fn acknowledge(&self, count: u32) {
-        if self.process.is_current() {
-            self.shared.acknowledge(count);
+    pub fn take(&self, max: u32) -> Result<Option<Vec<Delivery>>, Error> {
+        let Some(fetched) = self.fetch(max)? else { return Ok(None) };
+        let mut unsettled = self.unsettled();
+        let mut deliveries = Vec::with_capacity(fetched.len());
+        for (receipt, (item, owed)) in fetched {
+            deliveries.push(Delivery { receipt, lane: owed.lane, lease: owed.lease, item: item.into() });
+            unsettled.insert(receipt, owed);
         }
+        Ok(Some(deliveries))
     }
 
-    /// Ends the stream. From now on `ready` returns at once, `take` returns nothing, and no thread of the stream calls
-    /// into the foreign program: one that did so while an interpreter shuts down would take the whole process down.
-    pub fn stop(&self) {
-        if !self.process.is_current() {
+    /// Like `take`, as one text, for languages that read a text faster than records: see `text.rs` for its form.
+    ///
+    /// # Errors
+    /// As `take`.
+    pub fn take_text(&self, max: u32) -> Result<Option<String>, Error> {
+        let Some(fetched) = self.fetch(max)? else { return Ok(None) };
+        let text = text::encode(
+            fetched.iter().map(|(receipt, (item, owed))| (*receipt, owed.lane, owed.lease, item)),
+        );
+        self.unsettled().extend(fetched.into_iter().map(|(receipt, (_, owed))| (receipt, owed)));
+        Ok(Some(text))
+    }
+
+    /// Everything that was taken up to this receipt, and not settled yet, is handled. What was taken and not acknowledged
+    /// comes again after a crash.
+    pub fn acknowledge(&self, through: u64) {
+        if !self.engine.is_usable() {
             return;
         }
-        self.shared.stop();
-        let waking = self.waking.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(waking) = waking.filter(|waking| waking.thread().id() != thread::current().id()) {
-            // A panic of that thread has been reported; there is nothing to add here.
-            drop(waking.join());
+        let handled = {
+            let mut unsettled = self.unsettled();
+            let later = through.checked_add(1).map_or_else(BTreeMap::new, |next| unsettled.split_off(&next));
+            std::mem::replace(&mut *unsettled, later)
+        };
+        handled.into_values().for_each(|owed| owed.receipt.ack());
+    }
+
+    /// What became of one item. If it was not handled it comes again, and with it everything of its lane that was taken
+    /// after it: drop those.
+    pub fn settle(&self, receipt: u64, is_handled: bool) {
+        if !self.engine.is_usable() {
+            return;
         }
+        let Some(owed) = self.unsettled().remove(&receipt) else { return };
+        if is_handled {
+            owed.receipt.ack();
+            return;
+        }
+        let lane = owed.lane;
+        // The first failure is the one that counts: it takes those after it along.
+        owed.receipt.fail();
+        self.unsettled().retain(|number, owed| owed.lane != lane || *number < receipt);
+        self.inbox.retain(|(_, owed)| owed.lane != lane);
+    }
+
+    /// How the connection is doing.
+    pub fn status(&self) -> Status {
+        self.status.borrow().clone().into()
+    }
+
+    /// Waits until the status is another than `seen`, and returns it. Cancelling it loses nothing.
+    ///
+    /// # Errors
+    /// The client was closed.
+    pub async fn status_changed(&self, seen: Status) -> Result<Status, Error> {
+        status_changed(&self.engine, self.status.clone(), seen).await
+    }
+
+    /// Ends the stream: what was acknowledged is told the server. From now on `ready` returns at once and `take` returns
+    /// nothing.
+    pub fn stop(&self) {
+        if !self.engine.is_usable() {
+            return;
+        }
+        let left = self.inbox.stop();
+        let owed = std::mem::take(&mut *self.unsettled());
+        // Their receipts fail with them: nothing of it was handled.
+        drop((left, owed));
+        // Afterwards nothing of this stream calls into the foreign program any more.
+        self.engine.waker().settle();
     }
 }
 
 impl Drop for EventStream {
     fn drop(&mut self) {
-        self.stop();
+        if self.engine.is_usable() {
+            drop(self.inbox.stop());
+        }
     }
 }
 
-/// Between the pump and the foreign side.
-#[derive(Debug, Default)]
-struct Shared {
-    inbox: Mutex<Inbox>,
-    /// Something for the foreign side. Only the pump notifies it.
-    arrived: Notify,
-    /// Something for the pump: room in the inbox, or the wish to stop.
-    wanted: Notify,
-}
-
-#[derive(Debug, Default)]
-struct Inbox {
-    items: VecDeque<(Item, Receipt)>,
-    /// Of what the foreign side has taken and not acknowledged.
-    receipts: VecDeque<Receipt>,
-    state: State,
-}
-
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-enum State {
-    #[default]
-    Running,
-    Stopped,
-    Ended(StreamError),
-}
-
-impl Shared {
-    async fn pump(&self, mut events: Events) {
-        loop {
-            tokio::select! {
-                biased;
-                () = self.is_stopped() => break,
-                item = self.next(&mut events) => {
-                    if !self.deliver(item) {
-                        break;
-                    }
-                }
-            }
-        }
-        self.arrived.notify_waiters();
-    }
-
-    /// The next item, once there is room for it.
-    async fn next(&self, events: &mut Events) -> Option<Result<Delivery, passkey_accounts::StreamError>> {
-        notified_until(&self.wanted, || self.lock().items.len() < INBOX_ITEMS).await;
-        events.next().await
-    }
-
-    async fn is_stopped(&self) {
-        notified_until(&self.wanted, || self.lock().state == State::Stopped).await;
-    }
-
-    /// Whether it goes on after this.
-    fn deliver(&self, delivery: Option<Result<Delivery, passkey_accounts::StreamError>>) -> bool {
-        let mut inbox = self.lock();
-        match delivery {
-            Some(Ok(delivery)) => {
-                let (item, receipt) = delivery.into_parts();
-                inbox.items.push_back((Item::from(item), receipt));
-                let is_first = inbox.items.len() == 1;
-                drop(inbox);
-                if is_first {
-                    self.arrived.notify_waiters();
-                }
-                true
-            }
-            Some(Err(error)) => {
-                inbox.state = State::Ended(error.into());
-                false
-            }
-            None => false,
-        }
-    }
-
-    async fn ready(&self) {
-        notified_until(&self.arrived, || {
-            let inbox = self.lock();
-            !inbox.items.is_empty() || inbox.state != State::Running
-        })
-        .await;
-    }
-
-    fn take(&self, max: u32) -> Result<Option<Vec<Item>>, StreamError> {
-        let mut inbox = self.lock();
-        if inbox.state == State::Stopped {
-            return Ok(None);
-        }
-        let count = usize::try_from(max).unwrap_or(usize::MAX).min(inbox.items.len());
-        let taken: Vec<_> = inbox.items.drain(..count).collect();
-        match (&inbox.state, taken.is_empty()) {
-            (State::Ended(error), true) => return Err(error.clone()),
-            (State::Ended(_) | State::Running | State::Stopped, _) => {}
-        }
-        let mut items = Vec::with_capacity(taken.len());
-        for (item, receipt) in taken {
-            items.push(item);
-            inbox.receipts.push_back(receipt);
-        }
-        drop(inbox);
-        self.wanted.notify_waiters();
-        Ok(Some(items))
-    }
-
-    fn acknowledge(&self, count: u32) {
-        let mut inbox = self.lock();
-        let count = usize::try_from(count).unwrap_or(usize::MAX).min(inbox.receipts.len());
-        let handled: Vec<_> = inbox.receipts.drain(..count).collect();
-        drop(inbox);
-        handled.into_iter().for_each(Receipt::ack);
-    }
-
-    fn stop(&self) {
-        let mut inbox = self.lock();
-        inbox.state = State::Stopped;
-        // Their receipts fail with them: nothing of it was handled.
-        let unhandled = (std::mem::take(&mut inbox.items), std::mem::take(&mut inbox.receipts));
-        drop(inbox);
-        drop(unhandled);
-        self.wanted.notify_waiters();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inbox> {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Waits until the condition holds. Whoever makes it hold notifies all waiters afterwards.
-async fn notified_until(notify: &Notify, condition: impl Fn() -> bool) {
+/// Fills the inbox until the stream is over, and lets it say goodbye.
+async fn pump(mut events: Events, inbox: Arc<Inbox<Fetched>>, closing: tokio_util::sync::CancellationToken) {
     loop {
-        // Before the look: from its making on, the future counts as waiting, so no notification falls in between.
-        let notified = notify.notified();
-        if condition() {
-            return;
+        tokio::select! {
+            biased;
+            () = closing.cancelled() => break drop(inbox.stop()),
+            () = inbox.stopped() => break,
+            next = next(&mut events, &inbox) => match next {
+                Some(Ok(delivery)) => {
+                    let (item, receipt) = delivery.into_parts();
+                    let (lane, lease) = (receipt.lane(), receipt.lease());
+                    inbox.push((item, Unsettled { lane, lease, receipt }));
+                }
+                Some(Err(error)) => break inbox.end(Some(error.into())),
+                None => break inbox.end(None),
+            }
         }
-        notified.await;
     }
+    let mut status = events.status();
+    drop(events);
+    // The driver ends with its last word to the server; then nobody can change the status any more.
+    while status.changed().await.is_ok() {}
 }
 
-/// Items that the foreign side may have taken and not acknowledged: it takes them in batches, because each call across
-/// the boundary costs more than an item.
-const IN_HAND_ITEMS: u32 = 256;
+/// The next item, once there is room for it.
+async fn next(
+    events: &mut Events,
+    inbox: &Inbox<Fetched>,
+) -> Option<Result<passkey_accounts::Delivery, passkey_accounts::StreamError>> {
+    inbox.room(INBOX_ITEMS).await;
+    events.next().await
+}
+
+pub(crate) async fn status_changed(
+    engine: &Engine,
+    mut status: watch::Receiver<CoreStatus>,
+    seen: Status,
+) -> Result<Status, Error> {
+    let changed = async move {
+        let changed = status.wait_for(|now| Status::from(now.clone()) != seen).await;
+        // An error means that it will never change again.
+        changed.map_or(Status::Closed, |now| now.clone().into())
+    };
+    engine.run(changed).await
+}
+
+/// Items of a view that the foreign side may have and not have settled.
+const PREFETCH_ITEMS: u32 = 256;
 
 /// Items that wait for the foreign side, beside those that wait in the core.
 const INBOX_ITEMS: usize = 256;

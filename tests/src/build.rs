@@ -61,6 +61,15 @@ pub fn server_binary() -> &'static Path {
     })
 }
 
+/// The server of tests in other languages, as a program.
+pub fn served_binary() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        build_workspace();
+        target().join(format!("debug/served{}", consts::EXE_SUFFIX))
+    })
+}
+
 /// A Rust example.
 pub fn rust_example(name: &str) -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();

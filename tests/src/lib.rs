@@ -13,6 +13,7 @@ pub mod build;
 pub mod chaos;
 pub mod chromium;
 pub mod consumer;
+pub mod control;
 pub mod crowd;
 mod draft;
 mod example;
@@ -25,6 +26,7 @@ mod page;
 pub mod proof;
 mod server;
 pub mod simulation;
+pub mod vectors;
 
 pub use authenticator::{Passkey, Refused, SoftwareAuthenticator};
 pub use back_end::BackEnd;

@@ -1,6 +1,9 @@
 //! A server of our own for one test: port 0, its own folder, a clock that the test moves.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
 
 use passkey_accounts::{
     log::Epoch,
@@ -31,7 +34,9 @@ pub const START: UnixMillis = UnixMillis(1_795_370_400_000);
 #[derive(Debug)]
 pub struct TestServer {
     running: Option<Running>,
-    directory: TempDir,
+    directory: PathBuf,
+    /// Removes the directory, unless it is somebody else's.
+    _temporary: Option<TempDir>,
     clock: Clock,
     session_limits: SessionLimits,
     mode: Mode,
@@ -65,9 +70,11 @@ impl TestServer {
     }
 
     async fn start_as(clock: Clock, session_limits: SessionLimits, mode: Mode) -> Self {
+        let temporary = TempDir::new().expect("a temporary folder can be made");
         let mut server = Self {
             running: None,
-            directory: TempDir::new().expect("a temporary folder can be made"),
+            directory: temporary.path().to_owned(),
+            _temporary: Some(temporary),
             clock,
             session_limits,
             mode,
@@ -80,9 +87,30 @@ impl TestServer {
         server
     }
 
+    /// A server on the data in this folder, in real time. `known` is what an earlier process had there: its port, its app
+    /// and a key.
+    pub async fn start_in_folder(directory: PathBuf, known: Option<(u16, AppID, String)>) -> Self {
+        let (port, app_id, api_key) =
+            known.unwrap_or_else(|| (0, AppID::from_bytes(make_random()), String::new()));
+        let mut server = Self {
+            running: None,
+            directory,
+            _temporary: None,
+            clock: Clock::System,
+            session_limits: SessionLimits::default(),
+            mode: Mode::Dev,
+            drain_ms: 0,
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            app_id,
+            api_key,
+        };
+        server.open().await;
+        server
+    }
+
     async fn open(&mut self) {
         let settings = Settings {
-            data_directory: self.directory.path().to_owned(),
+            data_directory: self.directory.clone(),
             clock: self.clock.clone(),
             keyring: Keyring::new(&[7; 32]),
             mailer: Mailer::Outbox(Outbox::default()),
@@ -162,8 +190,8 @@ impl TestServer {
     }
 
     /// The folder of its database.
-    pub fn directory(&self) -> &std::path::Path {
-        self.directory.path()
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// The server's clock.
@@ -232,7 +260,7 @@ impl TestServer {
         passkey.credential_id = make_random::<32>().to_vec();
         let passkey_id = PasskeyID::from_bytes(make_random());
         let index = context.keyring.derive_credential_index(self.app_id, &passkey.credential_id);
-        let path = self.directory.path().join("accounts.sqlite");
+        let path = self.directory.join("accounts.sqlite");
         let mut database = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(path))
             .await
             .expect("the database opens");

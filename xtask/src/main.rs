@@ -2,6 +2,7 @@
 
 mod build;
 mod demo;
+mod dist;
 mod npm;
 mod process;
 mod server_wasm;
@@ -33,6 +34,15 @@ enum Task {
         #[arg(long, default_value_t = 8080)]
         port: u16,
     },
+    /// Makes everything that is published: crate, server, npm, python, kotlin, swift; into target/dist.
+    Dist {
+        /// How native code is built.
+        #[arg(long, value_enum, default_value = "release")]
+        profile: dist::Profile,
+        /// Only these, separated by commas.
+        #[arg(long, value_delimiter = ',', value_name = "LIST")]
+        only: Vec<String>,
+    },
     /// Runs everything that this machine can run.
     Test {
         /// Parts that must run, separated by commas; `all` for every one.
@@ -47,6 +57,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Build => build::run(),
         Task::Demo { once, port } => demo::run_demo(once, port),
+        Task::Dist { profile, only } => dist::run(profile, &only),
         Task::Test { require } => test::run_tests(&require),
         Task::Bench => test::run_benchmarks(),
     }

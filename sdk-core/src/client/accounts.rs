@@ -24,6 +24,7 @@ pub struct Accounts {
     /// `SCHEME://HOST[:PORT]` with `http` or `https`.
     origin: Arc<str>,
     keys: Keys,
+    plaintext_is_allowed: bool,
 }
 
 impl Accounts {
@@ -34,13 +35,22 @@ impl Accounts {
     /// An address that can never work (`badAddress`).
     pub fn connect(url: impl AsRef<str>, api_key: impl KeyProvider) -> Result<Self, StreamError> {
         let origin = read_origin(url.as_ref()).ok_or_else(not_an_address)?;
-        Ok(Self { origin: origin.into(), keys: Keys::new(api_key) })
+        Ok(Self { origin: origin.into(), keys: Keys::new(api_key), plaintext_is_allowed: false })
+    }
+
+    /// Send the API key unencrypted, with everything that is opened from here, if the address says `http://`. Not needed
+    /// for this machine itself; elsewhere, whoever carries the bytes can read the key and the events.
+    #[must_use]
+    pub const fn allow_plaintext(mut self) -> Self {
+        self.plaintext_is_allowed = true;
+        self
     }
 
     /// The event stream, to be configured and opened.
     pub fn events(&self) -> EventsBuilder {
         let socket = self.origin.replacen("http", "ws", 1);
-        EventsBuilder::new(format!("{socket}/v1/events"), self.keys.clone())
+        let builder = EventsBuilder::new(format!("{socket}/v1/events"), self.keys.clone());
+        if self.plaintext_is_allowed { builder.allow_plaintext() } else { builder }
     }
 
     /// The sessions that are open now, kept by a connection of their own. Look-ups wait for nothing.
@@ -68,7 +78,11 @@ impl Accounts {
         let key = self.keys.ask().await.map_err(|error| {
             crate::ApiError::refused(crate::protocol::Code::BadKey, &format!("no API key: {error}"))
         })?;
-        crate::Api::new(&self.origin, &key)
+        if self.plaintext_is_allowed {
+            crate::Api::allowing_plaintext(&self.origin, &key)
+        } else {
+            crate::Api::new(&self.origin, &key)
+        }
     }
 }
 

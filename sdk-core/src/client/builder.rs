@@ -98,6 +98,12 @@ impl EventsBuilder {
         self
     }
 
+    /// Ask for all of this, and for nothing that was asked for before.
+    pub fn subscription(mut self, subscription: Subscription) -> Self {
+        self.subscription = subscription;
+        self
+    }
+
     /// Be a worker of this name: 1 to 64 of `[A-Za-z0-9._-]`. The server keeps one position for each lane of it.
     pub fn consumer(mut self, name: impl Into<String>) -> Self {
         self.subscription.consumer = Some(name.into());

@@ -128,6 +128,16 @@ impl Receipt {
         self.settle(false);
     }
 
+    /// The lane of the item; 0 where there is one only.
+    pub const fn lane(&self) -> u32 {
+        self.lane
+    }
+
+    /// The number of the ownership of the lane, the fencing token; 0 for a view.
+    pub const fn lease(&self) -> u64 {
+        self.lease
+    }
+
     fn position(&self, id: &str) -> Position {
         Position {
             consumer: self.consumer.to_string(),

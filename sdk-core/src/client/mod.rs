@@ -25,8 +25,6 @@ pub(crate) use key::Keys;
 pub use key::{BoxError, KeyProvider};
 pub use live_sessions::LiveSessions;
 pub use positions::{Position, PositionStore};
-#[cfg(feature = "tower")]
-pub(crate) use proofs::CheckedHead;
-pub use proofs::{Account, Proofs, ProofsBuilder};
+pub use proofs::{Account, Proofs, ProofsBuilder, VerifiedHead};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SaveError, SqlitePositions};

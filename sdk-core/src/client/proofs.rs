@@ -1,13 +1,12 @@
 //! Who sent this request? Proofs checked against the live sessions.
 
-use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
-use http::{HeaderMap, HeaderName, header::HOST, request::Parts};
+use http::request::Parts;
 
 use super::LiveSessions;
 use crate::{
-    proof::{NonceWindow, NotServed, Origins, Proof, ProofError, RequestHead},
+    proof::{NonceWindow, NotServed, Origins, Proof, ProofError},
     protocol::AccountID,
     session::{LiveSession, NotLive, Stale},
 };
@@ -55,8 +54,31 @@ impl Proofs {
     /// # Cancel safety
     /// Dropped while it waits for a session, it leaves nothing behind.
     pub async fn verify(&self, parts: &Parts, body: &[u8]) -> Result<Account, ProofError> {
-        let checked = self.check_head(parts).await?;
-        checked.check_body(body)
+        self.verify_head(parts).await?.verify_body(body)
+    }
+
+    /// Checks everything but the body, so that the body of a stranger is not even read. The proof has passed once with
+    /// this: the same request cannot be checked again.
+    ///
+    /// ```no_run
+    /// # async fn example(
+    /// #     proofs: passkey_accounts::Proofs, parts: http::request::Parts, read: impl AsyncFnOnce() -> Vec<u8>,
+    /// # ) -> Result<(), passkey_accounts::ProofError> {
+    /// let head = proofs.verify_head(&parts).await?;
+    /// let account = head.verify_body(&read().await)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Proofs::verify`].
+    ///
+    /// # Cancel safety
+    /// As [`Proofs::verify`].
+    pub async fn verify_head(&self, parts: &Parts) -> Result<VerifiedHead, ProofError> {
+        let proof = Proof::of_parts(parts, &self.inner.origins)?;
+        let account = self.admit(&proof).await?;
+        Ok(VerifiedHead { proof, account })
     }
 
     /// Checks the proof for a socket: a token that a page made for this `audience` and the `nonce` that the back end
@@ -78,46 +100,6 @@ impl Proofs {
         self.admit(&Proof::of_socket(token, audience, nonce)?).await
     }
 
-    /// Everything but the body: that of a stranger is not even read.
-    pub(crate) async fn check_head(&self, parts: &Parts) -> Result<CheckedHead, ProofError> {
-        let [content_digest, signature, signature_input] = FIELDS.map(|name| field(&parts.headers, &name));
-        if signature.is_none() && signature_input.is_none() {
-            return Err(ProofError::Missing);
-        }
-        let target_uri = self.target_uri(parts)?;
-        let proof = Proof::of_request(&RequestHead {
-            method: parts.method.as_str(),
-            target_uri: &target_uri,
-            signature_input: signature_input.as_deref(),
-            signature: signature.as_deref(),
-            content_digest: content_digest.as_deref(),
-        })?;
-        let account = self.admit(&proof).await?;
-        Ok(CheckedHead { proof, account })
-    }
-
-    fn target_uri(&self, parts: &Parts) -> Result<String, ProofError> {
-        let mut hosts = parts.headers.get_all(HOST).iter();
-        let header = match (hosts.next(), hosts.next()) {
-            (None, _) => None,
-            (Some(host), None) => Some(host.to_str().map_err(|_| WRONG_HOST)?),
-            (Some(_), Some(_)) => return Err(WRONG_HOST),
-        };
-        let uri = address(parts);
-        let authority = uri.authority().map(http::uri::Authority::as_str);
-        let path_and_query = uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
-        let served = |host| self.inner.origins.target_uri(host, path_and_query);
-        match (authority, header) {
-            (Some(host), None) | (None, Some(host)) => served(host),
-            // Both must say the same, or which one counts would be a matter of taste.
-            (Some(authority), Some(header)) => {
-                let target_uri = served(authority)?;
-                if served(header)? == target_uri { Ok(target_uri) } else { Err(WRONG_HOST) }
-            }
-            (None, None) => Err(WRONG_HOST),
-        }
-    }
-
     /// Lets a proof through that a live session's key has made, and that was not let through before.
     async fn admit(&self, proof: &Proof) -> Result<Account, ProofError> {
         let Inner { live, origins: _, window, max_staleness } = &*self.inner;
@@ -128,10 +110,7 @@ impl Proofs {
             // The request may have overtaken the news of its own sign-in.
             None => live.wait_for(proof.session_id(), WAIT).await?,
         };
-        let key = session.key_point().ok_or(ProofError::BAD_SIGNATURE)?;
-        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key)
-            .verify(proof.signed(), proof.signature())
-            .map_err(|_| ProofError::BAD_SIGNATURE)?;
+        proof.verify_signature(session.key_point().ok_or(ProofError::BAD_SIGNATURE)?)?;
         window.remember(proof, live.server_time())?;
         Account { account_id: session.account_id, session }.if_signed_in()
     }
@@ -143,14 +122,21 @@ impl fmt::Debug for Proofs {
     }
 }
 
-/// A request of which only the body is still to be checked.
-pub(crate) struct CheckedHead {
+/// A request of which only the body is still to be checked; see [`Proofs::verify_head`].
+#[derive(Debug, Clone)]
+#[must_use = "nobody is known before the body is checked"]
+pub struct VerifiedHead {
     proof: Proof,
     account: Account,
 }
 
-impl CheckedHead {
-    pub(crate) fn check_body(self, body: &[u8]) -> Result<Account, ProofError> {
+impl VerifiedHead {
+    /// Checks that this is the body that was signed, and that the session is still open; a request without a body has an
+    /// empty one.
+    ///
+    /// # Errors
+    /// [`ProofError::Invalid`] and [`ProofError::SessionGone`].
+    pub fn verify_body(self, body: &[u8]) -> Result<Account, ProofError> {
         self.proof.check_body(body)?;
         // It may have taken its time to arrive.
         self.account.if_signed_in()
@@ -233,37 +219,6 @@ impl From<NotLive> for ProofError {
         }
     }
 }
-
-/// The address as the browser asked for it: axum shortens it where routers are nested, and keeps the whole one aside.
-fn address(parts: &Parts) -> &http::Uri {
-    #[cfg(feature = "axum")]
-    if let Some(axum::extract::OriginalUri(uri)) = parts.extensions.get() {
-        return uri;
-    }
-    &parts.uri
-}
-
-/// The value of a field: its lines, joined (RFC 9110 section 5.3).
-fn field<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, [u8]>> {
-    let mut lines = headers.get_all(name).iter().map(http::HeaderValue::as_bytes);
-    let first = lines.next()?;
-    match lines.next() {
-        None => Some(Cow::Borrowed(first)),
-        Some(second) => {
-            let all: Vec<&[u8]> = [first, second].into_iter().chain(lines).collect();
-            Some(Cow::Owned(all.join(&b", "[..])))
-        }
-    }
-}
-
-/// As [`crate::proof::FIELDS`].
-const FIELDS: [HeaderName; 3] = [
-    HeaderName::from_static("content-digest"),
-    HeaderName::from_static("signature"),
-    HeaderName::from_static("signature-input"),
-];
-
-const WRONG_HOST: ProofError = ProofError::Invalid("its host is missing, or there twice and not the same");
 
 /// How long a request waits for its session to appear.
 const WAIT: Duration = Duration::from_secs(2);

@@ -46,6 +46,8 @@ mod base;
 mod error;
 mod fields;
 mod origins;
+#[cfg(feature = "native")]
+mod request;
 #[cfg(test)]
 mod rfc;
 #[cfg(test)]

@@ -21,7 +21,7 @@ use tower_service::Service;
 
 #[cfg(feature = "axum")]
 pub use self::axum::Refused;
-use crate::{Account, Proofs, client::CheckedHead, proof::ProofError};
+use crate::{Account, Proofs, VerifiedHead, proof::ProofError};
 
 /// Lets a request through when a live session has signed it, and puts the [`Account`] into its extensions. Everything
 /// else is answered with problem details (RFC 9457) and a code of the one table.
@@ -82,7 +82,7 @@ impl ProofLayer {
     }
 
     /// Reads the body of a request whose head holds.
-    async fn check_body<B>(&self, head: CheckedHead, body: B) -> Result<(Account, B), ProofError>
+    async fn check_body<B>(&self, head: VerifiedHead, body: B) -> Result<(Account, B), ProofError>
     where
         B: Body + From<Bytes>,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -92,7 +92,7 @@ impl ProofLayer {
             Err(error) if error.is::<LengthLimitError>() => return Err(ProofError::TooLarge),
             Err(_) => return Err(ProofError::Invalid("its body did not arrive whole")),
         };
-        let account = head.check_body(&body)?;
+        let account = head.verify_body(&body)?;
         Ok((account, B::from(body)))
     }
 
@@ -145,7 +145,7 @@ where
                 return inner.call(request).await;
             }
             let (mut parts, body) = request.into_parts();
-            let head = match layer.proofs.check_head(&parts).await {
+            let head = match layer.proofs.verify_head(&parts).await {
                 Err(ProofError::Missing) if layer.is_optional => {
                     return inner.call(Request::from_parts(parts, body)).await;
                 }

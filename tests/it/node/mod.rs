@@ -1,22 +1,17 @@
 //! The npm package's server entry against the real server: `node --test` on the files of tests/node.
 
-mod control;
-
 use std::{path::Path, process::Stdio};
 
-use passkey_accounts_tests::{TestServer, build};
+use passkey_accounts_tests::{build, control::Control};
 use tokio::process::Command;
 
-use self::control::Control;
 use crate::vectors::transcript::{self, Role};
 
 /// Runs one test file, which may tell this server what to do.
 async fn passes(file: &str) {
-    let control = Control::start(TestServer::start_in_real_time().await).await;
+    let control = Control::start(build::served_binary().to_owned()).await;
     let mut node = node(file);
-    node.env("PASSKEY_ACCOUNTS_URL", control.server().origin())
-        .env("PASSKEY_ACCOUNTS_API_KEY", &control.server().api_key)
-        .env("PASSKEY_ACCOUNTS_CONTROL", control.url());
+    node.envs(control.environment());
     control.obey_until(ends_well(node)).await;
 }
 

@@ -1,0 +1,149 @@
+//! What waits for the foreign side, in two phases: to wait carries nothing, and to fetch never waits. So a wait that is
+//! cancelled cannot lose what it waited for.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::Notify;
+
+use crate::{engine::Waker, error::Error};
+
+/// A bounded queue between a task that fills it and a foreign program that empties it.
+#[derive(Debug)]
+pub(crate) struct Inbox<T> {
+    waker: Waker,
+    held: Mutex<Held<T>>,
+    /// Something for the foreign side. Only the waking thread notifies it.
+    arrived: Notify,
+    /// Room for more.
+    room: Notify,
+}
+
+#[derive(Debug)]
+struct Held<T> {
+    items: VecDeque<T>,
+    state: State,
+}
+
+/// Whether anything more will come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum State {
+    Open,
+    /// The foreign side wants no more.
+    Stopped,
+    /// The error comes after what is left; `None`: nothing does.
+    Ended(Option<Error>),
+}
+
+impl<T: Send + 'static> Inbox<T> {
+    pub(crate) fn new(waker: Waker) -> Arc<Self> {
+        let held = Mutex::new(Held { items: VecDeque::new(), state: State::Open });
+        Arc::new(Self { waker, held, arrived: Notify::new(), room: Notify::new() })
+    }
+
+    /// Waits until there is room for another item.
+    pub(crate) async fn room(&self, most: usize) {
+        loop {
+            // Before the look: from its making on it counts as waiting, so no notification falls in between.
+            let notified = self.room.notified();
+            if self.lock().items.len() < most {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// Waits until the foreign side wants no more.
+    pub(crate) async fn stopped(&self) {
+        loop {
+            let notified = self.room.notified();
+            if self.lock().state == State::Stopped {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    pub(crate) fn push(self: &Arc<Self>, item: T) {
+        let mut held = self.lock();
+        if held.state != State::Open {
+            return;
+        }
+        held.items.push_back(item);
+        let is_first = held.items.len() == 1;
+        drop(held);
+        if is_first {
+            self.wake();
+        }
+    }
+
+    /// Nothing more will come.
+    pub(crate) fn end(self: &Arc<Self>, error: Option<Error>) {
+        let mut held = self.lock();
+        if held.state == State::Open {
+            held.state = State::Ended(error);
+        }
+        drop(held);
+        self.wake();
+    }
+
+    /// Nothing more is wanted. What waits is handed back.
+    pub(crate) fn stop(self: &Arc<Self>) -> VecDeque<T> {
+        let mut held = self.lock();
+        held.state = State::Stopped;
+        let left = std::mem::take(&mut held.items);
+        drop(held);
+        self.room.notify_waiters();
+        self.wake();
+        left
+    }
+
+    /// Waits until [`take`](Self::take) has something to say.
+    pub(crate) async fn ready(&self) {
+        loop {
+            let notified = self.arrived.notified();
+            {
+                let held = self.lock();
+                if !held.items.is_empty() || held.state != State::Open {
+                    return;
+                }
+            }
+            notified.await;
+        }
+    }
+
+    /// Makes whoever waits look once more.
+    pub(crate) fn wake(self: &Arc<Self>) {
+        let inbox = Arc::clone(self);
+        self.waker.call(move || inbox.arrived.notify_waiters());
+    }
+
+    /// Up to `most` of what is there, possibly none; `None` when it was stopped or has ended without an error.
+    pub(crate) fn take(&self, most: u32) -> Result<Option<Vec<T>>, Error> {
+        let mut held = self.lock();
+        let count = usize::try_from(most).unwrap_or(usize::MAX).min(held.items.len());
+        let taken: Vec<_> = held.items.drain(..count).collect();
+        if taken.is_empty() {
+            match &held.state {
+                State::Open => {}
+                State::Stopped | State::Ended(None) => return Ok(None),
+                State::Ended(Some(error)) => return Err(error.clone()),
+            }
+        }
+        drop(held);
+        self.room.notify_waiters();
+        Ok(Some(taken))
+    }
+
+    /// Takes out those that wait and are not wanted.
+    pub(crate) fn retain(&self, is_wanted: impl FnMut(&T) -> bool) {
+        self.lock().items.retain(is_wanted);
+        self.room.notify_waiters();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Held<T>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

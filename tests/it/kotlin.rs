@@ -1,0 +1,1 @@
+//! The Kotlin package against the real server.

@@ -1,0 +1,1 @@
+//! The Swift package against the real server.

@@ -1,0 +1,68 @@
+//! How many vectors there are for a back end's client, and how many each language has replayed: `cargo xtask test` shows it.
+
+use std::{fs, path::PathBuf};
+
+use serde_json::Value;
+
+use crate::build::{target, workspace};
+
+/// Numbers of vectors under `tests/vectors`, as far as they are about a back end's client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    /// Transcripts of the event stream in which a client can be checked.
+    pub stream: usize,
+    /// Requests and tokens with what becomes of them.
+    pub proof: usize,
+}
+
+impl Count {
+    /// What there is.
+    pub fn expected() -> Self {
+        let folder = workspace().join("tests/vectors");
+        let files = fs::read_dir(folder.join("stream")).expect("the folder is there");
+        let texts = files.filter_map(|file| {
+            let path = file.expect("the folder can be read").path();
+            let is_one = path.extension().is_some_and(|extension| extension == "jsonl");
+            is_one.then(|| fs::read_to_string(path).expect("the file can be read"))
+        });
+        let headers = |text: String| {
+            let lines = text.lines().filter(|line| !line.trim().is_empty());
+            let values = lines.map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"));
+            values.filter(|value| value.get("name").is_some() && value["role"] != "server").count()
+        };
+        let cases = |name: &str| {
+            let text = fs::read_to_string(folder.join("proof").join(name)).expect("the file can be read");
+            let file: Value = serde_json::from_str(&text).expect("the file is JSON");
+            file["cases"].as_array().expect("it has cases").len()
+        };
+        Self { stream: texts.map(headers).sum(), proof: cases("requests.json") + cases("sockets.json") }
+    }
+}
+
+/// Keeps how many a language has replayed, for the closing table. `said` is what its replayers printed: among it the lines
+/// `replayed stream 203` and `replayed proof 123`.
+///
+/// # Panics
+/// When that is another number than there are: a replayer that passes over some is red, not quiet.
+pub fn record(language: &str, said: &str) {
+    let number = |kind: &str| {
+        let prefix = format!("replayed {kind} ");
+        let numbers = said.lines().filter_map(|line| line.split(&prefix).nth(1)?.trim().parse().ok());
+        numbers.last().unwrap_or(0)
+    };
+    let replayed = Count { stream: number("stream"), proof: number("proof") };
+    assert_eq!(replayed, Count::expected(), "{language} has not replayed all vectors");
+    keep(language, replayed);
+}
+
+/// Keeps what was replayed.
+pub fn keep(language: &str, Count { stream, proof }: Count) {
+    let path = records().join(language);
+    fs::create_dir_all(records()).expect("target can be written to");
+    fs::write(path, format!("{stream} {proof}")).expect("target can be written to");
+}
+
+/// A file for each language, read by xtask.
+fn records() -> PathBuf {
+    target().join("vectors")
+}
