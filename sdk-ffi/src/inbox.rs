@@ -25,6 +25,9 @@ pub(crate) struct Inbox<T> {
 struct Held<T> {
     items: VecDeque<T>,
     state: State,
+    /// How often whoever waits was told to come back, and whether that was for a wait that had not begun yet.
+    wakes: u64,
+    is_woken: bool,
 }
 
 /// Whether anything more will come.
@@ -39,7 +42,7 @@ enum State {
 
 impl<T: Send + 'static> Inbox<T> {
     pub(crate) fn new(waker: Waker) -> Arc<Self> {
-        let held = Mutex::new(Held { items: VecDeque::new(), state: State::Open });
+        let held = Mutex::new(Held { items: VecDeque::new(), state: State::Open, wakes: 0, is_woken: false });
         Arc::new(Self { waker, held, arrived: Notify::new(), room: Notify::new() })
     }
 
@@ -75,7 +78,7 @@ impl<T: Send + 'static> Inbox<T> {
         let is_first = held.items.len() == 1;
         drop(held);
         if is_first {
-            self.wake();
+            self.notify();
         }
     }
 
@@ -86,7 +89,7 @@ impl<T: Send + 'static> Inbox<T> {
             held.state = State::Ended(error);
         }
         drop(held);
-        self.wake();
+        self.notify();
     }
 
     /// Nothing more is wanted. What waits is handed back.
@@ -96,17 +99,19 @@ impl<T: Send + 'static> Inbox<T> {
         let left = std::mem::take(&mut held.items);
         drop(held);
         self.room.notify_waiters();
-        self.wake();
+        self.notify();
         left
     }
 
-    /// Waits until [`take`](Self::take) has something to say.
+    /// Waits until [`take`](Self::take) has something to say, or until somebody [wakes](Self::wake) it.
     pub(crate) async fn ready(&self) {
+        let wakes = self.lock().wakes;
         loop {
             let notified = self.arrived.notified();
             {
-                let held = self.lock();
-                if !held.items.is_empty() || held.state != State::Open {
+                let mut held = self.lock();
+                let is_woken = std::mem::take(&mut held.is_woken) || held.wakes != wakes;
+                if is_woken || !held.items.is_empty() || held.state != State::Open {
                     return;
                 }
             }
@@ -114,8 +119,17 @@ impl<T: Send + 'static> Inbox<T> {
         }
     }
 
-    /// Makes whoever waits look once more.
+    /// Makes every wait return; if there is none, the next one.
     pub(crate) fn wake(self: &Arc<Self>) {
+        let mut held = self.lock();
+        held.wakes = held.wakes.wrapping_add(1);
+        held.is_woken = true;
+        drop(held);
+        self.notify();
+    }
+
+    /// Makes whoever waits look once more.
+    fn notify(self: &Arc<Self>) {
         let inbox = Arc::clone(self);
         self.waker.call(move || inbox.arrived.notify_waiters());
     }
