@@ -4,13 +4,14 @@ import asyncio
 import os
 import sys
 
-from passkey_accounts import Event, Events, LoggedIn, LoggedOut, StreamError
+from passkey_accounts import Accounts, Event, LoggedIn, LoggedOut, StreamError
 
 
 async def main() -> None:
     url = os.environ.get("PASSKEY_ACCOUNTS_URL", "ws://localhost:8080/")
-    async with Events(url, os.environ.get("PASSKEY_ACCOUNTS_API_KEY", "")) as events:
-        async for item in events:
+    api_key = os.environ.get("PASSKEY_ACCOUNTS_API_KEY", "")
+    async with Accounts(url, api_key) as accounts:
+        async for item in accounts.events():
             match item:
                 case Event(data=LoggedIn(account_id=account)):
                     print("signed in:", account, flush=True)

@@ -1,69 +1,127 @@
-"""Passkey Accounts for Python back ends: who is signed in, live.
+"""Passkey Accounts for Python back ends: who is signed in, live; and who sent this request.
 
->>> async with passkey_accounts.Events("wss://auth.example/v1/events", "pa_live_...") as events:
-...     async for item in events:
-...         match item:
-...             case Event(data=LoggedIn(account_id=account)):
-...                 print("signed in:", account)
+>>> import asyncio
+>>> from passkey_accounts import Accounts, Event, LoggedIn
+>>> async def main() -> None:
+...     async with Accounts("https://auth.example", "pa_live_...") as accounts:
+...         async for event in accounts.events(consumer="billing"):
+...             match event:
+...                 case Event(data=LoggedIn(account_id=account)):
+...                     print("signed in:", account)
+
+Without asyncio: `passkey_accounts.sync`, which has the same names. Frameworks: `passkey_accounts.fastapi`, `.asgi`,
+`.django` and `.flask`. A server for your tests: `passkey_accounts.testing`.
 """
 
-from ._errors import PasskeyAccountsError, StreamError
-from ._events import Events
-from ._items import (
+from ._accounts import Accounts
+from ._api import (
+    AccountInfo,
+    Api,
+    AppInfo,
+    Checkpoint,
+    CreatedKey,
+    EventsPage,
+    KeyInfo,
+    PasskeyInfo,
+    Policy,
+    SessionsPage,
+)
+from ._data import (
     AccountErased,
     ApiKeyCreated,
     ApiKeyRevoked,
-    Bookmark,
     Confirmed,
     CounterRegressed,
     EndReason,
-    Event,
     EventData,
     Evidence,
-    Gap,
-    GapNext,
-    GapReason,
-    Item,
     LoggedIn,
     LoggedOut,
-    OpenSession,
     PasskeyAdded,
     PasskeyRemoved,
     PasskeyRenamed,
     Registered,
     RemovalReason,
     SessionKey,
-    Snapshot,
     Unknown,
 )
+from ._errors import ApiError, PasskeyAccountsError, ProofError, StreamError
+from ._events import Deliveries, Events
+from ._items import Bookmark, Event, Gap, GapNext, GapReason, Item, OpenSession, SignedHead, Snapshot
+from ._options import EvidenceOptions, WitnessOptions
+from ._providers import KeyProvider, PositionStore
+from ._pull import Delivery, Position
+from ._requests import RawRequest, Request
+from ._sessions import Account, Ended, Endings, LiveSession, LiveSessions, MissedEnds, SessionEnd, Unobserved
+from ._status import Closed, Connecting, Live, Standby, Status, Waiting
+from .problem import Problem, problem
 
 __all__ = [
+    "Account",
     "AccountErased",
+    "AccountInfo",
+    "Accounts",
+    "Api",
+    "ApiError",
     "ApiKeyCreated",
     "ApiKeyRevoked",
+    "AppInfo",
     "Bookmark",
+    "Checkpoint",
+    "Closed",
     "Confirmed",
+    "Connecting",
     "CounterRegressed",
+    "CreatedKey",
+    "Deliveries",
+    "Delivery",
     "EndReason",
+    "Ended",
+    "Endings",
     "Event",
     "EventData",
     "Events",
+    "EventsPage",
     "Evidence",
+    "EvidenceOptions",
     "Gap",
     "GapNext",
     "GapReason",
     "Item",
+    "KeyInfo",
+    "KeyProvider",
+    "Live",
+    "LiveSession",
+    "LiveSessions",
     "LoggedIn",
     "LoggedOut",
+    "MissedEnds",
     "OpenSession",
     "PasskeyAccountsError",
     "PasskeyAdded",
+    "PasskeyInfo",
     "PasskeyRemoved",
     "PasskeyRenamed",
+    "Policy",
+    "Position",
+    "PositionStore",
+    "Problem",
+    "ProofError",
+    "RawRequest",
     "Registered",
     "RemovalReason",
+    "Request",
+    "SessionEnd",
     "SessionKey",
+    "SessionsPage",
+    "SignedHead",
     "Snapshot",
+    "Standby",
+    "Status",
     "StreamError",
     "Unknown",
+    "Unobserved",
+    "Waiting",
+    "WitnessOptions",
+    "problem",
 ]

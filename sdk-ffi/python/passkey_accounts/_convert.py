@@ -1,105 +1,85 @@
-"""From the generated types to ours. Nothing else."""
+"""From the records of the binding to our types. What streams hand over comes as text instead (`_records.py`)."""
 
 from __future__ import annotations
 
-from . import _items as ours
+from . import _api as api
+from . import _items as items
+from ._data import SessionKey
 from ._native import passkey_accounts_ffi as native
-
-_END_REASONS = {reason: ours.EndReason[reason.name] for reason in native.EndReason}
-_REMOVAL_REASONS = {reason: ours.RemovalReason[reason.name] for reason in native.RemovalReason}
-_GAP_REASONS = {reason: ours.GapReason[reason.name] for reason in native.GapReason}
-_GAP_NEXT = {following: ours.GapNext[following.name] for following in native.GapNext}
+from ._read import EPOCH, MILLISECOND, compact
 
 
-def item(item: native.Item) -> ours.Item:
-    """One item."""
-    match item:
-        case native.Item.EVENT(event=event):
-            return ours.Event(event.id, event.seq, event.time, event.name, _data(event.kind), event.data)
-        case native.Item.SNAPSHOT(snapshot=page):
-            return ours.Snapshot(tuple(map(_open_session, page.sessions)), page.first, page.last, page.id)
-        case native.Item.GAP(gap=gap):
-            return ours.Gap(_GAP_REASONS[gap.reason], gap.after, _GAP_NEXT[gap.next])
-        case native.Item.BOOKMARK(bookmark=bookmark):
-            return ours.Bookmark(bookmark.id, bookmark.time)
-    raise AssertionError(f"the binding knows an item that this package does not: {item}")
+def gap(said: native.Gap) -> items.Gap:
+    """Why a position cannot be continued."""
+    return items.Gap(items.GapReason[said.reason.name], said.after, items.GapNext[said.next.name], said.oldest)
 
 
-def _data(kind: native.EventKind) -> ours.EventData:
-    match kind:
-        case native.EventKind.LOGGED_IN(login=login):
-            return ours.LoggedIn(
-                login.account_id,
-                login.session_id,
-                login.passkey_id,
-                login.origin,
-                _session_key(login.session_key),
-                login.expires_at,
-                login.user_verified,
-                login.backed_up,
-                login.account_sessions,
-                _evidence(login.evidence),
-            )
-        case native.EventKind.LOGGED_OUT(account_id=account, session_id=session, reason=reason):
-            return ours.LoggedOut(account, session, _END_REASONS[reason], kind.account_sessions)
-        case native.EventKind.REGISTERED(account_id=account):
-            return ours.Registered(account)
-        case native.EventKind.PASSKEY_ADDED(account_id=account, passkey_id=passkey, public_key=key):
-            evidence = _evidence(kind.evidence)
-            return ours.PasskeyAdded(account, passkey, key, kind.aaguid, kind.backed_up, evidence)
-        case native.EventKind.CONFIRMED(confirmation=done):
-            return ours.Confirmed(
-                done.account_id,
-                done.session_id,
-                done.passkey_id,
-                done.ceremony_id,
-                done.action,
-                _signed(done.evidence),
-            )
-        case native.EventKind.PASSKEY_RENAMED(account_id=account, passkey_id=passkey):
-            return ours.PasskeyRenamed(account, passkey)
-        case native.EventKind.PASSKEY_REMOVED(account_id=account, passkey_id=passkey, reason=reason):
-            return ours.PasskeyRemoved(account, passkey, _REMOVAL_REASONS[reason], _evidence(kind.evidence))
-        case native.EventKind.ACCOUNT_ERASED(account_id=account):
-            return ours.AccountErased(account)
-        case native.EventKind.API_KEY_CREATED(key_id=key, name=name, scopes=scopes):
-            return ours.ApiKeyCreated(key, name, tuple(scopes))
-        case native.EventKind.API_KEY_REVOKED(key_id=key):
-            return ours.ApiKeyRevoked(key)
-        case native.EventKind.COUNTER_REGRESSED(account_id=account, passkey_id=passkey):
-            return ours.CounterRegressed(account, passkey, kind.stored, kind.received)
-        case native.EventKind.OTHER():
-            return ours.Unknown()
-    raise AssertionError(f"the binding knows an event that this package does not: {kind}")
+def event(said: native.Event) -> items.Event:
+    """An event of the HTTP API."""
+    is_known = "0" if isinstance(said.kind, native.EventKind.OTHER) else "1"
+    millis = str((said.time - EPOCH) // MILLISECOND)
+    record = ["", "", "", "event", str(said.seq), millis, is_known, compact(said.id), compact(said.name), said.data]
+    return items.event(record)
 
 
-def _session_key(key: native.SessionKey) -> ours.SessionKey:
-    return ours.SessionKey(key.x, key.y)
+def head(said: native.SignedHead) -> items.SignedHead:
+    """A signed head of the log."""
+    return items.SignedHead(said.epoch, said.seq, said.hash, said.time, said.key_id, said.sig)
 
 
-def _evidence(evidence: native.Evidence | None) -> ours.Evidence | None:
-    return None if evidence is None else _signed(evidence)
+def open_session(said: native.OpenSession) -> items.OpenSession:
+    """An open session."""
+    key = SessionKey(said.session_key.x, said.session_key.y)
+    ids = (said.account_id, said.session_id, said.passkey_id)
+    return items.OpenSession(*ids, key, said.since, said.expires_at)
 
 
-def _signed(evidence: native.Evidence) -> ours.Evidence:
-    return ours.Evidence(
-        evidence.random,
-        evidence.kind,
-        evidence.origin,
-        evidence.thumbprint,
-        evidence.credential_id,
-        evidence.authenticator_data,
-        evidence.client_data_json,
-        evidence.signature,
+def app(said: native.AppInfo) -> api.AppInfo:
+    """An app."""
+    policy = api.Policy[said.policy.name]
+    return api.AppInfo(said.app_id, said.name, said.rp_id, tuple(said.origins), policy)
+
+
+def sessions(said: native.SessionsPage) -> api.SessionsPage:
+    """A page of open sessions."""
+    return api.SessionsPage(tuple(map(open_session, said.sessions)), said.next, said.head)
+
+
+def account(said: native.AccountInfo) -> api.AccountInfo:
+    """An account."""
+    return api.AccountInfo(said.account_id, said.created_at, said.passkeys, said.sessions)
+
+
+def passkey(said: native.PasskeyInfo) -> api.PasskeyInfo:
+    """A passkey."""
+    return api.PasskeyInfo(
+        said.passkey_id,
+        said.name,
+        said.created_at,
+        said.last_used_at,
+        said.aaguid,
+        said.backup_eligible,
+        said.backed_up,
     )
 
 
-def _open_session(session: native.OpenSession) -> ours.OpenSession:
-    return ours.OpenSession(
-        session.account_id,
-        session.session_id,
-        session.passkey_id,
-        _session_key(session.session_key),
-        session.since,
-        session.expires_at,
-    )
+def events(said: native.EventsPage) -> api.EventsPage:
+    """A stretch of the log."""
+    found = tuple(map(event, said.events))
+    return api.EventsPage(found, said.next, said.more, said.oldest, said.oldest_hash, said.head)
+
+
+def checkpoint(said: native.Checkpoint) -> api.Checkpoint:
+    """The newest signed head."""
+    return api.Checkpoint(said.app_id, head(said.head))
+
+
+def key(said: native.KeyInfo) -> api.KeyInfo:
+    """An API key."""
+    times = (said.created_at, said.expires_at, said.revoked_at)
+    return api.KeyInfo(said.key_id, said.name, tuple(said.scopes), *times)
+
+
+def created_key(said: native.CreatedKey) -> api.CreatedKey:
+    """A new API key."""
+    return api.CreatedKey(said.api_key, key(said.key))

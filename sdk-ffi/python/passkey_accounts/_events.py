@@ -1,61 +1,147 @@
-"""The event stream."""
+"""The event stream: items to handle, one after the other or lane by lane."""
 
 from __future__ import annotations
 
-import weakref
-from collections import deque
-from collections.abc import Iterable
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from datetime import timedelta
 from types import TracebackType
+from typing import Literal
 
-from . import _convert
-from ._errors import StreamError
+from ._connection import Connection
+from ._errors import PasskeyAccountsError
 from ._items import Item
 from ._native import passkey_accounts_ffi as native
+from ._options import EvidenceOptions, WitnessOptions
+from ._providers import AskedPositions, PositionStore
+from ._pull import ACKNOWLEDGE_AFTER, UNTOLD, Delivery, Position, Pull
+from ._status import Closed, Connecting, Status, changes, log_changes, logger, status
 
-_BATCH = 256
-_ACKNOWLEDGE_AFTER = 16
+Handler = Callable[[Item, "Position | None"], Awaitable[object]]
+"""What `Events.run` calls for each item."""
 
 
 class Events:
-    """A live, gapless stream of an app's auth events.
+    """A live, gapless stream of an app's auth events: an asynchronous iterator over items.
 
-    It starts with the sessions that are open now, then follows the log. Lost connections are made again and resumed
-    where they were. Iterate over it in one task; leaving the `async with` block ends it. Cancelling a wait loses nothing.
+    Lost connections are made again and resumed where they were; what trying again cannot mend is raised, and is the last
+    thing. Nothing is sent before the first item is asked for. Iterate in one task. Cancelling a wait loses nothing.
 
-    Asking for the next item says that the last one is handled: it is acknowledged then, or a few items later.
-
-    url: `wss://HOST/v1/events`. `ws://` only reaches this machine, unless `allow_plaintext` is given.
-    types: event types to get; default `loggedIn` and `loggedOut`; `["*"]` for all, also those of later versions.
-    after: resume behind this `position` instead of starting with the open sessions.
-    allow_plaintext: send the API key unencrypted. Whoever carries the bytes can read it.
-
-    Raises `StreamError` for what trying again cannot mend, such as a wrong key.
+    Asking for the next item says that the last one is handled; the server is told at once or a few items later. An item
+    that was in hand when the stream was closed, or the process died, comes again. By hand: `deliveries`.
     """
 
-    def __init__(
+    def __init__(self, connection: Connection, options: native.EventsOptions) -> None:
+        self._pull = Pull(lambda: connection.client().events(options), options.consumer or "")
+        self._name = f"events of {options.consumer!r}" if options.consumer else "events"
+        self._is_asked = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._watch: asyncio.Task[None] | None = None
+
+    def __aiter__(self) -> Events:
+        return self
+
+    async def __anext__(self) -> Item:
+        pull = self._pull
+        if not pull.records or pull.unsaid >= ACKNOWLEDGE_AFTER or self._is_asked:
+            await self._arrival()
+        return pull.next()
+
+    def deliveries(self) -> Deliveries:
+        """The items with how to acknowledge each by hand. Use this or the stream itself, not both at once.
+
+        >>> async def bill(events: Events) -> None:
+        ...     async for delivery in events.deliveries():
+        ...         store(delivery.item, delivery.position)
+        ...         delivery.ack()
+        """
+        return Deliveries(self)
+
+    async def run(
         self,
-        url: str,
-        api_key: str,
+        handler: Handler,
         *,
-        types: Iterable[str] | None = None,
-        after: str | None = None,
-        allow_plaintext: bool = False,
+        concurrency: int = 1,
+        on_error: Callable[[Exception, Item], object] | None = None,
     ) -> None:
-        self._options = native.StreamOptions(
-            url=url,
-            api_key=api_key,
-            types=None if types is None else list(types),
-            after=after,
-            allow_plaintext=allow_plaintext,
-        )
-        self._stream: native.EventStream | None = None
-        self._taken: deque[native.Item] = deque()
-        self._in_hand = False
-        self._handled = 0
-        self._closed = False
+        """Handles items until the stream ends: up to `concurrency` lanes at a time, the items of a lane in their order.
+
+        An item is acknowledged when its handler is through. If it raises, the item comes again and `on_error` hears of it;
+        without one, it is logged. Cancelling it cancels the handlers, whose items come again.
+        """
+        handling: set[asyncio.Task[None]] = set()
+
+        async def handle(delivery: Delivery) -> None:
+            try:
+                await handler(delivery.item, delivery.position)
+            except Exception as error:
+                delivery.fail()
+                if on_error is None:
+                    logger.log(logging.ERROR, "%s: a handler failed, its item comes again", self._name, exc_info=error)
+                else:
+                    on_error(error, delivery.item)
+            except BaseException:
+                delivery.fail()
+                raise
+            else:
+                delivery.ack()
+
+        try:
+            lanes: dict[int, asyncio.Task[None]] = {}
+            async for delivery in self.deliveries():
+                delivery.keep()
+                lane = delivery.lane
+                before = lanes.get(lane)
+
+                async def after(before: asyncio.Task[None] | None, delivery: Delivery) -> None:
+                    if before is not None:
+                        await asyncio.wait([before])
+                    if not delivery.is_void:
+                        await handle(delivery)
+
+                task = asyncio.create_task(after(before, delivery))
+                lanes[lane] = task
+                handling.add(task)
+                task.add_done_callback(handling.discard)
+                while len(handling) >= concurrency:
+                    await asyncio.wait(handling, return_when=asyncio.FIRST_COMPLETED)
+        except BaseException:
+            for task in handling:
+                task.cancel()
+            raise
+        finally:
+            if handling:
+                await asyncio.wait(handling)
+
+    @property
+    def status(self) -> Status:
+        """How the connection is doing."""
+        stream = self._pull.stream
+        if stream is None:
+            return Closed() if self._pull.is_over else Connecting()
+        return status(stream.status())
+
+    def statuses(self) -> AsyncIterator[Status]:
+        """The status as it is, and each one after it, until it is closed. Opens the stream."""
+        stream = self._opened()
+        return changes(stream.status, stream.status_changed)
+
+    @property
+    def failure(self) -> PasskeyAccountsError | None:
+        """Why the stream is over for good, if it is."""
+        return self._pull.failure
+
+    async def close(self) -> None:
+        """Ends the stream; whoever waits for an item is told that there is none. What was handled is told the server."""
+        self._stop_timer()
+        self._pull.stop()
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            # It has only the end to log.
+            await asyncio.wait([watch], timeout=1)
 
     async def __aenter__(self) -> Events:
-        self._open()
         return self
 
     async def __aexit__(
@@ -64,47 +150,119 @@ class Events:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close()
+        await self.close()
 
-    def __aiter__(self) -> Events:
+    def __del__(self) -> None:
+        stream = self._pull.stream
+        if stream is not None and not self._pull.is_over:
+            stream.stop()
+
+    def _opened(self) -> native.EventStream:
+        stream = self._pull.stream
+        if stream is None:
+            stream = self._pull.opened()
+            statuses = changes(stream.status, stream.status_changed)
+            self._watch = asyncio.create_task(log_changes(self._name, statuses))
+        return stream
+
+    async def _arrival(self) -> None:
+        """Waits until something was fetched. Says before that what was handled."""
+        if self._is_asked:
+            raise RuntimeError("another task waits for an item of this stream; iterate in one task")
+        pull = self._pull
+        pull.pass_on()
+        pull.acknowledge()
+        self._is_asked = True
+        try:
+            while not pull.records:
+                if not pull.is_over:
+                    # Carries nothing: a cancellation here leaves everything where it is.
+                    await self._opened().ready()
+                    self._fetch()
+                if pull.is_over and not pull.records:
+                    raise StopAsyncIteration
+        finally:
+            self._is_asked = False
+        if len(pull.records) > 1 and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(UNTOLD, self._tell)
+
+    def _fetch(self) -> None:
+        try:
+            self._pull.fetch()
+        except PasskeyAccountsError as error:
+            logger.error("%s: ended: %s", self._name, error)
+            raise
+
+    def _tell(self) -> None:
+        """A handler takes its time: what was handled before it need not wait for it."""
+        self._timer = None
+        pull = self._pull
+        pull.acknowledge()
+        if pull.records:
+            self._timer = asyncio.get_running_loop().call_later(UNTOLD, self._tell)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class Deliveries:
+    """The items of a stream with how to acknowledge each by hand: an asynchronous iterator."""
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+
+    def __aiter__(self) -> Deliveries:
         return self
 
-    async def __anext__(self) -> Item:
-        if self._closed:
-            raise StopAsyncIteration
-        stream = self._open()
-        self._handled += self._in_hand
-        self._in_hand = False
-        # Each call costs more than an item, so a batch is not acknowledged one by one.
-        if self._handled and (not self._taken or self._handled >= _ACKNOWLEDGE_AFTER):
-            stream.acknowledge(self._handled)
-            self._handled = 0
-        while not self._taken:
-            # Carries nothing: a cancellation here leaves everything where it is.
-            await stream.ready()
-            try:
-                batch = stream.take(_BATCH)
-            except native.StreamError.Ended as ended:
-                raise StreamError(ended.code, ended.reason, ended.retryable) from None
-            if batch is None:
-                raise StopAsyncIteration
-            self._taken.extend(batch)
-        self._in_hand = True
-        return _convert.item(self._taken.popleft())
+    async def __anext__(self) -> Delivery:
+        pull = self._events._pull
+        pull.pass_on()
+        if not pull.records or self._events._is_asked:
+            await self._events._arrival()
+        return pull.next_delivery()
 
-    def close(self) -> None:
-        """Ends the stream; whoever waits for an item is told that there is none."""
-        self._closed = True
-        self._taken.clear()
-        if self._stream is not None:
-            self._stream.stop()
 
-    def _open(self) -> native.EventStream:
-        if self._stream is None:
-            try:
-                self._stream = native.EventStream.open(self._options)
-            except native.StreamError.Ended as ended:
-                raise StreamError(ended.code, ended.reason, ended.retryable) from None
-            # At the latest when the interpreter ends: afterwards no thread may call into it.
-            weakref.finalize(self, self._stream.stop)
-        return self._stream
+def options(
+    *,
+    types: Iterable[str] | None,
+    after: str | None,
+    start: Literal["state", "now", "earliest"] | None,
+    snapshot: bool | None,
+    skip: bool | None,
+    consumer: str | None,
+    lanes: int | None,
+    window: int | None,
+    prefetch: int | None,
+    ack_timeout: float | None,
+    positions: PositionStore | None,
+    evidence: EvidenceOptions | None,
+    witness: WitnessOptions | None,
+    connection: Connection,
+) -> native.EventsOptions:
+    """What the binding wants to know."""
+    if isinstance(types, str):
+        raise TypeError("types is a list of names, not a name")
+    return native.EventsOptions(
+        types=None if types is None else list(types),
+        after=after,
+        start=None if start is None else _STARTS[start],
+        snapshot=snapshot,
+        skip=skip,
+        consumer=consumer,
+        lanes=lanes,
+        window=window,
+        prefetch=prefetch,
+        ack_timeout=None if ack_timeout is None else timedelta(seconds=ack_timeout),
+        positions=None if positions is None else AskedPositions(connection.questions, positions),
+        evidence=None if evidence is None else evidence.native(),
+        witness=None if witness is None else witness.native(),
+    )
+
+
+_STARTS = {
+    "state": native.Start.STATE,
+    "now": native.Start.NOW,
+    "earliest": native.Start.EARLIEST,
+}

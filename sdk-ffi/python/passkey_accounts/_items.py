@@ -2,38 +2,114 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError, dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Union
 
-
-class EndReason(Enum):
-    """Why a session ended."""
-
-    USER = "user"
-    PAGE_GONE = "pageGone"
-    CONNECTION_LOST = "connectionLost"
-    IDLE_TIMEOUT = "idleTimeout"
-    ABSOLUTE_TIMEOUT = "absoluteTimeout"
-    REVOKED = "revoked"
-    REPLACED = "replaced"
-    PASSKEY_REMOVED = "passkeyRemoved"
-    ACCOUNT_ERASED = "accountErased"
-    KEY_REVOKED = "keyRevoked"
-    SERVER_LOST = "serverLost"
-    OTHER = "other"
-    """A newer server's reason. The session has ended all the same."""
+from ._data import EventData, SessionKey
+from ._read import EPOCH, MILLISECOND, compact, read_data, string
 
 
-class RemovalReason(Enum):
-    """Why a passkey was removed."""
+class Event:
+    """Something happened: an entry of the app's log. Cannot be changed.
 
-    BACK_END = "backEnd"
-    USER = "user"
-    """The person removed it, and confirmed that with a passkey."""
-    OTHER = "other"
-    """A newer server's reason. The passkey is gone all the same."""
+    It is read from its text only as far as it is looked at. Match on `data`:
+
+    >>> def greet(item: Item) -> str:
+    ...     match item:
+    ...         case Event(data=LoggedIn(account_id=account)):
+    ...             return f"welcome {account}"
+    ...         case _:
+    ...             return ""
+    """
+
+    __slots__ = ("_data", "_record")
+    __match_args__ = ("id", "seq", "time", "name", "data", "json")
+
+    # The fields of the record as the binding writes them (sdk-ffi/src/text.rs).
+    _record: list[str]
+    _data: EventData | None
+
+    def __init__(self, id: str, seq: int, time: datetime, name: str, data: EventData, json: str) -> None:
+        millis = str((time - EPOCH) // MILLISECOND)
+        _set_record(self, ["", "", "", "event", str(seq), millis, "1", compact(id), compact(name), json])
+        _set_data(self, data)
+
+    @property
+    def id(self) -> str:
+        """Cursor and dedupe key. Opaque."""
+        return string(self._record[7])
+
+    @property
+    def seq(self) -> int:
+        """Its number in the app's log, from 1."""
+        return int(self._record[4])
+
+    @property
+    def time(self) -> datetime:
+        """When it was committed, in UTC."""
+        return EPOCH + int(self._record[5]) * MILLISECOND
+
+    @property
+    def name(self) -> str:
+        """The type on the wire, for example `loggedIn`."""
+        return string(self._record[8])
+
+    @property
+    def data(self) -> EventData:
+        """What happened; `Unknown` for a type that is newer than this version."""
+        if self._data is None:
+            record = self._record
+            name = string(record[8]) if record[6] == "1" else ""
+            _set_data(self, read_data(name, record[9]))
+        return self._data  # type: ignore[return-value]
+
+    @property
+    def json(self) -> str:
+        """The data as JSON text, byte for byte as the log's hash chain covers it."""
+        return self._record[9]
+
+    @property
+    def position(self) -> str | None:
+        """Give it as `after` to resume behind this event."""
+        return self.id
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise FrozenInstanceError(f"cannot delete field {name!r}")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Event):
+            return NotImplemented
+        return self._record[4:6] + self._record[7:] == other._record[4:6] + other._record[7:]
+
+    def __hash__(self) -> int:
+        return hash((self._record[4], self._record[7]))
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__match_args__[:-1])
+        return f"Event({shown})"
+
+    def __reduce__(self) -> tuple[Callable[..., Event], tuple[list[str]]]:
+        return event, (self._record,)
+
+
+_new_event: Callable[[type[Event]], Event] = object.__new__
+# A slot of an object that cannot be changed; these are faster than any `__init__`.
+_set_record: Callable[[Event, list[str]], None] = vars(Event)["_record"].__set__
+_set_data: Callable[[Event, EventData | None], None] = vars(Event)["_data"].__set__
+
+
+def event(record: list[str]) -> Event:
+    """The event of a record."""
+    made = _new_event(Event)
+    _set_record(made, record)
+    _set_data(made, None)
+    return made
 
 
 class GapReason(Enum):
@@ -44,6 +120,7 @@ class GapReason(Enum):
     DIVERGED = "diverged"
     EPOCH = "epoch"
     OTHER = "other"
+    """A newer server's word."""
 
 
 class GapNext(Enum):
@@ -52,188 +129,7 @@ class GapNext(Enum):
     SNAPSHOT = "snapshot"
     OLDEST = "oldest"
     OTHER = "other"
-
-
-@dataclass(frozen=True, slots=True)
-class SessionKey:
-    """The public half of a session key: a point on P-256."""
-
-    x: bytes
-    y: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What the authenticator signed, and over what."""
-
-    random: bytes
-    kind: str
-    """What the ceremony was for: `signIn`, `confirm`, `addPasskey` or `removePasskey`."""
-    origin: str
-    thumbprint: bytes
-    credential_id: bytes
-    authenticator_data: bytes
-    client_data_json: bytes
-    signature: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Registered:
-    """An account was made."""
-
-    account_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedIn:
-    """A session was opened."""
-
-    account_id: str
-    session_id: str
-    passkey_id: str
-    origin: str
-    session_key: SessionKey
-    expires_at: datetime
-    user_verified: bool
-    backed_up: bool
-    account_sessions: int
-    """Open sessions of the account after this event; 1 means that the account has just come."""
-    evidence: Evidence | None
-    """The authenticator's own signature; absent after sign-up."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedOut:
-    """A session ended."""
-
-    account_id: str
-    session_id: str
-    reason: EndReason
-    account_sessions: int
-    """Open sessions of the account after this event; 0 means that the account has just left."""
-
-
-@dataclass(frozen=True, slots=True)
-class PasskeyAdded:
-    """An account got a passkey; pin its public key to check evidence later."""
-
-    account_id: str
-    passkey_id: str
-    public_key: bytes
-    aaguid: bytes
-    backed_up: bool
-    evidence: Evidence | None
-    """How a passkey that the account had before vouched for this one; absent for the first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Confirmed:
-    """A person confirmed an action of their session with a passkey."""
-
-    account_id: str
-    session_id: str
-    passkey_id: str
-    ceremony_id: str
-    """Names the confirmation; the page was told it too."""
-    action: str
-    """What was confirmed: a JSON object, at most 2 KiB, in its RFC 8785 form, as text."""
-    evidence: Evidence
-    """The authenticator's signature over it."""
-
-
-@dataclass(frozen=True, slots=True)
-class PasskeyRenamed:
-    """A passkey has another name, which the event does not tell."""
-
-    account_id: str
-    passkey_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class PasskeyRemoved:
-    """An account lost a passkey. The sessions that it opened end with it."""
-
-    account_id: str
-    passkey_id: str
-    reason: RemovalReason
-    evidence: Evidence | None
-    """How a passkey of the account signed the removal; absent unless the person removed it."""
-
-
-@dataclass(frozen=True, slots=True)
-class AccountErased:
-    """An account is gone, with its address, its passkeys and its sessions."""
-
-    account_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class ApiKeyCreated:
-    """The app got an API key."""
-
-    key_id: str
-    name: str
-    scopes: tuple[str, ...]
-    """What it may be used for, for example `events:read`."""
-
-
-@dataclass(frozen=True, slots=True)
-class ApiKeyRevoked:
-    """An API key was taken back."""
-
-    key_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class CounterRegressed:
-    """A passkey's signature counter did not rise: it may have been copied."""
-
-    account_id: str
-    passkey_id: str
-    stored: int
-    received: int
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """A type that is newer than this version; see the event's `name` and `json`."""
-
-
-EventData = Union[
-    Registered,
-    LoggedIn,
-    LoggedOut,
-    PasskeyAdded,
-    Confirmed,
-    PasskeyRenamed,
-    PasskeyRemoved,
-    AccountErased,
-    CounterRegressed,
-    ApiKeyCreated,
-    ApiKeyRevoked,
-    Unknown,
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something happened: an entry of the app's log."""
-
-    id: str
-    """Cursor and dedupe key. Opaque."""
-    seq: int
-    """Its number in the app's log, from 1."""
-    time: datetime
-    name: str
-    """The type on the wire, for example `loggedIn`."""
-    data: EventData
-    json: str
-    """The data as JSON text, byte for byte as the log's hash chain covers it."""
-
-    @property
-    def position(self) -> str | None:
-        """Give it as `after` to resume behind this event."""
-        return self.id
+    """A newer server's word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +152,9 @@ class Snapshot:
     first: bool
     last: bool
     id: str
+    """On the last page the position; on the others good for nothing."""
+    hash: bytes | None = None
+    """On the last page: the hash chain up to the position, 32 bytes."""
 
     @property
     def position(self) -> str | None:
@@ -269,7 +168,10 @@ class Gap:
 
     reason: GapReason
     after: str
+    """The position that was asked for."""
     next: GapNext
+    oldest: str | None = None
+    """The position before the oldest event that is kept."""
 
     @property
     def position(self) -> str | None:
@@ -278,11 +180,33 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedHead:
+    """The server's word for how long its log is and what it says."""
+
+    epoch: str
+    """The log's lineage."""
+    seq: int
+    """The number of its last entry."""
+    hash: bytes
+    """The hash chain up to it, 32 bytes."""
+    time: datetime
+    key_id: str
+    """Which key signed; the keys are at `/.well-known/jwks.json`."""
+    sig: bytes
+    """Ed25519, 64 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Bookmark:
     """Up to here nothing happened that was asked for."""
 
     id: str
     time: datetime
+    """The server's clock."""
+    hash: bytes | None = None
+    """The hash chain up to the position, 32 bytes."""
+    head: SignedHead | None = None
+    """The newest head of the log that the server has signed, where one is due."""
 
     @property
     def position(self) -> str | None:
@@ -291,3 +215,4 @@ class Bookmark:
 
 
 Item = Union[Event, Snapshot, Gap, Bookmark]
+"""One thing to handle."""

@@ -1,0 +1,200 @@
+"""What was fetched from a stream, and the word that is owed for it: the same for the asynchronous and the synchronous face."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ._connection import kept
+from ._errors import PasskeyAccountsError, ours
+from ._items import Item
+from ._native import passkey_accounts_ffi as native
+from ._records import FIELD, RECORD, item
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a lane of a consumer was handled, and under which ownership."""
+
+    consumer: str
+    """The consumer's name; empty for a view."""
+    lane: int
+    """The lane; 0 where there is one only."""
+    id: str
+    """Everything up to this id is handled. Opaque."""
+    lease: int
+    """The fencing token: higher for every later owner of the lane. 0 for a view."""
+
+
+class Delivery:
+    """One item to handle. `ack` it when that is done.
+
+    One that is neither acknowledged nor kept when the next is asked for counts as not handled. What was not handled comes
+    again: the connection is made anew and resumes before it.
+    """
+
+    __slots__ = ("__weakref__", "_is_kept", "_pull", "_receipt", "_record", "item", "position")
+
+    item: Item
+    """What to handle."""
+    position: Position | None
+    """What to store together with the item's effect; `None` for what is no position."""
+
+    def __init__(self, pull: Pull, record: list[str]) -> None:
+        self._pull = pull
+        self._record = record
+        self._receipt: int | None = int(record[0])
+        self._is_kept = False
+        self.item = item(record)
+        id = self.item.position
+        lane, lease = int(record[1]), int(record[2])
+        self.position = None if id is None else Position(pull.consumer, lane, id, lease)
+
+    @property
+    def lane(self) -> int:
+        """The lane; 0 where there is one only. Items of one lane are in order."""
+        return int(self._record[1])
+
+    @property
+    def is_void(self) -> bool:
+        """An item of its lane before it has failed: it comes again after that one, and need not be handled now."""
+        return self._pull.is_void(int(self._record[0]), self._record[1])
+
+    def ack(self) -> None:
+        """It is handled. Only the first of `ack` and `fail` counts."""
+        self._settle(True)
+
+    def fail(self) -> None:
+        """It is not handled and is to come again, and with it everything of its lane that came after it."""
+        self._settle(False)
+
+    def keep(self) -> None:
+        """It will be settled later: the next one may be asked for. Lost without a word, it comes again."""
+        self._is_kept = True
+
+    def passed(self) -> None:
+        """The next one is asked for."""
+        if not self._is_kept:
+            self.fail()
+
+    def __del__(self) -> None:
+        self.fail()
+
+    def _settle(self, is_handled: bool) -> None:
+        receipt, self._receipt = self._receipt, None
+        if receipt is not None:
+            self._pull.settle(receipt, is_handled, self._record[1])
+
+
+class Pull:
+    """A stream whose items are fetched in batches and handed out one by one."""
+
+    def __init__(self, open: Callable[[], native.EventStream], consumer: str) -> None:
+        self._open = open
+        self.consumer = consumer
+        self.stream: native.EventStream | None = None
+        self.records: deque[str] = deque()
+        self.failure: PasskeyAccountsError | None = None
+        self.is_over = False
+        # Receipts as they stand in the text: of the item that was handed out, and of the one before it.
+        self.in_hand: str | None = None
+        self.handled: str | None = None
+        self.unsaid = 0
+        self._last: weakref.ref[Delivery] | None = None
+        self._newest = 0
+        # By lane: the newest item that was handed out when one before it failed.
+        self._void: dict[str, int] = {}
+        # Of the synchronous face: a timer on another thread may acknowledge, too.
+        self._lock = threading.Lock()
+
+    def opened(self) -> native.EventStream:
+        """The stream, which is opened now if it was not."""
+        if self.stream is None:
+            try:
+                self.stream = kept(self._open())
+            except native.Error as error:
+                raise ours(error) from None
+        return self.stream
+
+    def next(self) -> Item:
+        """The next of what was fetched. Asking for it says that the one before is handled."""
+        record = self.records.popleft().split(FIELD)
+        self.handled = self.in_hand
+        self.in_hand = record[0]
+        self.unsaid += 1
+        return item(record)
+
+    def next_delivery(self) -> Delivery:
+        """The next of what was fetched, to be settled by hand."""
+        record = self.records.popleft().split(FIELD)
+        self._newest = int(record[0])
+        delivery = Delivery(self, record)
+        self._last = weakref.ref(delivery)
+        return delivery
+
+    def pass_on(self) -> None:
+        """The next is about to be asked for."""
+        if self.in_hand is not None:
+            self.handled, self.in_hand = self.in_hand, None
+        last = self._last and self._last()
+        self._last = None
+        if last is not None:
+            last.passed()
+
+    def acknowledge(self) -> None:
+        """Tells what was handled and is not told yet."""
+        with self._lock:
+            handled, self.handled = self.handled, None
+            self.unsaid = 0
+        if handled is not None and self.stream is not None:
+            self.stream.acknowledge(int(handled))
+
+    def fetch(self) -> bool:
+        """Fetches what is there without waiting; whether there was something, or it is over."""
+        if self.is_over:
+            return True
+        try:
+            text = self.opened().take_text(BATCH)
+        except native.Error as error:
+            self.is_over = True
+            self.failure = ours(error)
+            raise self.failure from None
+        if text is None:
+            self.is_over = True
+        elif text:
+            self.records.extend(text.split(RECORD))
+        return self.is_over or bool(text)
+
+    def is_void(self, receipt: int, lane: str) -> bool:
+        """Whether an item before this one has failed after both were handed out."""
+        return receipt <= self._void.get(lane, 0)
+
+    def settle(self, receipt: int, is_handled: bool, lane: str) -> None:
+        """What became of one item."""
+        if self.stream is None or self.is_over:
+            return
+        if not is_handled:
+            # It comes again, and so does all of its lane that was fetched after it.
+            self._void[lane] = self._newest
+            self.records = deque(record for record in self.records if record.split(FIELD, 2)[1] != lane)
+        self.stream.settle(receipt, is_handled)
+
+    def stop(self) -> None:
+        """Ends the stream: what was handled is told, what was not comes again."""
+        self.acknowledge()
+        self.is_over = True
+        self.records.clear()
+        if self.stream is not None:
+            self.stream.stop()
+
+
+# Items that are fetched at once, and after how many the server is told that they are handled: each call across the
+# boundary costs more than an item.
+BATCH = 256
+ACKNOWLEDGE_AFTER = 64
+
+# How long it may stay untold that items were handled, in seconds, while others of the same batch are being handled.
+UNTOLD = 0.05
