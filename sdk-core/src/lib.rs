@@ -7,7 +7,8 @@
 //! | `tower` | [a layer](tower::ProofLayer) that checks proofs of requests |
 //! | `axum` | the layer's [`Account`] as an argument of handlers |
 //! | `sqlite` | [`SqlitePositions`]: positions in the transaction of the effect (sqlx) |
-//! | `verify` | checking assertions and evidence, the [witness](log::Witness) of the log (aws-lc-rs) |
+//! | `verify` | checking assertions, evidence and exports of the log (aws-lc-rs); `witness` |
+//! | `witness` | the [witness](log::Witness) of the log: pure, also in WebAssembly |
 //! | `proof` | reading and judging [proofs](proof): pure, also in WebAssembly |
 //! | `json` | the wire types in JSON, and the event stream's machine |
 //! | `session` | the live sessions without a socket: [`session::Replica`] |

@@ -1,22 +1,21 @@
 //! Signed heads: the server's word for how long its log is and what it says (docs/protocol.md, "Tamper evidence").
 
-#[cfg(feature = "verify")]
+#[cfg(feature = "witness")]
 use std::fmt;
 
 #[cfg(feature = "verify")]
-use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
-#[cfg(feature = "verify")]
-use curve25519_dalek::edwards::CompressedEdwardsY;
-#[cfg(feature = "verify")]
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+#[cfg(feature = "witness")]
+use ed25519_dalek::{Signature, VerifyingKey};
+#[cfg(feature = "witness")]
 use sha2::{Digest, Sha256};
 
 use super::{ChainHash, Epoch};
-use crate::protocol::{AppID, UnixMillis, base64url::encode};
 #[cfg(feature = "verify")]
-use crate::protocol::{
-    base64url::{Base64Url, decode_array},
-    stream::SignedHead,
-};
+use crate::protocol::base64url::Base64Url;
+use crate::protocol::{AppID, UnixMillis, base64url::encode};
+#[cfg(feature = "witness")]
+use crate::protocol::{base64url::decode_array, stream::SignedHead};
 
 /// The end of a log at some moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,16 +62,15 @@ pub fn sign(app_id: AppID, head: &Head, key: &Ed25519KeyPair) -> SignedHead {
 ///
 /// # Errors
 /// [`BadHead`]
-#[cfg(feature = "verify")]
+#[cfg(feature = "witness")]
 pub fn verify(app_id: AppID, signed: &SignedHead, keys: &[HeadKey]) -> Result<Head, BadHead> {
     let epoch = signed.epoch.parse().map_err(|_| BadHead::Malformed("its epoch is not four of 0-9a-v"))?;
     let hash = <[u8; 32]>::try_from(signed.hash.0.as_slice());
     let hash = ChainHash(hash.map_err(|_| BadHead::Malformed("its hash is not 32 bytes"))?);
     let head = Head { epoch, seq: signed.seq, hash, time: signed.time };
     let key = keys.iter().find(|key| key.id == signed.key_id).ok_or(BadHead::UnknownKey)?;
-    UnparsedPublicKey::new(&ED25519, key.x)
-        .verify(signing_input(app_id, &head).as_bytes(), &signed.sig.0)
-        .map_err(|_| BadHead::Signature)?;
+    let sig = Signature::from_slice(&signed.sig.0).map_err(|_| BadHead::Signature)?;
+    key.x.verify_strict(signing_input(app_id, &head).as_bytes(), &sig).map_err(|_| BadHead::Signature)?;
     Ok(head)
 }
 
@@ -86,14 +84,14 @@ pub fn verify(app_id: AppID, signed: &SignedHead, keys: &[HeadKey]) -> Result<He
 /// assert_eq!(key.id(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
 /// # Ok::<_, passkey_accounts::log::head::NotAHeadKey>(())
 /// ```
-#[cfg(feature = "verify")]
+#[cfg(feature = "witness")]
 #[derive(Clone, PartialEq, Eq)]
 pub struct HeadKey {
-    x: [u8; 32],
+    x: VerifyingKey,
     id: String,
 }
 
-#[cfg(feature = "verify")]
+#[cfg(feature = "witness")]
 impl HeadKey {
     /// The Ed25519 key whose JWK (`kty` `OKP`, RFC 8037) has this `x`: 43 characters of unpadded base64url.
     ///
@@ -108,11 +106,11 @@ impl HeadKey {
     /// # Errors
     /// [`NotAHeadKey`]
     pub fn from_bytes(x: [u8; 32]) -> Result<Self, NotAHeadKey> {
-        // aws-lc takes any 32 bytes. With a point of small order, one signature would fit many heads.
-        let is_sound = CompressedEdwardsY(x)
-            .decompress()
-            .is_some_and(|p| p.compress().0 == x && !p.is_small_order() && p.is_torsion_free());
-        if is_sound { Ok(Self { x, id: thumbprint(&x) }) } else { Err(NotAHeadKey) }
+        let key = VerifyingKey::from_bytes(&x).map_err(|_| NotAHeadKey)?;
+        // With a point of small order, one signature would fit many heads.
+        let point = key.to_edwards();
+        let is_sound = point.compress().0 == x && !point.is_small_order() && point.is_torsion_free();
+        if is_sound { Ok(Self { x: key, id: thumbprint(&x) }) } else { Err(NotAHeadKey) }
     }
 
     /// The key's id: its RFC 7638 thumbprint, 43 characters of unpadded base64url.
@@ -122,11 +120,11 @@ impl HeadKey {
 
     /// The member `x` of its JWK, unpadded base64url.
     pub fn jwk_x(&self) -> String {
-        encode(self.x)
+        encode(self.x.as_bytes())
     }
 }
 
-#[cfg(feature = "verify")]
+#[cfg(feature = "witness")]
 impl fmt::Debug for HeadKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "HeadKey({})", self.id)
@@ -134,19 +132,19 @@ impl fmt::Debug for HeadKey {
 }
 
 /// The RFC 7638 thumbprint of the Ed25519 JWK with this `x`, SHA-256, in unpadded base64url.
-#[cfg(feature = "verify")]
+#[cfg(feature = "witness")]
 fn thumbprint(x: &[u8]) -> String {
     encode(Sha256::digest(format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, encode(x))))
 }
 
 /// The text or bytes are not an Ed25519 public key of prime order.
-#[cfg(feature = "verify")]
+#[cfg(feature = "witness")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not the x of an Ed25519 public key")]
 pub struct NotAHeadKey;
 
 /// Why a head proves nothing.
-#[cfg(feature = "verify")]
+#[cfg(feature = "witness")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadHead {
     /// It is not a head.
