@@ -5,61 +5,33 @@ use passkey_accounts::{
         base64url::Base64Url,
         stream::{GapNext, GapReason, SignedHead},
     },
-    stream::{InHand, Item},
+    stream::{Event, InHand, Item},
 };
 use serde::Serialize;
 
 use crate::json;
 
-/// What the first line says. Times are milliseconds since 1970.
+/// What the first line says of what is no event. Times are milliseconds since 1970.
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "camelCase")]
 enum Line<'a> {
-    #[serde(rename_all = "camelCase")]
-    Event {
-        id: &'a str,
-        seq: u64,
-        time: u64,
-        name: &'a str,
-        is_known: bool,
-    },
-    Snapshot {
-        id: &'a str,
-        first: bool,
-        last: bool,
-        hash: Option<&'a Base64Url>,
-    },
-    Gap {
-        reason: GapReason,
-        after: &'a str,
-        next: GapNext,
-        oldest: Option<&'a str>,
-    },
-    Bookmark {
-        id: &'a str,
-        time: u64,
-        hash: Option<&'a Base64Url>,
-        head: Option<&'a SignedHead>,
-    },
+    Snapshot { id: &'a str, first: bool, last: bool, hash: Option<&'a Base64Url> },
+    Gap { reason: GapReason, after: &'a str, next: GapNext, oldest: Option<&'a str> },
+    Bookmark { id: &'a str, time: u64, hash: Option<&'a Base64Url>, head: Option<&'a SignedHead> },
 }
 
-#[derive(Serialize)]
-struct HandedOver<'a> {
-    token: u32,
-    lane: u32,
-    lease: u64,
-    #[serde(flatten)]
-    line: Line<'a>,
-}
-
-/// The text of an item. JSON as we write it has no line breaks, so the first one ends the line.
+/// The text of an item: `[token, lane, lease, ...]`, a line break, and what it carries. JSON as we write it has no line
+/// breaks, so the first one ends the line.
 pub(crate) fn encode(token: u32, in_hand: &InHand) -> String {
-    let (line, rest) = match &in_hand.item {
+    let InHand { lane, lease, item, .. } = in_hand;
+    let (line, sessions) = match item {
         Item::Event(event) => {
-            let (id, name) = (event.id.as_str(), event.name.as_str());
-            let line =
-                Line::Event { id, seq: event.seq, time: event.time.0, name, is_known: event.kind.is_some() };
-            (line, event.data.clone())
+            let Event { id, seq, time, name, data, kind } = event;
+            let mut text = Vec::with_capacity(data.len() + HEAD_BYTES);
+            write(&mut text, &(token, lane, lease, id, seq, time.0, name, kind.is_some()));
+            text.push(b'\n');
+            text.extend_from_slice(data.as_bytes());
+            return String::from_utf8(text).expect("JSON is text");
         }
         Item::Snapshot(page) => {
             let (first, last) = (page.first, page.last);
@@ -74,8 +46,15 @@ pub(crate) fn encode(token: u32, in_hand: &InHand) -> String {
             (Line::Bookmark { id: &mark.id, time: mark.time.0, hash, head }, String::new())
         }
     };
-    let mut text = json(&HandedOver { token, lane: in_hand.lane, lease: in_hand.lease, line });
+    let mut text = json(&(token, lane, lease, line));
     text.push('\n');
-    text.push_str(&rest);
+    text.push_str(&sessions);
     text
 }
+
+fn write(text: &mut Vec<u8>, value: &impl Serialize) {
+    serde_json::to_writer(text, value).expect("numbers and text go into memory");
+}
+
+/// Room for what is said of an event.
+const HEAD_BYTES: usize = 128;

@@ -5,6 +5,7 @@
 
 mod item;
 mod live;
+mod page;
 mod proof;
 mod stream;
 
@@ -19,6 +20,7 @@ use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 pub use live::Live;
+pub use page::read_page;
 pub use proof::{Origins, Proof, bad_signature, status_of, too_large};
 pub use stream::Stream;
 

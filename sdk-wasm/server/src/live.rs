@@ -156,6 +156,12 @@ impl Live {
         self.nonces.remember(&proof.0, self.view.server_time(moment(elapsed, wall))).map_err(refusal)
     }
 
+    /// The server's clock, as far as it is known, in milliseconds since 1970.
+    #[wasm_bindgen(js_name = serverTime)]
+    pub fn server_time(&self, elapsed: f64, wall: f64) -> f64 {
+        milliseconds(Duration::from_millis(self.view.server_time(moment(elapsed, wall)).0))
+    }
+
     /// Whether the state is whole, with every event since.
     #[wasm_bindgen(js_name = isInSync)]
     pub fn is_in_sync(&self, elapsed: f64, wall: f64) -> bool {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use passkey_accounts::{
-    protocol::stream::Start,
+    log::{Checkpoint, Watch, head::HeadKey},
+    protocol::{Code, stream::Start},
     stream::{Greeting, InHand, Lost, Machine, Output, Status, StreamError, Subscription, Token},
 };
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,10 @@ use crate::{duration, item, json, milliseconds};
 #[wasm_bindgen]
 pub struct Stream {
     machine: Machine,
+    subscription: Subscription,
+    watch: Option<Watch>,
+    /// What the witness remembers, once that has changed.
+    checkpoint: Option<Checkpoint>,
     /// What the application has in hand, by the numbers that JavaScript knows them by.
     in_hand: BTreeMap<u32, Token>,
     next_number: u32,
@@ -29,8 +34,39 @@ impl Stream {
     #[wasm_bindgen(constructor)]
     pub fn new(wish: &str, seed: f64, now: f64) -> Result<Self, String> {
         let wish: Wish = serde_json::from_str(wish).map_err(|error| error.to_string())?;
-        let machine = Machine::new(wish.into(), seed.to_bits(), duration(now));
-        Ok(Self { machine, in_hand: BTreeMap::new(), next_number: 0 })
+        let subscription = Subscription::from(wish);
+        let machine = Machine::new(subscription.clone(), seed.to_bits(), duration(now));
+        let (watch, checkpoint, in_hand) = (None, None, BTreeMap::new());
+        Ok(Self { machine, subscription, watch, checkpoint, in_hand, next_number: 0 })
+    }
+
+    /// Has a witness check every item from here on. The keys are the members `x` of JWKs, the checkpoint is JSON.
+    ///
+    /// # Errors
+    /// As JSON: keys or a checkpoint that are none, a stream that no witness can read, a position that contradicts the
+    /// checkpoint.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "wasm-bindgen hands over vectors and optional strings only"
+    )]
+    pub fn witness(&mut self, keys: Vec<String>, checkpoint: Option<String>) -> Result<(), String> {
+        let refused = |error: StreamError| Failure::from(&error).json();
+        let unexpected =
+            |why: String| Failure { code: Code::Unexpected.as_str(), message: &why, retryable: false }.json();
+        let read = |x: &String| HeadKey::from_jwk_x(x).map_err(|error| unexpected(format!("{x:?}: {error}")));
+        let keys = keys.iter().map(read).collect::<Result<_, _>>()?;
+        let checkpoint = checkpoint.map(|text| serde_json::from_str(&text)).transpose();
+        // To go on without it would be to forget what the server must be held to.
+        let checkpoint =
+            checkpoint.map_err(|error| unexpected(format!("the checkpoint cannot be read: {error}")))?;
+        self.watch = Some(Watch::new(&self.subscription, keys, checkpoint).map_err(refused)?);
+        Ok(())
+    }
+
+    /// What the witness is to remember from now on, as JSON; `undefined` until that changes.
+    #[wasm_bindgen(js_name = takeCheckpoint)]
+    pub fn take_checkpoint(&mut self) -> Option<String> {
+        self.checkpoint.take().map(|checkpoint| json(&checkpoint))
     }
 
     /// The next thing to do, as JSON; `undefined` when it is time to wait.
@@ -46,13 +82,23 @@ impl Stream {
     }
 
     /// The next item, which counts as in hand until it is settled: a line of JSON, and what it carries behind it.
+    ///
+    /// # Errors
+    /// As JSON: the witness has found the log to contradict itself, and the stream is over.
     #[wasm_bindgen(js_name = pollItem)]
-    pub fn poll_item(&mut self, now: f64) -> Option<String> {
-        let in_hand = self.take(now)?;
+    pub fn poll_item(&mut self, now: f64) -> Result<Option<String>, String> {
+        let Some(in_hand) = self.take(now) else { return Ok(None) };
+        if let Some(watch) = &mut self.watch {
+            let app_id = self.machine.greeting().and_then(|greeting| greeting.app_id);
+            if let Err(found) = watch.check(&in_hand.item, app_id) {
+                self.machine.handle_stopped(duration(now));
+                return Err(Failure::from(&StreamError::from(&found)).json());
+            }
+        }
         let number = self.next_number;
         self.next_number = number.wrapping_add(1);
         self.in_hand.insert(number, in_hand.token);
-        Some(item::encode(number, &in_hand))
+        Ok(Some(item::encode(number, &in_hand)))
     }
 
     /// How many items wait.
@@ -70,6 +116,10 @@ impl Stream {
     /// What became of an item; only its first outcome counts.
     pub fn settle(&mut self, now: f64, number: u32, is_handled: bool) {
         if let Some(token) = self.in_hand.remove(&number) {
+            let checkpoint = self.watch.as_mut().and_then(|watch| watch.settle(is_handled));
+            if checkpoint.is_some() {
+                self.checkpoint = checkpoint;
+            }
             self.machine.handle_settled(duration(now), token, is_handled);
         }
     }

@@ -2,31 +2,30 @@
 
 use std::{path::Path, process::Stdio};
 
-use passkey_accounts_tests::{build, control::Control};
+use passkey_accounts_tests::{build, control::Control, vectors};
 use tokio::process::Command;
-
-use crate::vectors::transcript::{self, Role};
 
 /// Runs one test file, which may tell this server what to do.
 async fn passes(file: &str) {
     let control = Control::start(build::served_binary().to_owned()).await;
-    let mut node = node(file);
+    let mut node = node(&[file]);
     node.envs(control.environment());
     control.obey_until(ends_well(node)).await;
 }
 
-fn node(file: &str) -> Command {
+fn node(files: &[&str]) -> Command {
     let mut command = Command::new("node");
-    command.args(["--expose-gc", "--test", "--test-timeout=60000"]).arg(file).current_dir(folder());
+    command.args(["--expose-gc", "--test", "--test-timeout=60000"]).args(files).current_dir(folder());
     command
 }
 
-async fn ends_well(mut command: Command) {
+async fn ends_well(mut command: Command) -> String {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let output = command.output().await.expect("node can be started");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.contains("# skipped 0") && !said.contains("# pass 0"), "{said}");
+    said.into_owned()
 }
 
 fn folder() -> &'static Path {
@@ -64,25 +63,15 @@ async fn the_example_keeps_notes_for_who_signs_their_requests() {
     passes("live/example.test.mjs").await;
 }
 
-#[tokio::test]
-async fn proofs_have_the_outcome_that_the_vectors_say() {
-    ends_well(node("replay/proofs.test.mjs")).await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_thousand_events_take_no_more_memory_than_some() {
     passes("live/memory.test.mjs").await;
 }
 
 #[tokio::test]
-async fn the_machine_of_javascript_says_and_shows_what_the_transcripts_say() {
-    let clients: Vec<_> =
-        transcript::all().into_iter().filter(|transcript| transcript.header.role != Role::Server).collect();
-    let witnesses = clients.iter().filter(|transcript| transcript.header.witness).count();
-    let mut node = node("replay/replay.test.mjs");
-    node.env("PASSKEY_ACCOUNTS_TRANSCRIPTS", clients.len().to_string());
-    node.env("PASSKEY_ACCOUNTS_WITNESSES", witnesses.to_string());
-    ends_well(node).await;
+async fn all_vectors_have_the_outcome_that_they_say() {
+    let said = ends_well(node(&["replay/replay.test.mjs", "replay/proofs.test.mjs"])).await;
+    vectors::record("Node", &said);
 }
 
 #[tokio::test]

@@ -1,11 +1,15 @@
-// The machine that back ends get, in virtual time, replaying what its server and its application do in a transcript.
-import { decode, elsewhere, initSync, positionOf, Stream, wasm } from '../node_modules/internals.mjs';
+// The machine that back ends get, in virtual time, replaying what its server and its application do in a transcript. Runs
+// in browsers too.
+import { decode, elsewhere, positionOf, Stream } from '../node_modules/internals.mjs';
 import { difference, word } from './transcripts.mjs';
 
-initSync({ module: wasm() });
-
 const KEY = 'pa_dev_040g2081040g2081_040g2081040g2081040g2081040g2081040g2081040g2081040g_8a296a36';
+/** The `x` of the Ed25519 key whose seed is 32 bytes 7: it signs the heads. */
+const HEAD_KEY = '6kpsY-KcUgq-9VB7Ey7F-ZVHdq6-vnuSQh7qaRRG0iw';
 const ADDRESS = 'wss://auth.example/v1/events';
+
+/** Jitter is drawn anew with each: every wait must be within the transcript's bounds. */
+export const SEEDS = Array.from({ length: 20 }, (_, index) => (index + 0.5) / 20);
 
 /** Words that are about the server alone. */
 const SERVERS_WORDS = [
@@ -74,6 +78,7 @@ class Client {
     this.#header = header;
     this.#keys = [...(header.keys ?? [KEY])];
     this.#stream = new Stream(JSON.stringify(header.subscription ?? {}), seed, 0);
+    if (header.witness) this.#stream.witness([HEAD_KEY], undefined);
   }
 
   /** Lets time pass until `to`, or until that is so. */
@@ -133,9 +138,19 @@ class Client {
     this.seen.push({ at: this.#now, word });
   }
 
+  #poll() {
+    try {
+      return this.#stream.pollItem(this.#now);
+    } catch (found) {
+      // The witness: the stream is over.
+      this.#see({ ends: JSON.parse(found).code });
+      return undefined;
+    }
+  }
+
   #collect() {
     for (;;) {
-      for (let text = this.#stream.pollItem(this.#now); text !== undefined; text = this.#stream.pollItem(this.#now)) {
+      for (let text = this.#poll(); text !== undefined; text = this.#poll()) {
         const { token, lane, lease, item } = decode(text);
         this.#see(shown(item, lane, lease));
         this.#handedOver.push(token);

@@ -1,12 +1,9 @@
-// Reading transcripts, and what it means for a line to match (tests/vectors/stream/README.md).
-import { readFileSync, readdirSync } from 'node:fs';
+// Transcripts as data, and what it means for a line to match (tests/vectors/stream/README.md). Runs in browsers too.
 
-const FOLDER = new URL('../../vectors/stream/', import.meta.url);
-
-/** Every transcript of every file: `{ place, header, lines }`. */
-export function all() {
-  const files = readdirSync(FOLDER).filter((file) => file.endsWith('.jsonl'));
-  return files.sort().flatMap((file) => parse(file, readFileSync(new URL(file, FOLDER), 'utf8')));
+/** The transcripts of these files (name and text) that a client can be checked with: `{ file, header, lines }` each. */
+export function clients(files) {
+  const transcripts = files.toSorted().flatMap(([file, text]) => parse(file, text));
+  return transcripts.filter(({ header }) => header.role !== 'server');
 }
 
 function parse(file, text) {

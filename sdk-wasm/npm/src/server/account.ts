@@ -20,8 +20,8 @@ export interface FreshnessOptions {
 }
 
 export interface VerifyOptions extends FreshnessOptions {
-  /** The origins that this back end is reached at, as browsers write them: `https://app.example`. */
-  origins: readonly string[];
+  /** The origins that this back end is reached at, as browsers write them. Default: those that `connect` was told. */
+  origins?: readonly string[];
   /** How large a body may be, in bytes; a larger one is refused (`tooLarge`). Default 1 MiB. */
   bodyLimit?: number;
 }

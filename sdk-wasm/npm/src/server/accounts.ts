@@ -1,10 +1,12 @@
 /** One server as a back end sees it: its address and a key for it. */
 
+import { Api } from './api.js';
 import { Events, type Connection, type EventsOptions } from './events.js';
 import { thrown } from './failure.js';
 import { LiveSessions } from './live.js';
 import { load } from './load.js';
 import { makeMiddleware, type Middleware, type MiddlewareOptions } from './middleware.js';
+import { checkOrigins } from './proof.js';
 import type { WebSocketClass } from './socket.js';
 
 /**
@@ -14,6 +16,8 @@ import type { WebSocketClass } from './socket.js';
 export type KeyProvider = string | (() => string | Promise<string>);
 
 export interface AccountsOptions {
+  /** The origins that this back end is reached at, as browsers write them (`https://app.example`): what proofs are for. */
+  origins?: readonly string[];
   /**
    * Send the API key unencrypted if the address says `http://`. Not needed for this machine itself; elsewhere, whoever
    * carries the bytes can read the key and the events.
@@ -28,25 +32,29 @@ export class Accounts {
   #connection: Connection;
   #open = new Set<Events | LiveSessions>();
   #live: LiveSessions | undefined;
+  #origins: readonly string[] | undefined;
+  #api: Api | undefined;
 
-  private constructor(connection: Connection) {
+  private constructor(connection: Connection, origins: readonly string[] | undefined) {
     this.#connection = connection;
+    this.#origins = origins;
   }
 
   /**
    * A handle of the server at `https://HOST[:PORT]`, or at any address of its event stream. Nothing is sent before
-   * something is opened. Throws `badAddress` for what can never work.
+   * something is opened. Throws `badAddress` for what can never work, a TypeError for origins that are none.
    */
   static connect(url: string | URL, apiKey: KeyProvider, options: AccountsOptions = {}): Accounts {
-    const { allowPlaintext = false, WebSocket } = options;
+    const { allowPlaintext = false, origins, WebSocket } = options;
     let address: string;
     try {
       address = load().eventsAddress(String(url), allowPlaintext);
     } catch (failure) {
       throw thrown(failure);
     }
+    if (origins) checkOrigins(origins);
     const key = typeof apiKey === 'string' ? (): string => apiKey : apiKey;
-    return new Accounts({ address, key, WebSocket });
+    return new Accounts({ address, key, WebSocket }, origins);
   }
 
   /**
@@ -57,15 +65,26 @@ export class Accounts {
     return this.#keep(new Events(this.#connection, options, (events) => this.#open.delete(events)));
   }
 
-  /** The sessions that are open now. One connection, however often it is asked for, until it is closed. */
-  liveSessions(): LiveSessions {
+  /** The sessions that are open now. One connection, made when this is first asked for, until it is closed. */
+  get sessions(): LiveSessions {
     this.#live ??= this.#keep(
-      new LiveSessions(this.#connection, (live) => {
+      new LiveSessions(this.#connection, this.#origins, (live) => {
         this.#open.delete(live);
         if (this.#live === live && live.failure === undefined) this.#live = undefined;
       }),
     );
     return this.#live;
+  }
+
+  /** The same as `sessions`. */
+  liveSessions(): LiveSessions {
+    return this.sessions;
+  }
+
+  /** Commands and questions over HTTP: end a session, look at an account, make keys. */
+  get api(): Api {
+    this.#api ??= new Api(this.#connection);
+    return this.#api;
   }
 
   /**
@@ -76,8 +95,8 @@ export class Accounts {
    * The body is read whole, up to `bodyLimit`, after the signature was found good, and is left for whatever parses it:
    * put the middleware before body parsers, or have them keep the bytes as `request.rawBody`.
    */
-  middleware(options: MiddlewareOptions): Middleware {
-    return makeMiddleware(this.liveSessions(), options);
+  middleware(options: MiddlewareOptions = {}): Middleware {
+    return makeMiddleware(this.sessions, options);
   }
 
   /** Ends everything that was opened from here. */

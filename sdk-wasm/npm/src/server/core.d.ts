@@ -6,11 +6,17 @@ export function initSync(source: { module: BufferSource | WebAssembly.Module }):
 export function eventsAddress(url: string, plaintextIsAllowed: boolean): string;
 export function elsewhere(address: string, url: string): string;
 export function describe(code: string): string;
+/** Throws a sentence for what is no page of events. */
+export function readPage(json: string): string;
 
 export class Stream {
   constructor(wish: string, seed: number, now: number);
   pollOutput(): string | undefined;
   pollTimeout(): number | undefined;
+  /** Throws JSON of a failure. */
+  witness(keys: string[], checkpoint: string | undefined): void;
+  takeCheckpoint(): string | undefined;
+  /** Throws JSON of a failure. */
   pollItem(now: number): string | undefined;
   queuedItems(): number;
   isFull(): boolean;
@@ -47,6 +53,7 @@ export class Live {
   checkTime(proof: Proof, elapsed: number, wall: number): void;
   /** Throws a refusal as JSON. */
   remember(proof: Proof, elapsed: number, wall: number): void;
+  serverTime(elapsed: number, wall: number): number;
   isInSync(elapsed: number, wall: number): boolean;
   takeOpened(): string | undefined;
   close(): void;

@@ -74,6 +74,12 @@ export class Driver {
     await this.#gone;
   }
 
+  /** Ends it because of this. */
+  fail(error: PasskeyError): void {
+    this.failure ??= error;
+    this.tell((stream) => stream.stop(now()));
+  }
+
   /** Tells the machine something, and carries out what it wants then. */
   tell(something: (stream: Stream) => void): void {
     something(this.stream);

@@ -2,10 +2,11 @@
 
 import type { PasskeyError } from '../error.js';
 import { Driver, now } from './driver.js';
-import { cancelled } from './failure.js';
+import { cancelled, thrown } from './failure.js';
 import { decode, positionOf, type HandedOver, type Item } from './items.js';
 import type { WebSocketClass } from './socket.js';
 import type { Status } from './status.js';
+import { Keeper, type WitnessOptions } from './witness.js';
 
 /** What to ask the stream for. */
 export interface EventsOptions {
@@ -31,6 +32,8 @@ export interface EventsOptions {
   ackTimeoutMs?: number;
   /** Ask this where each lane begins, so that what was done counts and not what was acknowledged. For workers. */
   positions?: PositionStore;
+  /** Check that the log only grows, and is what it was. A log that contradicts itself ends the stream (`logRewritten`). */
+  witness?: WitnessOptions;
   /** Ends the stream; whoever waits for an item then gets `cancelled`. */
   signal?: AbortSignal;
 }
@@ -127,7 +130,7 @@ export class Events implements AsyncIterableIterator<Delivery, undefined> {
 
   /** @internal */
   constructor(connection: Connection, options: EventsOptions, onEnd: (events: Events) => void) {
-    const { positions, signal, ...wish } = options;
+    const { positions, witness, signal, ...wish } = options;
     this.#consumer = wish.consumer ?? '';
     this.#onEnd = onEnd;
     if (wish.window !== undefined && !(wish.window >= 1)) throw new RangeError('window is 1 to 4096');
@@ -145,8 +148,15 @@ export class Events implements AsyncIterableIterator<Delivery, undefined> {
     else signal?.addEventListener('abort', abort, { once: true });
     this.#unlisten = () => signal?.removeEventListener('abort', abort);
     this.#signal = signal;
+    if (witness) {
+      this.#keeper = new Keeper(witness.checkpoint);
+      this.#isWatched = this.#watch(this.#keeper, witness.keys);
+    }
   }
 
+  #keeper: Keeper | undefined;
+  /** Nothing is handed out before the witness is there. */
+  #isWatched: Promise<void> | undefined;
   #signal: AbortSignal | undefined;
 
   /**
@@ -175,6 +185,29 @@ export class Events implements AsyncIterableIterator<Delivery, undefined> {
   async close(): Promise<void> {
     if (this.#end === 'none') this.#end = 'over';
     await this.#driver.stop();
+    await this.#keeper?.saved();
+  }
+
+  /** These deliveries; the same as the stream itself. */
+  deliveries(): this {
+    return this;
+  }
+
+  /**
+   * The items alone: one counts as handled when the next is asked for, which a `for await` loop does after its body. An
+   * item whose loop body throws, or that the loop was left with, comes again.
+   *
+   * @example
+   * for await (const item of accounts.events({ consumer: 'billing' }).items()) {
+   *   if (item.kind === 'event' && item.type === 'loggedIn') await greet(item.data.accountID);
+   * }
+   */
+  async *items(): AsyncGenerator<Item, undefined> {
+    for await (const delivery of this) {
+      yield delivery.item;
+      delivery.ack();
+    }
+    return undefined;
   }
 
   /**
@@ -237,7 +270,7 @@ export class Events implements AsyncIterableIterator<Delivery, undefined> {
       throw cancelled('the stream', this.#signal);
     }
     if (this.#end === 'over') return OVER;
-    const text = this.#driver.stream.pollItem(now());
+    const text = this.#isWatched ? undefined : this.#poll();
     if (text !== undefined) {
       this.#last = this.#deliver(decode(text));
       return { done: false, value: this.#last };
@@ -253,7 +286,30 @@ export class Events implements AsyncIterableIterator<Delivery, undefined> {
     const id = positionOf(item);
     const position = id === undefined ? undefined : { consumer: this.#consumer, lane, id, lease };
     const driver = this.#driver;
-    return new Delivery(item, position, (isHandled) => driver.tell((stream) => stream.settle(now(), token, isHandled)));
+    const keeper = this.#keeper;
+    return new Delivery(item, position, (isHandled) => {
+      driver.tell((stream) => stream.settle(now(), token, isHandled));
+      keeper?.keep(driver.stream);
+    });
+  }
+
+  #poll(): string | undefined {
+    try {
+      return this.#driver.stream.pollItem(now());
+    } catch (found) {
+      this.#driver.fail(thrown(found) as PasskeyError);
+      return undefined;
+    }
+  }
+
+  async #watch(keeper: Keeper, keys: readonly string[]): Promise<void> {
+    try {
+      await keeper.begin(this.#driver.stream, keys);
+    } catch (error) {
+      this.#driver.fail(error as PasskeyError);
+    }
+    this.#isWatched = undefined;
+    this.#look();
   }
 
   #changed(signal: AbortSignal | undefined): Promise<void> {

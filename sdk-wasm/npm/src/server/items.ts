@@ -1,6 +1,7 @@
 /** What a stream hands out, in the order of the log. Tell items apart by `kind`, events by `type`. */
 
 import type { EndReason } from '../types.js';
+import type { EventsPage } from './records.js';
 
 /** One thing to handle. */
 export type Item = Event | Snapshot | Gap | Bookmark;
@@ -205,9 +206,25 @@ export interface HandedOver {
 /** Reads an item as the core writes it: a line of JSON, and the JSON that it carries behind it. */
 export function decode(text: string): HandedOver {
   const end = text.indexOf('\n');
-  const line = JSON.parse(text.slice(0, end)) as Line;
-  const { token, lane, lease } = line;
-  return { token, lane, lease, item: item(line, text.slice(end + 1)) };
+  const line = JSON.parse(text.slice(0, end)) as EventLine | OtherLine;
+  const [token, lane, lease] = line;
+  const rest = text.slice(end + 1);
+  if (line.length === 4) return { token, lane, lease, item: other(line[3], rest) };
+  const [, , , id, seq, time, name, isKnown] = line;
+  return { token, lane, lease, item: event(id, seq, time, name, isKnown, rest) };
+}
+
+/** Reads a page of the log as the core writes it: a line of JSON, and the data of all events behind it. */
+export function readPage(text: string): EventsPage {
+  const end = text.indexOf('\n');
+  const [lines, page] = JSON.parse(text.slice(0, end)) as [PageLine[], Omit<EventsPage, 'events'>];
+  let at = end + 1;
+  const events = lines.map(([id, seq, time, name, isKnown, length]) => {
+    const json = text.slice(at, at + length);
+    at += length;
+    return event(id, seq, time, name, isKnown, json);
+  });
+  return { events, ...page };
 }
 
 /** Where to resume once the item is handled; `undefined` for what is no position. */
@@ -223,22 +240,26 @@ export function positionOf(item: Item): string | undefined {
   }
 }
 
-type Line = { token: number; lane: number; lease: number } & (
-  | { kind: 'event'; id: string; seq: number; time: number; name: string; isKnown: boolean }
+type EventLine = [token: number, lane: number, lease: number, id: string, seq: number, time: number, name: string, isKnown: boolean];
+
+type OtherLine = [token: number, lane: number, lease: number, line: Line];
+
+type PageLine = [id: string, seq: number, time: number, name: string, isKnown: boolean, length: number];
+
+type Line =
   | { kind: 'snapshot'; id: string; first: boolean; last: boolean; hash: string | null }
   | { kind: 'gap'; reason: Gap['reason']; after: string; next: Gap['next']; oldest: string | null }
-  | { kind: 'bookmark'; id: string; time: number; hash: string | null; head: SignedHead | null }
-);
+  | { kind: 'bookmark'; id: string; time: number; hash: string | null; head: SignedHead | null };
 
-function item(line: Line, json: string): Item {
+function event(id: string, seq: number, time: number, name: string, isKnown: boolean, json: string): Event {
+  const data = JSON.parse(json) as Record<string, unknown>;
+  const type = isKnown && Object.hasOwn(READERS, name) ? name : 'other';
+  READERS[type as keyof EventData](data);
+  return { kind: 'event', type, name, data, id, seq, time: new Date(time), json } as unknown as Event;
+}
+
+function other(line: Line, json: string): Item {
   switch (line.kind) {
-    case 'event': {
-      const { kind, id, seq, name } = line;
-      const data = JSON.parse(json) as Record<string, unknown>;
-      const type = line.isKnown && Object.hasOwn(READERS, name) ? name : 'other';
-      READERS[type as keyof EventData](data);
-      return { kind, type, name, data, id, seq, time: new Date(line.time), json } as unknown as Event;
-    }
     case 'snapshot': {
       const { kind, id, first, last, hash } = line;
       const sessions = JSON.parse(json) as Record<string, unknown>[];

@@ -106,12 +106,14 @@ export class LiveSessions {
   #syncing: (() => void)[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAt = Infinity;
+  #origins: readonly string[] | undefined;
   #onEnd: (live: LiveSessions) => void;
   #isClosed = false;
 
   /** @internal */
-  constructor(connection: Connection, onEnd: (live: LiveSessions) => void) {
+  constructor(connection: Connection, origins: readonly string[] | undefined, onEnd: (live: LiveSessions) => void) {
     this.#live = new (load().Live)();
+    this.#origins = origins;
     this.#onEnd = onEnd;
     this.#driver = new Driver({
       ...connection,
@@ -154,8 +156,18 @@ export class LiveSessions {
   }
 
   /** How many sessions are open, those included whose time has just run out. */
-  get size(): number {
+  get count(): number {
     return this.#live.size();
+  }
+
+  /** The same as `count`. */
+  get size(): number {
+    return this.count;
+  }
+
+  /** The server's clock, as far as it is known; before the first word of it, this machine's. */
+  get serverTime(): Date {
+    return new Date(this.#live.serverTime(now(), Date.now()));
   }
 
   /**
@@ -216,9 +228,9 @@ export class LiveSessions {
    * Who sent this request? Reads a copy of the body, so that the request's own stays as it is; a request whose body was
    * read before is refused with a TypeError. Rejects with a `PasskeyError`, for which `problem` makes the answer.
    */
-  async verify(request: Request, options: VerifyOptions): Promise<Account> {
+  async verify(request: Request, options: VerifyOptions = {}): Promise<Account> {
     const { bodyLimit = DEFAULT_BODY_LIMIT } = options;
-    const checked = await checkHead(this, this.#live, headOf(request), options);
+    const checked = await this.checkHead(headOf(request), options);
     return checked.withBody(request.body === null ? NOTHING : await readBody(request.clone(), bodyLimit));
   }
 
@@ -231,9 +243,17 @@ export class LiveSessions {
     return checkSocket(this, this.#live, token, options);
   }
 
+  /** @internal What the call says goes before what `connect` was told. */
+  originsFor({ origins = this.#origins }: VerifyOptions): readonly string[] {
+    if (origins) return origins;
+    throw new TypeError(
+      "origins: say where this back end is reached, Accounts.connect(url, apiKey, { origins: ['https://app.example'] })",
+    );
+  }
+
   /** @internal Everything but the body: what strangers send is not read before it is known who they are. */
   checkHead(head: Head, options: VerifyOptions): Promise<CheckedHead> {
-    return checkHead(this, this.#live, head, options);
+    return checkHead(this, this.#live, head, { ...options, origins: this.originsFor(options) });
   }
 
   /** How the connection is doing. The same frozen object until it changes. */

@@ -10,12 +10,13 @@ import {
   elsewhere,
   eventsAddress,
   initSync,
+  readPage,
   statusOf,
   tooLarge,
 } from './core.js';
 
 // Not `import *`: the helper that esbuild makes of it would be one more file for every entry, browsers' included.
-const core = { Live, Origins, Proof, Stream, badSignature, describe, elsewhere, eventsAddress, statusOf, tooLarge };
+const core = { Live, Origins, Proof, Stream, badSignature, describe, elsewhere, eventsAddress, readPage, statusOf, tooLarge };
 
 /** The module as the entry has it: its bytes, or compiled. */
 type Source = () => BufferSource | WebAssembly.Module;

@@ -26,7 +26,7 @@ export interface Middleware {
 }
 
 export function makeMiddleware(live: LiveSessions, options: MiddlewareOptions): Middleware {
-  checkOrigins(options.origins);
+  checkOrigins(live.originsFor(options));
   // Not async, and three parameters: Fastify takes it for a hook with a callback then, Express for a middleware.
   return (first: HonoContext | FastifyRequest | NodeRequest, second: unknown, third?: (error?: unknown) => void) => {
     if (isHono(first)) return inHono(live, options, first, second as () => Promise<void>);

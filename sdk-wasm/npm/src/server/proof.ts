@@ -26,7 +26,7 @@ export async function checkHead(
   live: LiveSessions,
   core: Live,
   head: Head,
-  options: VerifyOptions,
+  options: VerifyOptions & { origins: readonly string[] },
 ): Promise<CheckedHead> {
   const proof = refusing(() =>
     load().Proof.ofRequest(

@@ -1,0 +1,123 @@
+/** A witness of a stream: what the log was is remembered, and a log that says otherwise later ends the stream. */
+
+import type { Stream } from './core.js';
+import { errorOf, sentence, thrown } from './failure.js';
+
+/**
+ * What to hold the server to. Every item is checked before it is handed over: with `types: ['*']` each entry's place in the
+ * hash chain, otherwise that positions, bookmarks and heads fit together. For a view whose items are handled one by one.
+ */
+export interface WitnessOptions {
+  /**
+   * The server's Ed25519 keys: the members `x` of `/.well-known/jwks.json`, written down where the server cannot change
+   * them. None: signatures are not looked at.
+   */
+  keys: readonly string[];
+  /** Where it is kept what the log was. One for each stream. */
+  checkpoint: CheckpointStore;
+}
+
+/** Keeps a checkpoint, where the server cannot change it. It holds no secret. */
+export interface CheckpointStore {
+  /**
+   * What was saved last; nothing before the first time. One that cannot be read must be thrown: to begin anew would be to
+   * forget what the server must be held to.
+   */
+  load(): string | null | undefined | Promise<string | null | undefined>;
+  /**
+   * Keeps it in place of the one before: JSON. After a restore of the server that its operator has told you of, put the
+   * log's new lineage, four characters, into it as `accepted`.
+   */
+  save(checkpoint: string): void | Promise<void>;
+}
+
+/** A checkpoint in a file of its own, written for one process. The file `<path>.new` beside it is used too. */
+export function fileCheckpoint(path: string): CheckpointStore {
+  // By a name that bundlers do not follow: workerd has no files.
+  const files = 'node:fs/promises';
+  const load = async (): Promise<Files> => (await import(/* @vite-ignore */ /* webpackIgnore: true */ files)) as Files;
+  return {
+    async load() {
+      const { readFile } = await load();
+      try {
+        return await readFile(path, 'utf8');
+      } catch (error) {
+        if ((error as { code?: string }).code === 'ENOENT') return undefined;
+        throw error;
+      }
+    },
+    async save(checkpoint) {
+      const { open, rename } = await load();
+      // Beside it and moved over: a crash leaves the old file or the new one, whole.
+      const file = await open(`${path}.new`, 'w');
+      try {
+        await file.writeFile(`${checkpoint}\n`);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(`${path}.new`, path);
+    },
+  };
+}
+
+interface Files {
+  readFile(path: string, encoding: 'utf8'): Promise<string>;
+  open(path: string, flags: 'w'): Promise<{ writeFile(text: string): Promise<void>; sync(): Promise<void>; close(): Promise<void> }>;
+  rename(from: string, to: string): Promise<void>;
+}
+
+/** Carries checkpoints between a stream's machine and the store. */
+export class Keeper {
+  #store: CheckpointStore;
+  #unsaved: string | undefined;
+  #saving: Promise<void> = Promise.resolve();
+  #isSaving = false;
+
+  constructor(store: CheckpointStore) {
+    this.#store = store;
+  }
+
+  /** Puts the witness over the stream. Throws a `PasskeyError` when that cannot be. */
+  async begin(stream: Stream, keys: readonly string[]): Promise<void> {
+    let checkpoint: string | null | undefined;
+    try {
+      checkpoint = await this.#store.load();
+    } catch (cause) {
+      throw errorOf('internal', `the checkpoint cannot be read: ${sentence(cause)}`, cause);
+    }
+    try {
+      stream.witness([...keys], checkpoint ?? undefined);
+    } catch (refused) {
+      throw thrown(refused);
+    }
+  }
+
+  /** Saves what there is to remember; the newest, if there is more than one while another is being saved. */
+  keep(stream: Stream): void {
+    const checkpoint = stream.takeCheckpoint();
+    if (checkpoint === undefined) return;
+    this.#unsaved = checkpoint;
+    if (this.#isSaving) return;
+    this.#isSaving = true;
+    this.#saving = this.#save();
+  }
+
+  /** Resolves when everything is saved. */
+  saved(): Promise<void> {
+    return this.#saving;
+  }
+
+  async #save(): Promise<void> {
+    while (this.#unsaved !== undefined) {
+      const checkpoint = this.#unsaved;
+      this.#unsaved = undefined;
+      try {
+        await this.#store.save(checkpoint);
+      } catch (error) {
+        console.error('the checkpoint of the log cannot be saved; after a restart, less is noticed:', error);
+      }
+    }
+    this.#isSaving = false;
+  }
+}
