@@ -1,0 +1,34 @@
+// Memory over a hundred thousand events.
+
+import Foundation
+import PasskeyAccounts
+import XCTest
+
+final class MemoryTests: XCTestCase {
+    func test_memory_is_flat_over_a_hundred_thousand_events() async throws {
+        let batch = 10_000
+        try await withAccounts { accounts in
+            try await accounts.sessions.inSync()
+            let events = try accounts.events(.init(start: .now))
+            let items = events.makeAsyncIterator()
+            while let item = try await items.next() { if case .bookmark = item { break } }
+            var sizes: [Int] = []
+            for _ in 0..<10 {
+                try await World.append(batch)
+                var seen = 0
+                while seen < batch, let item = try await items.next() {
+                    if case .event = item { seen += 1 }
+                }
+                sizes.append(try residentBytes())
+            }
+            print("resident, in KiB: \(sizes.map { $0 / 1_024 })")
+            // 70,000 events lie between the two: 120 bytes kept of each would be seen.
+            XCTAssertLessThan(sizes[9] - sizes[2], 8 << 20)
+        }
+    }
+
+    private func residentBytes() throws -> Int {
+        let pages = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ")
+        return try XCTUnwrap(Int(pages[1])) * 4_096
+    }
+}
