@@ -18,6 +18,16 @@ pub fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
 }
 
+/// What `cargo xtask dist` has made under this name.
+///
+/// # Panics
+/// When it is not there.
+pub fn artifact(name: &str) -> PathBuf {
+    let path = target().join("dist").join(name);
+    assert!(path.exists(), "{} is not there: run `cargo xtask dist --profile dev` first", path.display());
+    path
+}
+
 /// The folder to put on `PYTHONPATH`: the hand-written package with the generated binding and the library inside.
 pub fn python_package() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();

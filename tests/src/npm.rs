@@ -16,12 +16,12 @@ use axum::{
 };
 use tokio::net::TcpListener;
 
-use crate::build::{run, target, workspace};
+use crate::build::{artifact, run, target, workspace};
 
 /// A folder with `app`, `checks` and `build.mjs` of `tests/npm`, and the package among its `node_modules`.
 ///
 /// # Panics
-/// When the package is not built (`cargo xtask build`), or npm does not install.
+/// When the package is not made (`cargo xtask dist --only npm`), or npm does not install.
 pub fn installed() -> &'static Path {
     static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
     INSTALLED.get_or_init(|| {
@@ -44,10 +44,9 @@ pub fn installed() -> &'static Path {
     })
 }
 
-/// The packed package.
+/// The packed package, as `cargo xtask dist` makes it.
 pub fn tarball() -> PathBuf {
-    let version = env!("CARGO_PKG_VERSION");
-    installed().join(format!("passkey-accounts-{version}.tgz"))
+    artifact(&format!("passkey-accounts-{}.tgz", env!("CARGO_PKG_VERSION")))
 }
 
 /// Builds the app with a bundler, once per test run, and returns the folder with what came out.
@@ -124,16 +123,12 @@ fn install(from: &Path, to: &Path) {
     fs::write(done, wanted).expect("target can be written to");
 }
 
-/// Packs the package as `npm publish` would, and unpacks it where imports look for it.
+/// Unpacks the artifact where imports look for it.
 fn unpack(to: &Path) {
-    let package = workspace().join("sdk-wasm/npm");
-    assert!(package.join("dist/index.js").is_file(), "the npm package is not built: run `cargo xtask build`");
-    run(npm().args(["pack", "--pack-destination"]).arg(to).current_dir(package));
     let folder = to.join("node_modules/passkey-accounts");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).expect("target can be written to");
-    let tarball = to.join(format!("passkey-accounts-{}.tgz", env!("CARGO_PKG_VERSION")));
-    run(Command::new("tar").arg("-xzf").arg(tarball).args(["--strip-components", "1", "-C"]).arg(folder));
+    run(Command::new("tar").arg("-xzf").arg(tarball()).args(["--strip-components", "1", "-C"]).arg(folder));
 }
 
 fn npm() -> Command {

@@ -1,12 +1,16 @@
 //! `cargo xtask test`: everything this machine can run, and a closing table of what ran, what did not, and why.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use anyhow::{bail, ensure};
 
 use crate::{
-    build, demo,
-    process::{cargo, found, npm, print_and_keep, root, run, workspace},
+    build, demo, dist,
+    process::{cargo, found, npm, print_and_keep, root, run, target, workspace},
     tools,
 };
 
@@ -19,7 +23,7 @@ struct Part {
     run: fn() -> anyhow::Result<()>,
 }
 
-const PARTS: [Part; 11] = [
+const PARTS: [Part; 14] = [
     Part {
         name: "format",
         what: "rustfmt",
@@ -45,7 +49,8 @@ const PARTS: [Part; 11] = [
         run: || {
             // Tests start the server, the examples and the Python binding as processes of their own.
             run(workspace("build").arg("--quiet"))?;
-            run(workspace("test").args(["--lib", "--bins", "--tests", "--"]).args(SKIPPED_IN_RUST))
+            let skipped = APART.iter().flat_map(|filter| ["--skip", filter]);
+            run(workspace("test").args(["--lib", "--bins", "--tests", "--"]).args(skipped))
         },
     },
     Part {
@@ -55,10 +60,13 @@ const PARTS: [Part; 11] = [
         run: || run(workspace("test").args(["--quiet", "--doc"])),
     },
     Part {
-        name: "examples",
-        what: "Rust, Node and Python print who signs in",
-        needs: &["node", "npm", "python3"],
-        run: || whole_system("examples::"),
+        name: "dist",
+        what: "what is published: made, and used outside of the workspace",
+        needs: &["node", "npm", "tar"],
+        run: || {
+            dist::run(dist::Profile::Dev, &["crate", "server", "npm"].map(str::to_owned))?;
+            whole_system("dist::")
+        },
     },
     Part {
         name: "node",
@@ -68,9 +76,27 @@ const PARTS: [Part; 11] = [
     },
     Part {
         name: "python",
-        what: "the Python binding",
+        what: "the wheel in a fresh environment",
         needs: &["python3"],
-        run: || whole_system("python::"),
+        run: || installed("python"),
+    },
+    Part {
+        name: "kotlin",
+        what: "the jars from a Maven repository: Kotlin, Java, Ktor, Spring",
+        needs: &["javac", "mvn"],
+        run: || installed("kotlin"),
+    },
+    Part {
+        name: "swift",
+        what: "the Swift package, in Debian's toolchain",
+        needs: &["unshare", "mmdebstrap"],
+        run: || installed("swift"),
+    },
+    Part {
+        name: "examples",
+        what: "every language prints who signs in",
+        needs: &["node", "npm", "python3", "javac", "mvn", "unshare", "mmdebstrap"],
+        run: || whole_system("examples::"),
     },
     Part {
         name: "browser",
@@ -93,18 +119,14 @@ const PARTS: [Part; 11] = [
 ];
 
 /// Parts of the `it` binary that have a line of their own in the table.
-const SKIPPED_IN_RUST: [&str; 10] = [
-    "--skip",
-    "examples::",
-    "--skip",
-    "node::",
-    "--skip",
-    "python::",
-    "--skip",
-    "browser::",
-    "--skip",
-    "npm::",
-];
+const APART: [&str; 8] =
+    ["dist::", "node::", "python::", "kotlin::", "swift::", "examples::", "browser::", "npm::"];
+
+/// Makes the artifact of a language, and runs the tests that install it.
+fn installed(language: &str) -> anyhow::Result<()> {
+    dist::run(dist::Profile::Dev, &[language.to_owned()])?;
+    whole_system(&format!("{language}::"))
+}
 
 fn whole_system(filter: &str) -> anyhow::Result<()> {
     let mut command = workspace("test");
@@ -127,7 +149,11 @@ pub(crate) fn run_tests(required: &[String]) -> anyhow::Result<()> {
             PARTS.map(|part| part.name).join(" ")
         );
     }
-    tools::install_browsers();
+    tools::install();
+    let vectors = target().join("vectors");
+    if vectors.exists() {
+        fs::remove_dir_all(&vectors)?;
+    }
     if found("npm") {
         run(npm().arg("ci").current_dir(root().join("examples/node")))?;
     }
@@ -137,6 +163,7 @@ pub(crate) fn run_tests(required: &[String]) -> anyhow::Result<()> {
         let (word, seconds, why) = outcome.cells();
         println!("{:<9} {word:<8} {seconds:>6}  {}{why}", part.name, part.what);
     }
+    show_vectors(&vectors)?;
     let count = |word: &str| outcomes.iter().filter(|(_, outcome)| outcome.cells().0 == word).count();
     println!("\n{} passed, {} failed, {} skipped", count("ran"), count("failed"), count("skipped"));
     let is_required = |part: &Part| required.iter().any(|name| name == "all" || name == part.name);
@@ -148,6 +175,23 @@ pub(crate) fn run_tests(required: &[String]) -> anyhow::Result<()> {
             }
             Outcome::Ran(_) | Outcome::Skipped(_) => {}
         }
+    }
+    Ok(())
+}
+
+/// How many vectors each language has replayed: those of tests/vectors that are about a back end's client.
+fn show_vectors(folder: &Path) -> anyhow::Result<()> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    println!("\n{:<12} {:>6} {:>6}  vectors replayed", "language", "stream", "proof");
+    let mut files = fs::read_dir(folder)?.map(|file| Ok(file?.path())).collect::<anyhow::Result<Vec<_>>>()?;
+    files.sort();
+    for file in files {
+        let text = fs::read_to_string(&file)?;
+        let (stream, proof) = text.split_once(' ').unwrap_or((&text, ""));
+        let language = file.file_name().unwrap_or_default().to_string_lossy();
+        println!("{language:<12} {stream:>6} {proof:>6}");
     }
     Ok(())
 }

@@ -4,9 +4,10 @@ use std::process::Command;
 
 use crate::process::{found, run};
 
-/// Installs Debian's browsers, where this is Debian and we may; otherwise the table says what was skipped.
-pub(crate) fn install_browsers() {
-    let missing: Vec<_> = BROWSERS.into_iter().filter(|browser| !found(browser)).collect();
+/// Installs Debian's packages of what is missing, where this is Debian and we may; otherwise the table says what was skipped.
+pub(crate) fn install() {
+    let missing: Vec<_> =
+        PACKAGES.into_iter().filter(|(program, _)| !found(program)).map(|(_, package)| package).collect();
     if missing.is_empty() || !found("apt-get") {
         return;
     }
@@ -23,5 +24,11 @@ pub(crate) fn install_browsers() {
     }
 }
 
-/// Packages that are named like the program in them.
-const BROWSERS: [&str; 2] = ["chromium", "firefox-esr"];
+/// Programs, and the packages that they come in.
+const PACKAGES: [(&str, &str); 5] = [
+    ("chromium", "chromium"),
+    ("firefox-esr", "firefox-esr"),
+    ("javac", "default-jdk-headless"),
+    ("mvn", "maven"),
+    ("mmdebstrap", "mmdebstrap"),
+];

@@ -26,13 +26,6 @@ pub(crate) enum Profile {
 }
 
 impl Profile {
-    const fn flag(self) -> &'static str {
-        match self {
-            Self::Release => "release",
-            Self::Dev => "dev",
-        }
-    }
-
     /// Where cargo puts what it builds with it.
     fn folder(self) -> PathBuf {
         target().join(match self {
