@@ -51,18 +51,35 @@ pub fn record(language: &str, said: &str) {
         numbers.last().unwrap_or(0)
     };
     let replayed = Count { stream: number("stream"), proof: number("proof") };
-    assert_eq!(replayed, Count::expected(), "{language} has not replayed all vectors");
-    keep(language, replayed);
+    keep_stream(language, replayed.stream);
+    keep_proof(language, replayed.proof);
 }
 
-/// Keeps what was replayed.
-pub fn keep(language: &str, Count { stream, proof }: Count) {
-    let path = records().join(language);
-    fs::create_dir_all(records()).expect("target can be written to");
-    fs::write(path, format!("{stream} {proof}")).expect("target can be written to");
+/// Keeps how many transcripts a language has replayed.
+///
+/// # Panics
+/// When that is another number than there are.
+pub fn keep_stream(language: &str, replayed: usize) {
+    assert_eq!(replayed, Count::expected().stream, "{language} has not replayed all transcripts");
+    keep(language, "stream", replayed);
 }
 
-/// A file for each language, read by xtask.
+/// Keeps how many cases of proofs a language has replayed.
+///
+/// # Panics
+/// When that is another number than there are.
+pub fn keep_proof(language: &str, replayed: usize) {
+    assert_eq!(replayed, Count::expected().proof, "{language} has not replayed all proofs");
+    keep(language, "proof", replayed);
+}
+
+fn keep(language: &str, kind: &str, replayed: usize) {
+    let folder = records().join(language);
+    fs::create_dir_all(&folder).expect("target can be written to");
+    fs::write(folder.join(kind), replayed.to_string()).expect("target can be written to");
+}
+
+/// A folder for each language, read by xtask.
 fn records() -> PathBuf {
     target().join("vectors")
 }

@@ -185,13 +185,13 @@ fn show_vectors(folder: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
     println!("\n{:<12} {:>6} {:>6}  vectors replayed", "language", "stream", "proof");
-    let mut files = fs::read_dir(folder)?.map(|file| Ok(file?.path())).collect::<anyhow::Result<Vec<_>>>()?;
-    files.sort();
-    for file in files {
-        let text = fs::read_to_string(&file)?;
-        let (stream, proof) = text.split_once(' ').unwrap_or((&text, ""));
-        let language = file.file_name().unwrap_or_default().to_string_lossy();
-        println!("{language:<12} {stream:>6} {proof:>6}");
+    let mut folders =
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<Vec<_>>>()?;
+    folders.sort();
+    for folder in folders {
+        let language = folder.file_name().unwrap_or_default().to_string_lossy();
+        let number = |kind: &str| fs::read_to_string(folder.join(kind)).unwrap_or_else(|_| "none".to_owned());
+        println!("{language:<12} {:>6} {:>6}", number("stream"), number("proof"));
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ pub(crate) mod transcript;
 
 use std::collections::BTreeSet;
 
+use passkey_accounts_tests::vectors::keep_stream;
 use transcript::{Difference, Role, Transcript};
 
 /// Jitter is drawn anew with each: every wait must be within the transcript's bounds.
@@ -32,8 +33,13 @@ fn print(differences: &[Difference]) -> String {
 
 #[test]
 fn the_client_says_and_shows_what_the_transcripts_say() {
-    let differences = replay_client(&transcript::all());
+    let transcripts = transcript::all();
+    let differences = replay_client(&transcripts);
     assert!(differences.is_empty(), "{}", print(&differences));
+    keep_stream(
+        "Rust",
+        transcripts.iter().filter(|transcript| transcript.header.role != Role::Server).count(),
+    );
 }
 
 #[test]
