@@ -13,6 +13,7 @@ mod scripted;
 mod sdk;
 mod site;
 mod tab;
+pub(crate) mod vectors;
 
 use std::path::PathBuf;
 

@@ -5,10 +5,11 @@ use passkey_accounts_tests::{
     TestServer,
     chromium::{Stored, VirtualAuthenticator},
     firefox::Firefox,
-    npm,
+    npm, vectors,
 };
 
 use super::app::{Shop, Tab, address};
+use crate::browser::vectors::{SAID, serve};
 
 const EMAIL: &str = "ada@shop.example";
 
@@ -74,4 +75,12 @@ async fn after_a_reload_firefox_asks_for_one_more_tap() {
     shop.wait_for("signedOut").await;
     assert_eq!(shop.sign_in(EMAIL).await, account);
     assert_eq!(shop.stored().await, Stored::default());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn firefox_has_the_outcome_of_all_vectors() {
+    let browser = Firefox::launch().await.unwrap();
+    let tab = browser.open(&serve().await).await.unwrap();
+    let said = tab.evaluate(SAID).await.unwrap();
+    vectors::record("Firefox", said.as_str().expect("text"));
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { problem } from 'passkey-accounts/server';
+import WebSocket from 'ws';
+import { Accounts, problem } from 'passkey-accounts/server';
 import { fields, signIn, token } from './page.mjs';
-import { connect, world } from './world.mjs';
+import { apiKey, connect, url, world } from './world.mjs';
 
 const ORIGIN = 'https://app.example';
 const ADDRESS = `${ORIGIN}/notes?a=%20b`;
@@ -32,6 +33,26 @@ test('a signed request is known to be of its session, and its body is left', asy
   // Behind a proxy that does TLS, the platform has another idea of the address.
   const behind = request('http://10.0.0.1:8080/notes?a=%20b', { ...(await fields(ada, 'GET', ADDRESS)), host: 'app.example' });
   assert.equal((await sessions.verify(behind, options)).accountID, ada.accountID);
+  await world('signOut', { page: ada.page });
+});
+
+test('a back end that said its origins once needs to say nothing more', async (t) => {
+  const accounts = Accounts.connect(url, apiKey, { WebSocket, origins: [ORIGIN] });
+  t.after(() => accounts.close());
+  await accounts.sessions.inSync();
+  const ada = await signIn();
+  const { accountID } = await accounts.sessions.verify(request(ADDRESS, await fields(ada, 'GET', ADDRESS)));
+  assert.equal(accountID, ada.accountID);
+  assert.equal(accounts.sessions, accounts.liveSessions());
+  assert.ok(accounts.sessions.count > 0 && accounts.sessions.serverTime instanceof Date);
+  // What a call says goes before it.
+  const elsewhere = { origins: ['https://other.example'] };
+  const again = request(ADDRESS, await fields(ada, 'GET', ADDRESS));
+  await assert.rejects(accounts.sessions.verify(again, elsewhere), { code: 'proofInvalid' });
+  const nowhere = connect(t);
+  await assert.rejects(nowhere.sessions.verify(request(ADDRESS, {})), /TypeError|say where this back end is reached/);
+  assert.throws(() => nowhere.middleware(), /say where this back end is reached/);
+  assert.throws(() => Accounts.connect(url, apiKey, { origins: ['app.example'] }), TypeError);
   await world('signOut', { page: ada.page });
 });
 

@@ -1,10 +1,10 @@
-// The same replays in a browser: the outcome is an attribute of the document when it is there (tests/it/browser/vectors.rs).
+// The same replays in a browser: `data-said` is what came of them (tests/it/browser/vectors.rs).
 import { SEEDS, replay as replayStream } from './client.mjs';
 import { replay as replayProofs } from './proofs.mjs';
 import { clients } from './transcripts.mjs';
 
 async function run() {
-  const files = document.documentElement.dataset.transcripts.split(' ');
+  const files = new URLSearchParams(location.search).getAll('file');
   const texts = await Promise.all(files.map(async (file) => [file, await (await fetch(`/vectors/stream/${file}`)).text()]));
   const transcripts = clients(texts);
   const differences = transcripts.map((transcript) => SEEDS.map((seed) => replayStream(transcript, seed)).find(Boolean));

@@ -4,9 +4,10 @@ import type { PasskeyError } from '../error.js';
 import { Driver, now } from './driver.js';
 import { cancelled, thrown } from './failure.js';
 import { decode, positionOf, type HandedOver, type Item } from './items.js';
+import { Keeper } from './keeper.js';
 import type { WebSocketClass } from './socket.js';
 import type { Status } from './status.js';
-import { Keeper, type WitnessOptions } from './witness.js';
+import type { WitnessOptions } from './witness.js';
 
 /** What to ask the stream for. */
 export interface EventsOptions {

@@ -1,8 +1,5 @@
 /** A witness of a stream: what the log was is remembered, and a log that says otherwise later ends the stream. */
 
-import type { Stream } from './core.js';
-import { errorOf, sentence, thrown } from './failure.js';
-
 /**
  * What to hold the server to. Every item is checked before it is handed over: with `types: ['*']` each entry's place in the
  * hash chain, otherwise that positions, bookmarks and heads fit together. For a view whose items are handled one by one.
@@ -65,59 +62,4 @@ interface Files {
   readFile(path: string, encoding: 'utf8'): Promise<string>;
   open(path: string, flags: 'w'): Promise<{ writeFile(text: string): Promise<void>; sync(): Promise<void>; close(): Promise<void> }>;
   rename(from: string, to: string): Promise<void>;
-}
-
-/** Carries checkpoints between a stream's machine and the store. */
-export class Keeper {
-  #store: CheckpointStore;
-  #unsaved: string | undefined;
-  #saving: Promise<void> = Promise.resolve();
-  #isSaving = false;
-
-  constructor(store: CheckpointStore) {
-    this.#store = store;
-  }
-
-  /** Puts the witness over the stream. Throws a `PasskeyError` when that cannot be. */
-  async begin(stream: Stream, keys: readonly string[]): Promise<void> {
-    let checkpoint: string | null | undefined;
-    try {
-      checkpoint = await this.#store.load();
-    } catch (cause) {
-      throw errorOf('internal', `the checkpoint cannot be read: ${sentence(cause)}`, cause);
-    }
-    try {
-      stream.witness([...keys], checkpoint ?? undefined);
-    } catch (refused) {
-      throw thrown(refused);
-    }
-  }
-
-  /** Saves what there is to remember; the newest, if there is more than one while another is being saved. */
-  keep(stream: Stream): void {
-    const checkpoint = stream.takeCheckpoint();
-    if (checkpoint === undefined) return;
-    this.#unsaved = checkpoint;
-    if (this.#isSaving) return;
-    this.#isSaving = true;
-    this.#saving = this.#save();
-  }
-
-  /** Resolves when everything is saved. */
-  saved(): Promise<void> {
-    return this.#saving;
-  }
-
-  async #save(): Promise<void> {
-    while (this.#unsaved !== undefined) {
-      const checkpoint = this.#unsaved;
-      this.#unsaved = undefined;
-      try {
-        await this.#store.save(checkpoint);
-      } catch (error) {
-        console.error('the checkpoint of the log cannot be saved; after a restart, less is noticed:', error);
-      }
-    }
-    this.#isSaving = false;
-  }
 }
