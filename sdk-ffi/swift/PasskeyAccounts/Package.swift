@@ -3,7 +3,7 @@ import PackageDescription
 
 // The native half. On Linux it is the library that lies in this package, found by the linker and, when a program starts, by the
 // paths that the linker writes into it: this package's own folder, and the folder that the program lies in. On Apple platforms
-// it is a framework made by Scripts/xcframework.sh, linked in as a whole.
+// it is a framework made by xtask/scripts/swift-xcframework.sh of the repository, linked in as a whole (not tested).
 #if os(Linux)
 #if arch(arm64)
 let libraries = Context.packageDirectory + "/Libraries/linux-aarch64"
@@ -27,7 +27,7 @@ let linking: [LinkerSetting] = [
 
 let package = Package(
     name: "PasskeyAccounts",
-    platforms: [.macOS(.v15), .iOS(.v18), .tvOS(.v18), .watchOS(.v11), .visionOS(.v2)],
+    platforms: [.macOS(.v15), .iOS(.v18)],
     products: [.library(name: "PasskeyAccounts", targets: ["PasskeyAccounts"])],
     targets: [
         native,

@@ -75,7 +75,7 @@ final class SessionsTests: XCTestCase {
         try await withAccounts { accounts in
             let live = accounts.sessions
             try await live.inSync()
-            let before = try await live.waitFor(try await World.signIn().sessionID)
+            let before = try await live.waitFor(try await World.signIn("grace@shop.example").sessionID)
             try await World.order("restart")
             let again = try await World.signIn()
             _ = try await live.waitFor(again.sessionID, atMost: .seconds(20))

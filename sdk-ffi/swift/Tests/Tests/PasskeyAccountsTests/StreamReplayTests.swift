@@ -35,7 +35,7 @@ final class StreamReplayTests: XCTestCase {
 }
 
 /// Jitter is drawn anew with each: every wait must be within the transcript's bounds.
-private let seeds: [UInt64] = (0..<20).map { $0 * 0x0ccc_cccc_cccc_cccd + 1 }
+private let seeds: [UInt64] = (0..<10).map { $0 * 0x0ccc_cccc_cccc_cccd + 1 }
 
 private let knownKey = "pa_dev_040g2081040g2081_040g2081040g2081040g2081040g2081040g2081040g2081040g_8a296a36"
 private let address = "wss://auth.example/v1/events"

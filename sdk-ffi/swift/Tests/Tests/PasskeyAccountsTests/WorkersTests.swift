@@ -92,7 +92,10 @@ final class WorkersTests: XCTestCase {
             await first.statusUpdates.reaches { $0 == .live }
             try await World.append(3)
             for try await delivery in first.deliveries {
-                guard case .event = delivery.item, let position = delivery.position else { continue }
+                guard case .event = delivery.item, let position = delivery.position else {
+                    delivery.ack()
+                    continue
+                }
                 XCTAssertEqual(position.consumer, "ledger")
                 XCTAssertEqual(position.lease, ledger.claims.all[0].lease)
                 ids.append(position.id)
