@@ -208,3 +208,91 @@ const GOODBYE: Duration = Duration::from_secs(2);
 
 /// How long code of the application that was asked for a key or a position is waited for.
 const SHUTDOWN: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        thread,
+    };
+
+    use futures_util::FutureExt;
+
+    use super::Engine;
+    use crate::error::Error;
+
+    #[test]
+    fn to_close_ends_what_runs_and_refuses_what_comes() {
+        let engine = Engine::start().unwrap();
+        let mut waiting = Box::pin(engine.run(std::future::pending::<()>()));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        engine.close();
+        assert_eq!(waiting.now_or_never(), Some(Err(Error::closed())));
+        assert_eq!(engine.run(async {}).now_or_never(), Some(Err(Error::closed())));
+        engine.close();
+    }
+
+    #[test]
+    fn whoever_waits_is_woken_by_the_waking_thread_alone() {
+        let engine = Engine::start().unwrap();
+        let (here, told) = std::sync::mpsc::channel();
+        engine.waker().call(move || here.send(thread::current().id()).unwrap());
+        let waking = told.recv().unwrap();
+        let (gate, opened) = tokio::sync::oneshot::channel::<()>();
+        let (woken_by, woken) = std::sync::mpsc::channel();
+        let waker = std::task::Waker::from(Arc::new(Notes(woken_by)));
+        let mut running = Box::pin(engine.run(opened));
+        let mut context = std::task::Context::from_waker(&waker);
+        assert!(running.as_mut().poll(&mut context).is_pending());
+        gate.send(()).unwrap();
+        assert_eq!(woken.recv().unwrap(), waking);
+        assert_eq!(running.now_or_never(), Some(Ok(Ok(()))));
+        engine.close();
+    }
+
+    struct Notes(std::sync::mpsc::Sender<thread::ThreadId>);
+
+    impl std::task::Wake for Notes {
+        fn wake(self: Arc<Self>) {
+            self.0.send(thread::current().id()).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_was_asked_of_the_waking_thread_before_is_done_when_it_has_settled() {
+        let engine = Engine::start().unwrap();
+        let done = Arc::new(AtomicUsize::new(0));
+        for _ in 0..1_000 {
+            let done = Arc::clone(&done);
+            engine.waker().call(move || drop(done.fetch_add(1, Ordering::SeqCst)));
+        }
+        engine.waker().settle();
+        assert_eq!(done.load(Ordering::SeqCst), 1_000);
+        engine.close();
+        // Nobody reads the queue any more; it does not wait for ever.
+        engine.waker().settle();
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn to_close_ends_both_threads() {
+        let alive = |ids: &[String]| {
+            ids.iter().filter(|id| std::path::Path::new("/proc/self/task").join(id).exists()).count()
+        };
+        let (ids, told) = std::sync::mpsc::channel();
+        let engine = Engine::start().unwrap();
+        let this_thread = || std::fs::read_link("/proc/thread-self").unwrap();
+        let (of_waking, of_runtime) = (ids.clone(), ids);
+        engine.waker().call(move || of_waking.send(this_thread()).unwrap());
+        engine.spawn_orderly(async move { of_runtime.send(this_thread()).unwrap() });
+        let ids: Vec<_> = (0..2)
+            .map(|_| told.recv().unwrap().file_name().unwrap().to_string_lossy().into_owned())
+            .collect();
+        assert_eq!(alive(&ids), 2);
+        engine.close();
+        assert_eq!(alive(&ids), 0);
+    }
+}

@@ -92,15 +92,17 @@ impl<T: Send + 'static> Inbox<T> {
         self.notify();
     }
 
-    /// Nothing more is wanted. What waits is handed back.
-    pub(crate) fn stop(self: &Arc<Self>) -> VecDeque<T> {
-        let mut held = self.lock();
-        held.state = State::Stopped;
-        let left = std::mem::take(&mut held.items);
-        drop(held);
+    /// Nothing more is wanted. What waits is kept until it is [cleared](Self::clear).
+    pub(crate) fn stop(self: &Arc<Self>) {
+        self.lock().state = State::Stopped;
         self.room.notify_waiters();
         self.notify();
-        left
+    }
+
+    /// Drops what waits.
+    pub(crate) fn clear(&self) {
+        let left = std::mem::take(&mut self.lock().items);
+        drop(left);
     }
 
     /// Waits until [`take`](Self::take) has something to say, or until somebody [wakes](Self::wake) it.
@@ -137,12 +139,15 @@ impl<T: Send + 'static> Inbox<T> {
     /// Up to `most` of what is there, possibly none; `None` when it was stopped or has ended without an error.
     pub(crate) fn take(&self, most: u32) -> Result<Option<Vec<T>>, Error> {
         let mut held = self.lock();
+        if held.state == State::Stopped {
+            return Ok(None);
+        }
         let count = usize::try_from(most).unwrap_or(usize::MAX).min(held.items.len());
         let taken: Vec<_> = held.items.drain(..count).collect();
         if taken.is_empty() {
             match &held.state {
-                State::Open => {}
-                State::Stopped | State::Ended(None) => return Ok(None),
+                State::Open | State::Stopped => {}
+                State::Ended(None) => return Ok(None),
                 State::Ended(Some(error)) => return Err(error.clone()),
             }
         }
@@ -159,5 +164,85 @@ impl<T: Send + 'static> Inbox<T> {
 
     fn lock(&self) -> MutexGuard<'_, Held<T>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use futures_util::FutureExt;
+
+    use super::Inbox;
+    use crate::{engine::Engine, error::Error};
+
+    fn inbox() -> (Arc<Engine>, Arc<Inbox<u32>>) {
+        let engine = Engine::start().unwrap();
+        let inbox = Inbox::new(engine.waker());
+        (engine, inbox)
+    }
+
+    #[test]
+    fn a_wait_that_is_given_up_takes_nothing() {
+        let (engine, inbox) = inbox();
+        for item in 0..100 {
+            let mut ready = Box::pin(inbox.ready());
+            assert!(ready.as_mut().now_or_never().is_none(), "there is nothing yet");
+            inbox.push(item);
+            engine.waker().settle();
+            // Woken, and dropped without having been asked again.
+            drop(ready);
+            assert!(inbox.ready().now_or_never().is_some());
+            assert_eq!(inbox.take(10).unwrap(), Some(vec![item]));
+        }
+        engine.close();
+    }
+
+    #[test]
+    fn what_is_left_comes_before_the_error() {
+        let (engine, inbox) = inbox();
+        inbox.push(1);
+        inbox.push(2);
+        inbox.end(Some(Error::closed()));
+        inbox.push(3);
+        assert_eq!(inbox.take(1).unwrap(), Some(vec![1]));
+        assert_eq!(inbox.take(9).unwrap(), Some(vec![2]));
+        assert_eq!(inbox.take(9), Err(Error::closed()));
+        assert!(inbox.ready().now_or_never().is_some());
+        engine.close();
+    }
+
+    #[test]
+    fn a_stopped_inbox_hands_nothing_out_and_takes_no_more() {
+        let (engine, inbox) = inbox();
+        inbox.push(1);
+        inbox.stop();
+        inbox.push(2);
+        assert_eq!(inbox.take(9).unwrap(), None);
+        assert_eq!(inbox.lock().items, [1]);
+        inbox.clear();
+        assert!(inbox.lock().items.is_empty());
+        assert!(inbox.stopped().now_or_never().is_some());
+        engine.close();
+    }
+
+    #[test]
+    fn a_full_inbox_holds_back_whoever_fills_it() {
+        let (engine, inbox) = inbox();
+        inbox.push(1);
+        inbox.push(2);
+        assert!(inbox.room(2).now_or_never().is_none());
+        assert_eq!(inbox.take(1).unwrap(), Some(vec![1]));
+        assert!(inbox.room(2).now_or_never().is_some());
+        engine.close();
+    }
+
+    #[test]
+    fn to_wake_counts_for_the_wait_that_begins_next() {
+        let (engine, inbox) = inbox();
+        inbox.wake();
+        assert!(inbox.ready().now_or_never().is_some());
+        assert!(inbox.ready().now_or_never().is_none());
+        engine.close();
     }
 }

@@ -258,7 +258,7 @@ impl Endings {
     /// No more ends are wanted.
     pub fn stop(&self) {
         if self.engine.is_usable() {
-            drop(self.inbox.stop());
+            self.inbox.stop();
         }
     }
 }
@@ -282,7 +282,7 @@ async fn notice(
         };
         tokio::select! {
             biased;
-            () = closing.cancelled() => break drop(inbox.stop()),
+            () = closing.cancelled() => break inbox.stop(),
             () = inbox.stopped() => break,
             next = next => match next {
                 Some(noticed) => inbox.push(noticed.map_err(|missed| missed.0)),

@@ -190,7 +190,7 @@ impl EvidenceOptions {
 pub struct EventStream {
     engine: Arc<Engine>,
     inbox: Arc<Inbox<Fetched>>,
-    unsettled: Mutex<BTreeMap<u64, Unsettled>>,
+    unsettled: Arc<Mutex<BTreeMap<u64, Unsettled>>>,
     last: AtomicU64,
     status: watch::Receiver<CoreStatus>,
 }
@@ -211,14 +211,16 @@ impl EventStream {
         let inbox = Inbox::new(engine.waker());
         let events = engine.enter(|| builder.open());
         let status = events.status();
-        engine.spawn_orderly(pump(events, Arc::clone(&inbox), engine.closing()));
-        Arc::new(Self {
-            engine: Arc::clone(engine),
-            inbox,
-            unsettled: Mutex::default(),
-            last: AtomicU64::new(0),
-            status,
-        })
+        let unsettled = Arc::default();
+        let pump = pump(events, Arc::clone(&inbox), engine.closing());
+        let (left, owed) = (Arc::clone(&inbox), Arc::clone(&unsettled));
+        engine.spawn_orderly(async move {
+            pump.await;
+            // What was not handled: now that the connection is gone, it cannot take this for a failure.
+            left.clear();
+            lock(&owed).clear();
+        });
+        Arc::new(Self { engine: Arc::clone(engine), inbox, unsettled, last: AtomicU64::new(0), status })
     }
 
     fn fetch(&self, max: u32) -> Result<Option<Vec<(u64, Fetched)>>, Error> {
@@ -234,8 +236,12 @@ impl EventStream {
     }
 
     fn unsettled(&self) -> MutexGuard<'_, BTreeMap<u64, Unsettled>> {
-        self.unsettled.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.unsettled)
     }
+}
+
+fn lock(unsettled: &Mutex<BTreeMap<u64, Unsettled>>) -> MutexGuard<'_, BTreeMap<u64, Unsettled>> {
+    unsettled.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[uniffi::export]
@@ -331,10 +337,7 @@ impl EventStream {
         if !self.engine.is_usable() {
             return;
         }
-        let left = self.inbox.stop();
-        let owed = std::mem::take(&mut *self.unsettled());
-        // Their receipts fail with them: nothing of it was handled.
-        drop((left, owed));
+        self.inbox.stop();
         // Afterwards nothing of this stream calls into the foreign program any more.
         self.engine.waker().settle();
     }
@@ -343,7 +346,7 @@ impl EventStream {
 impl Drop for EventStream {
     fn drop(&mut self) {
         if self.engine.is_usable() {
-            drop(self.inbox.stop());
+            self.inbox.stop();
         }
     }
 }
@@ -353,7 +356,7 @@ async fn pump(mut events: Events, inbox: Arc<Inbox<Fetched>>, closing: tokio_uti
     loop {
         tokio::select! {
             biased;
-            () = closing.cancelled() => break drop(inbox.stop()),
+            () = closing.cancelled() => break inbox.stop(),
             () = inbox.stopped() => break,
             next = next(&mut events, &inbox) => match next {
                 Some(Ok(delivery)) => {

@@ -1,8 +1,9 @@
 //! The documents say what the code does: what can be compared is compared.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use passkey_accounts::protocol::Code;
+use passkey_accounts_tests::build::workspace;
 
 const PROTOCOL: &str = include_str!("../../docs/protocol.md");
 
@@ -48,16 +49,40 @@ fn the_protocol_names_every_limit_of_the_first_message() {
 fn the_quickstart_shows_lines_of_examples_that_run() {
     let page = include_str!("../../reference-server/site/quickstart.html");
     let cuts: Vec<&str> = page.split("data-cut-from=\"").skip(1).collect();
-    assert_eq!(cuts.len(), 3);
+    assert!(cuts.len() >= 3);
     for cut in cuts {
         let (path, rest) = cut.split_once("\">").unwrap();
-        let shown = text_of(rest.split_once("</code>").unwrap().0);
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
-        let file = fs::read_to_string(file).unwrap();
-        let lines: Vec<&str> = file.lines().map(str::trim).collect();
-        for line in shown.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//")) {
-            assert!(lines.iter().any(|of_file| of_file.ends_with(line)), "{path} has no line {line}");
+        assert_cut_from(path, &text_of(rest.split_once("</code>").unwrap().0));
+    }
+}
+
+#[test]
+fn the_readmes_show_lines_of_files_that_run() {
+    for (readme, at_least) in READMES {
+        let text = fs::read_to_string(workspace().join(readme)).unwrap();
+        // A comment names the file, the block of code that follows is a part of it.
+        let cuts: Vec<&str> = text.split("<!-- cut from ").skip(1).collect();
+        assert!(cuts.len() >= at_least, "{readme} has {} cuts", cuts.len());
+        for cut in cuts {
+            let (path, rest) = cut.split_once(" -->").unwrap();
+            let code = rest.split_once("```").and_then(|(_, block)| block.split_once('\n')).unwrap().1;
+            assert_cut_from(path, code.split_once("```").unwrap().0);
         }
+    }
+}
+
+/// Where code is shown, and how often at least.
+const READMES: [(&str, usize); 2] = [("README.md", 7), ("sdk-wasm/npm/README.md", 1)];
+
+/// Each line that is shown stands in the file, in this order; comments that the file does not have may stand between.
+fn assert_cut_from(path: &str, shown: &str) {
+    let file = fs::read_to_string(workspace().join(path)).unwrap();
+    let mut lines = file.lines().map(str::trim);
+    for line in shown.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//")) {
+        assert!(
+            lines.any(|of_file| of_file.ends_with(line)),
+            "{path} has no line, or not in this order: {line}"
+        );
     }
 }
 

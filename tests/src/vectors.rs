@@ -47,8 +47,8 @@ impl Count {
 pub fn record(language: &str, said: &str) {
     let number = |kind: &str| {
         let prefix = format!("replayed {kind} ");
-        let numbers = said.lines().filter_map(|line| line.split(&prefix).nth(1)?.trim().parse().ok());
-        numbers.last().unwrap_or(0)
+        let mut numbers = said.lines().filter_map(|line| line.split(&prefix).nth(1)?.trim().parse().ok());
+        numbers.next_back().unwrap_or(0)
     };
     let replayed = Count { stream: number("stream"), proof: number("proof") };
     keep_stream(language, replayed.stream);

@@ -44,6 +44,11 @@ async fn an_app_is_tested_with_the_fake_server_alone() {
 }
 
 #[tokio::test]
+async fn what_the_readmes_show_of_a_page_runs() {
+    node_test("readme.test.mjs").await;
+}
+
+#[tokio::test]
 async fn react_shows_a_frozen_state_on_the_server_and_connects_once() {
     node_test("react.test.mjs").await;
 }

@@ -1,5 +1,6 @@
 //! `served FOLDER [PORT APP_ID API_KEY]`: a server for tests in a process of its own, so that it can be killed. It says where
 //! it is, does what lines of its input say, and ends with its input.
+#![allow(clippy::indexing_slicing, reason = "it stops where something is off")]
 
 use std::{io::stdin, path::PathBuf};
 
