@@ -30,5 +30,5 @@ test('a person signs up, asks for something, confirms something, and signs in ag
   assert.match(request.headers.get('signature-input'), /^pa=.*tag="passkey-accounts"$/);
   const types = server.events.map(({ type }) => type);
   assert.deepEqual(types, ['registered', 'passkeyAdded', 'loggedIn', 'confirmed', 'loggedOut', 'loggedIn']);
-  assert.equal(session.accountID, server.events[0].data.accountID);
+  assert.equal(session.accountID, server.events[0].accountID);
 });
