@@ -42,6 +42,9 @@ class Accounts:
     api: Api
     """The HTTP API."""
 
+    origins: tuple[str, ...]
+    """Where this back end is reached."""
+
     def __init__(
         self,
         url: str,
@@ -54,8 +57,9 @@ class Accounts:
     ) -> None:
         if isinstance(origins, str):
             raise TypeError("origins is a list of origins, not an origin")
+        self.origins = tuple(origins)
         self._connection = Connection(url, api_key, allow_plaintext)
-        self.sessions = LiveSessions(self._connection, origins, evidence, fresh_within)
+        self.sessions = LiveSessions(self._connection, self.origins, evidence, fresh_within)
         self.api = Api(self._connection)
 
     def events(

@@ -101,6 +101,8 @@ def _end_all() -> None:
         thread.join(LONGEST_END)
     for client, questions in list(_open.values()):
         end(client, questions)
+    for then in after_all_ended:
+        then()
 
 
 def _start_over_all() -> None:
@@ -116,6 +118,8 @@ _connections: weakref.WeakSet[Connection] = weakref.WeakSet()
 _natives: weakref.WeakSet[Any] = weakref.WeakSet()
 _open: dict[int, tuple[native.Client, Questions]] = {}
 _retiring: list[threading.Thread] = []
+after_all_ended: list[Callable[[], None]] = []
+"""What is to be done when the interpreter ends, after everything native."""
 # What a forked process got from its parent and must not touch, not even to free it.
 _inherited: list[object] = []
 

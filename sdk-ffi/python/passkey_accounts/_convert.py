@@ -6,7 +6,6 @@ from . import _api as api
 from . import _items as items
 from ._data import SessionKey
 from ._native import passkey_accounts_ffi as native
-from ._read import EPOCH, MILLISECOND, compact
 
 
 def gap(said: native.Gap) -> items.Gap:
@@ -16,10 +15,7 @@ def gap(said: native.Gap) -> items.Gap:
 
 def event(said: native.Event) -> items.Event:
     """An event of the HTTP API."""
-    is_known = "0" if isinstance(said.kind, native.EventKind.OTHER) else "1"
-    millis = str((said.time - EPOCH) // MILLISECOND)
-    record = ["", "", "", "event", str(said.seq), millis, is_known, compact(said.id), compact(said.name), said.data]
-    return items.event(record)
+    return items.event(items.record_of(said.id, said.seq, said.time, said.name, said.data))
 
 
 def head(said: native.SignedHead) -> items.SignedHead:

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Union
 
 from ._data import EventData, SessionKey
-from ._read import EPOCH, MILLISECOND, compact, read_data, string
+from ._read import EPOCH, FIELD, MILLISECOND, compact, readers, string, unknown
 
 
 class Event:
@@ -28,48 +28,48 @@ class Event:
     __slots__ = ("_data", "_record")
     __match_args__ = ("id", "seq", "time", "name", "data", "json")
 
-    # The fields of the record as the binding writes them (sdk-ffi/src/text.rs).
-    _record: list[str]
+    # As the binding writes it (sdk-ffi/src/text.rs); the data is read when it is looked at first, and set then.
+    _record: str
     _data: EventData | None
 
     def __init__(self, id: str, seq: int, time: datetime, name: str, data: EventData, json: str) -> None:
-        millis = str((time - EPOCH) // MILLISECOND)
-        _set_record(self, ["", "", "", "event", str(seq), millis, "1", compact(id), compact(name), json])
+        _set_record(self, record_of(id, seq, time, name, json))
         _set_data(self, data)
 
     @property
     def id(self) -> str:
         """Cursor and dedupe key. Opaque."""
-        return string(self._record[7])
+        return string(self._record.split(FIELD, 8)[7])
 
     @property
     def seq(self) -> int:
         """Its number in the app's log, from 1."""
-        return int(self._record[4])
+        return int(self._record.split(FIELD, 5)[4])
 
     @property
     def time(self) -> datetime:
         """When it was committed, in UTC."""
-        return EPOCH + int(self._record[5]) * MILLISECOND
+        return EPOCH + int(self._record.split(FIELD, 6)[5]) * MILLISECOND
 
     @property
     def name(self) -> str:
         """The type on the wire, for example `loggedIn`."""
-        return string(self._record[8])
+        return string(self._record.rsplit(FIELD, 2)[1])
 
     @property
     def data(self) -> EventData:
         """What happened; `Unknown` for a type that is newer than this version."""
-        if self._data is None:
-            record = self._record
-            name = string(record[8]) if record[6] == "1" else ""
-            _set_data(self, read_data(name, record[9]))
-        return self._data  # type: ignore[return-value]
+        data = self._data
+        if data is None:
+            _, name, text = self._record.rsplit(FIELD, 2)
+            data = readers.get(name, unknown)(text)
+            _set_data(self, data)
+        return data
 
     @property
     def json(self) -> str:
         """The data as JSON text, byte for byte as the log's hash chain covers it."""
-        return self._record[9]
+        return self._record.rsplit(FIELD, 1)[1]
 
     @property
     def position(self) -> str | None:
@@ -85,31 +85,38 @@ class Event:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Event):
             return NotImplemented
-        return self._record[4:6] + self._record[7:] == other._record[4:6] + other._record[7:]
+        # How it was handed over does not count.
+        return self._record.split(FIELD, 3)[3] == other._record.split(FIELD, 3)[3]
 
     def __hash__(self) -> int:
-        return hash((self._record[4], self._record[7]))
+        return hash(self._record.split(FIELD, 3)[3])
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__match_args__[:-1])
         return f"Event({shown})"
 
-    def __reduce__(self) -> tuple[Callable[..., Event], tuple[list[str]]]:
+    def __reduce__(self) -> tuple[Callable[[str], Event], tuple[str]]:
         return event, (self._record,)
 
 
-_new_event: Callable[[type[Event]], Event] = object.__new__
-# A slot of an object that cannot be changed; these are faster than any `__init__`.
-_set_record: Callable[[Event, list[str]], None] = vars(Event)["_record"].__set__
+_new: Callable[[type[Event]], Event] = object.__new__
+# The slots of an object that cannot be changed.
+_set_record: Callable[[Event, str], None] = vars(Event)["_record"].__set__
 _set_data: Callable[[Event, EventData | None], None] = vars(Event)["_data"].__set__
 
 
-def event(record: list[str]) -> Event:
+def event(record: str) -> Event:
     """The event of a record."""
-    made = _new_event(Event)
+    made = _new(Event)
     _set_record(made, record)
     _set_data(made, None)
     return made
+
+
+def record_of(id: str, seq: int, time: datetime, name: str, json: str) -> str:
+    """The record of an event that no stream has handed over."""
+    millis = (time - EPOCH) // MILLISECOND
+    return FIELD.join(["0", "0", "0", "event", str(seq), str(millis), "1", compact(id), compact(name), json])
 
 
 class GapReason(Enum):

@@ -5,14 +5,15 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ._connection import kept
 from ._errors import PasskeyAccountsError, ours
-from ._items import Item
+from ._items import Item, event
 from ._native import passkey_accounts_ffi as native
-from ._records import FIELD, RECORD, item
+from ._read import FIELD, RECORD
+from ._records import EVENT, item
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,32 +37,31 @@ class Delivery:
     again: the connection is made anew and resumes before it.
     """
 
-    __slots__ = ("__weakref__", "_is_kept", "_pull", "_receipt", "_record", "item", "position")
+    __slots__ = ("__weakref__", "_is_kept", "_is_settled", "_lane", "_number", "_pull", "item", "position")
 
     item: Item
     """What to handle."""
     position: Position | None
     """What to store together with the item's effect; `None` for what is no position."""
 
-    def __init__(self, pull: Pull, record: list[str]) -> None:
+    def __init__(self, pull: Pull, record: str) -> None:
         self._pull = pull
-        self._record = record
-        self._receipt: int | None = int(record[0])
+        self._number, self._lane, lease, _ = record.split(FIELD, 3)
+        self._is_settled = False
         self._is_kept = False
         self.item = item(record)
         id = self.item.position
-        lane, lease = int(record[1]), int(record[2])
-        self.position = None if id is None else Position(pull.consumer, lane, id, lease)
+        self.position = None if id is None else Position(pull.consumer, int(self._lane), id, int(lease))
 
     @property
     def lane(self) -> int:
         """The lane; 0 where there is one only. Items of one lane are in order."""
-        return int(self._record[1])
+        return int(self._lane)
 
     @property
     def is_void(self) -> bool:
         """An item of its lane before it has failed: it comes again after that one, and need not be handled now."""
-        return self._pull.is_void(int(self._record[0]), self._record[1])
+        return self._pull.is_void(int(self._number), self._lane)
 
     def ack(self) -> None:
         """It is handled. Only the first of `ack` and `fail` counts."""
@@ -84,9 +84,9 @@ class Delivery:
         self.fail()
 
     def _settle(self, is_handled: bool) -> None:
-        receipt, self._receipt = self._receipt, None
-        if receipt is not None:
-            self._pull.settle(receipt, is_handled, self._record[1])
+        if not self._is_settled:
+            self._is_settled = True
+            self._pull.settle(int(self._number), is_handled, self._lane)
 
 
 class Pull:
@@ -99,10 +99,12 @@ class Pull:
         self.records: deque[str] = deque()
         self.failure: PasskeyAccountsError | None = None
         self.is_over = False
-        # Receipts as they stand in the text: of the item that was handed out, and of the one before it.
+        # Much came at once, and not as much as could: more is on its way.
+        self.is_busy = False
+        # The record that was handed out last, to be acknowledged when the next is asked for.
         self.in_hand: str | None = None
-        self.handled: str | None = None
-        self.unsaid = 0
+        self.is_handled = False
+        self.told = 0
         self._last: weakref.ref[Delivery] | None = None
         self._newest = 0
         # By lane: the newest item that was handed out when one before it failed.
@@ -121,24 +123,38 @@ class Pull:
 
     def next(self) -> Item:
         """The next of what was fetched. Asking for it says that the one before is handled."""
-        record = self.records.popleft().split(FIELD)
-        self.handled = self.in_hand
-        self.in_hand = record[0]
-        self.unsaid += 1
+        record = self.records.popleft()
+        # In this order: a timer may look in between.
+        self.is_handled = False
+        self.in_hand = record
         return item(record)
+
+    def some(self) -> Iterator[Item]:
+        """As `next`, for so many items that it is time to say that they are handled: faster than one by one."""
+        for _ in range(ACKNOWLEDGE_AFTER):
+            if not self.records:
+                return
+            record = self.records.popleft()
+            self.is_handled = False
+            self.in_hand = record
+            yield event(record) if EVENT in record else item(record)
+
+    @property
+    def is_time_to_acknowledge(self) -> bool:
+        """Whether it is time to say what was handled."""
+        return len(self.records) % ACKNOWLEDGE_AFTER == 0
 
     def next_delivery(self) -> Delivery:
         """The next of what was fetched, to be settled by hand."""
-        record = self.records.popleft().split(FIELD)
-        self._newest = int(record[0])
+        record = self.records.popleft()
+        self._newest = number(record)
         delivery = Delivery(self, record)
         self._last = weakref.ref(delivery)
         return delivery
 
     def pass_on(self) -> None:
         """The next is about to be asked for."""
-        if self.in_hand is not None:
-            self.handled, self.in_hand = self.in_hand, None
+        self.is_handled = True
         last = self._last and self._last()
         self._last = None
         if last is not None:
@@ -146,16 +162,21 @@ class Pull:
 
     def acknowledge(self) -> None:
         """Tells what was handled and is not told yet."""
+        in_hand = self.in_hand
+        if in_hand is None or self.stream is None:
+            return
+        # Receipts rise by one with each item, and whatever came before the one in hand is handled.
+        through = number(in_hand) - (0 if self.is_handled else 1)
         with self._lock:
-            handled, self.handled = self.handled, None
-            self.unsaid = 0
-        if handled is not None and self.stream is not None:
-            self.stream.acknowledge(int(handled))
+            is_news, self.told = through > self.told, max(through, self.told)
+        if is_news:
+            self.stream.acknowledge(through)
 
     def fetch(self) -> bool:
         """Fetches what is there without waiting; whether there was something, or it is over."""
         if self.is_over:
             return True
+        self.is_busy = False
         try:
             text = self.opened().take_text(BATCH)
         except native.Error as error:
@@ -166,6 +187,7 @@ class Pull:
             self.is_over = True
         elif text:
             self.records.extend(text.split(RECORD))
+            self.is_busy = BUSY <= len(self.records) < BATCH
         return self.is_over or bool(text)
 
     def is_void(self, receipt: int, lane: str) -> bool:
@@ -191,9 +213,15 @@ class Pull:
             self.stream.stop()
 
 
+def number(record: str) -> int:
+    """The receipt of a record."""
+    return int(record[: record.index(FIELD)])
+
+
 # Items that are fetched at once, and after how many the server is told that they are handled: each call across the
 # boundary costs more than an item.
 BATCH = 256
+BUSY = 16
 ACKNOWLEDGE_AFTER = 64
 
 # How long it may stay untold that items were handled, in seconds, while others of the same batch are being handled.

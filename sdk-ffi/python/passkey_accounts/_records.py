@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ._items import Bookmark, Event, Gap, GapNext, GapReason, Item, OpenSession, SignedHead, Snapshot, event
-from ._read import EPOCH, MILLISECOND, decode, instant, octets, optional_octets, session_key
+from ._items import Bookmark, Gap, GapNext, GapReason, Item, OpenSession, SignedHead, Snapshot, event
+from ._read import EPOCH, FIELD, MILLISECOND, decode, instant, octets, optional_octets, session_key
 
-RECORD, FIELD = "\x1e", "\x1f"
-
-
-def item(record: list[str]) -> Item:
+def item(record: str) -> Item:
     """The item of a record: receipt, lane, lease, kind, and what the kind has."""
-    if record[3] == "event":
+    if EVENT in record:
         return event(record)
-    return _READERS[record[3]](decode(record[4])[0])
+    _, _, _, kind, text = record.split(FIELD)
+    return _READERS[kind](decode(text)[0])
+
+
+EVENT = f"{FIELD}event{FIELD}"
 
 
 def _snapshot(said: dict[str, Any]) -> Snapshot:
@@ -63,5 +64,3 @@ _READERS: dict[str, Callable[[dict[str, Any]], Item]] = {
     "gap": _gap,
     "bookmark": _bookmark,
 }
-
-__all__ = ["FIELD", "RECORD", "Event", "item", "open_session"]

@@ -131,7 +131,7 @@ def body_at_hand(request: object, limit: int) -> bytes | None:
     if isinstance(request, RawRequest):
         return within(request.body, limit)
     if hasattr(request, "META"):
-        return within(bytes(request.body), limit)
+        return _django_body(request, limit)
     if hasattr(request, "environ"):
         return _werkzeug_body(request, limit)
     return None
@@ -158,9 +158,17 @@ async def awaited_body(request: Any, limit: int) -> bytes:
     return body
 
 
+def _django_body(request: Any, limit: int) -> bytes:
+    try:
+        return within(bytes(request.body), limit)
+    except Exception as error:
+        # Django has a limit of its own, and is not imported here.
+        if type(error).__name__ == "RequestDataTooBig":
+            raise body_too_large() from None
+        raise
+
+
 def _werkzeug_body(request: Any, limit: int) -> bytes:
-    if request.environ.get("werkzeug.request_body_was_read"):
-        return within(bytes(request.get_data(cache=True)), limit)
     allowed = request.max_content_length
     # So that what comes without a length is not read for ever.
     request.max_content_length = limit if allowed is None else min(limit, allowed)

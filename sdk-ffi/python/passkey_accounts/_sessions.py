@@ -332,12 +332,19 @@ class Endings:
         return self
 
     async def __anext__(self) -> SessionEnd | MissedEnds:
+        await self.arrival()
+        return self.next()
+
+    async def arrival(self) -> None:
+        """Waits until there is one. Carries nothing: a cancellation leaves everything where it is."""
         while not self._unread:
             if self._is_over:
                 raise StopAsyncIteration
-            # Carries nothing: a cancellation here leaves everything where it is.
             await self._endings.ready()
             self._fetch()
+
+    def next(self) -> SessionEnd | MissedEnds:
+        """The one that has arrived."""
         return self._unread.pop()
 
     def close(self) -> None:

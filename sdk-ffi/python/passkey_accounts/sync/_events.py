@@ -8,7 +8,7 @@ from types import TracebackType
 from .._errors import PasskeyAccountsError
 from .._events import Events as AsyncEvents
 from .._items import Item
-from .._pull import ACKNOWLEDGE_AFTER, Delivery
+from .._pull import Delivery
 from .._status import Status
 from ._loop import Loop, following
 
@@ -26,14 +26,18 @@ class Events:
         self._pull = events._pull
         self._loop = loop
 
-    def __iter__(self) -> Events:
-        return self
+    def __iter__(self) -> Iterator[Item]:
+        while True:
+            try:
+                self._wait(None)
+            except StopIteration:
+                return
+            yield from self._pull.some()
 
     def __next__(self) -> Item:
-        pull = self._pull
-        if not pull.records or pull.unsaid >= ACKNOWLEDGE_AFTER:
+        if self._pull.is_time_to_acknowledge:
             self._wait(None)
-        return pull.next()
+        return self._pull.next()
 
     def next(self, timeout: float) -> Item | None:
         """The next item, waiting so many seconds; `None` if there is none by then. Nothing is lost.

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
+import concurrent.futures
 import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
+
+from .._connection import after_all_ended
+from .._errors import StreamError
 
 Answer = TypeVar("Answer")
 
@@ -21,17 +25,34 @@ class Loop:
         self._lock = threading.Lock()
         _loops.add(self)
 
-    def wait(self, task: Coroutine[Any, Any, Answer], timeout: float | None = None) -> Answer:
-        """What becomes of the task. An exception here, such as Ctrl-C, cancels it; so does `timeout`, in seconds."""
+    def wait(self, coroutine: Coroutine[Any, Any, Answer], timeout: float | None = None) -> Answer:
+        """What becomes of it. An exception here, such as Ctrl-C, cancels it; so does `timeout`, in seconds."""
         loop = self._started()
         if threading.current_thread() is self._thread:
-            task.close()
+            coroutine.close()
             raise RuntimeError("this was called by a coroutine of a provider, which must not wait for its own loop")
-        future = asyncio.run_coroutine_threadsafe(task, loop)
+        outcome: Future[Answer] = Future()
+        tasks: list[asyncio.Task[Answer]] = []
+
+        def start() -> None:
+            task = loop.create_task(coroutine)
+            task.add_done_callback(lambda task: settle(outcome, task))
+            tasks.append(task)
+
+        def cancel() -> None:
+            for task in tasks:
+                task.cancel()
+
+        loop.call_soon_threadsafe(start)
         try:
-            return future.result(timeout)
+            return outcome.result(timeout)
+        except CancelledError:
+            raise StreamError("connectionLost", "this was closed; connect again", True) from None
         except BaseException:
-            future.cancel()
+            if not outcome.done():
+                loop.call_soon_threadsafe(cancel)
+                # Whoever asks again at once must not find it waiting.
+                concurrent.futures.wait([outcome], CANCELLATION)
             raise
 
     def call(self, what: Callable[[], Answer]) -> Answer:
@@ -59,6 +80,11 @@ class Loop:
         self._thread = None
         self._lock = threading.Lock()
 
+    def __del__(self) -> None:
+        # Nobody waits any more, or it would be held.
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._loop.stop)
+
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
@@ -69,6 +95,19 @@ class Loop:
                 )
                 self._thread.start()
             return self._loop
+
+
+def settle(outcome: Future[Answer], task: asyncio.Task[Answer]) -> None:
+    """Hands over what became of a task."""
+    if task.cancelled():
+        outcome.cancel()
+        outcome.set_running_or_notify_cancel()
+        return
+    error = task.exception()
+    if error is None:
+        outcome.set_result(task.result())
+    else:
+        outcome.set_exception(error)
 
 
 async def following(iterator: AsyncIterator[Answer]) -> Answer:
@@ -99,4 +138,7 @@ def stop_all() -> None:
 
 _loops: weakref.WeakSet[Loop] = weakref.WeakSet()
 
-atexit.register(stop_all)
+# How long a task may take to hear that it is cancelled, in seconds.
+CANCELLATION = 5.0
+
+after_all_ended.append(stop_all)

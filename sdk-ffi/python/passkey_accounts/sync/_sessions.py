@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +10,7 @@ from types import TracebackType
 
 from .. import _sessions as asynchronous
 from .._errors import PasskeyAccountsError, body_too_large
-from .._requests import SyncRequest, body_at_hand, declared_length, head_of
+from .._requests import Request, SyncRequest, body_at_hand, declared_length, head_of
 from .._sessions import BODY_LIMIT, Ended, MissedEnds, SessionEnd
 from .._status import Status
 from ._loop import Loop, following
@@ -130,6 +131,12 @@ class LiveSessions:
             raise TypeError(f"the body of {type(request).__name__} must be awaited; use passkey_accounts.Accounts")
         return self._account(asynchronous.verify_body(checked, body))
 
+    async def averify(self, request: Request, *, body_limit: int = BODY_LIMIT) -> Account:
+        """The same for a coroutine, on whatever event loop it runs; takes requests of Starlette, too."""
+        if not self._sessions.was_in_sync:
+            await asyncio.to_thread(self._checks)
+        return self._account(await self._sessions.verify(request, body_limit=body_limit))
+
     def verify_socket(self, token: str, audience: str, nonce: str) -> Account:
         """Who opened this socket? `token` is what a page made for this `audience` and the `nonce` that you gave it."""
         return self._account(self._loop.wait(self._sessions.verify_socket(token, audience, nonce)))
@@ -184,9 +191,10 @@ class Endings:
 
     def __next__(self) -> SessionEnd | MissedEnds:
         try:
-            return self._loop.wait(following(self._endings))
+            self._loop.wait(self._endings.arrival())
         except StopAsyncIteration:
             raise StopIteration from None
+        return self._endings.next()
 
     def close(self) -> None:
         """No more are wanted."""

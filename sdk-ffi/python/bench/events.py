@@ -1,0 +1,118 @@
+"""CPU per event, of this package and of `websockets` with `json.loads`, over the same stream of the same server.
+
+Rounds take turns, so that a busy machine slows both. Every round is a process of its own, and its time is all that the
+process used (`time.process_time`: all threads, user and system), from the first event on. Needs PASSKEY_ACCOUNTS_URL,
+PASSKEY_ACCOUNTS_API_KEY and, to make events, PASSKEY_ACCOUNTS_CONTROL.
+
+    python bench/events.py [--events 50000] [--rounds 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+
+URL = os.environ.get("PASSKEY_ACCOUNTS_URL", "")
+KEY = os.environ.get("PASSKEY_ACCOUNTS_API_KEY", "")
+
+
+async def with_websockets(events: int) -> float:
+    """A pure client: every event is read and looked at; nothing is acknowledged, checked or resumed."""
+    from websockets.asyncio.client import connect
+
+    address = URL.replace("http", "ws", 1) + "/v1/events"
+    async with connect(address, max_size=None, compression=None) as socket:
+        wish = {"apiKey": KEY, "protocol": 1, "start": "earliest", "snapshot": False, "window": 0, "types": ["loggedOut"]}
+        await socket.send(json.dumps(wish))
+        seen, began = 0, time.process_time()
+        async for text in socket:
+            message = json.loads(text)
+            if message["type"] == "loggedOut" and message["data"]["accountID"]:
+                seen += 1
+                if seen == 1:
+                    began = time.process_time()
+                if seen == events:
+                    break
+        return time.process_time() - began
+
+
+async def with_this(events: int) -> float:
+    """Ours: acknowledged, checked against what came before, resumed when lost; every event is matched by its data."""
+    from passkey_accounts import Accounts, Event, LoggedOut
+
+    async with Accounts(URL, KEY) as accounts:
+        seen, began = 0, time.process_time()
+        stream = accounts.events(start="earliest", snapshot=False, types=["loggedOut"], window=4096, prefetch=4096)
+        async for item in stream:
+            match item:
+                case Event(data=LoggedOut(account_id=account)) if account:
+                    seen += 1
+                    if seen == 1:
+                        began = time.process_time()
+                    if seen == events:
+                        break
+        return time.process_time() - began
+
+
+async def with_this_by_default(events: int) -> float:
+    """Ours with the window and the batches that nobody asked to change."""
+    from passkey_accounts import Accounts, Event, LoggedOut
+
+    async with Accounts(URL, KEY) as accounts:
+        seen, began = 0, time.process_time()
+        async for item in accounts.events(start="earliest", snapshot=False, types=["loggedOut"]):
+            match item:
+                case Event(data=LoggedOut(account_id=account)) if account:
+                    seen += 1
+                    if seen == 1:
+                        began = time.process_time()
+                    if seen == events:
+                        break
+        return time.process_time() - began
+
+
+WAYS = {"websockets": with_websockets, "ours": with_this, "ours, by default": with_this_by_default}
+
+
+def make_events(events: int) -> None:
+    """Has the server's log grow."""
+    command = json.dumps({"do": "append", "events": events}).encode()
+    headers = {"content-type": "application/json"}
+    with urllib.request.urlopen(
+        urllib.request.Request(os.environ["PASSKEY_ACCOUNTS_CONTROL"], command, headers), timeout=300
+    ) as answer:
+        answer.read()
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--events", type=int, default=50_000)
+    arguments.add_argument("--rounds", type=int, default=5)
+    arguments.add_argument("--once", choices=WAYS)
+    asked = arguments.parse_args()
+    if asked.once:
+        print(asyncio.run(WAYS[asked.once](asked.events)))
+        return
+    if "PASSKEY_ACCOUNTS_CONTROL" in os.environ:
+        make_events(asked.events)
+    taken: dict[str, list[float]] = {way: [] for way in WAYS}
+    for _ in range(asked.rounds):
+        for way in WAYS:
+            command = [sys.executable, __file__, "--events", str(asked.events), "--once", way]
+            taken[way].append(float(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+    base = statistics.median(taken["websockets"])
+    for way, times in taken.items():
+        median = statistics.median(times)
+        print(f"{way:<17} {median / asked.events * 1e6:6.2f} us of CPU per event, {base / median:5.2f}x")
+    print(f"ratio {base / statistics.median(taken['ours']):.2f}")
+
+
+if __name__ == "__main__":
+    main()
