@@ -1,5 +1,6 @@
-// A back end that knows which account sent each request: notes, kept in memory. No cookie, no token, no session store.
-import { createServer } from 'node:http';
+// A back end in Express that knows which account sent each request: notes, kept in memory. No cookie, no token, no session
+// store.
+import express from 'express';
 import { Accounts } from 'passkey-accounts/server';
 
 const {
@@ -9,38 +10,45 @@ const {
   PORT: port = '3000',
 } = process.env;
 
-const accounts = Accounts.connect(url, apiKey);
-const live = accounts.liveSessions();
-// Lets a request through when a live session has signed it (`session.fetch` in the page), and answers all others.
-const check = accounts.middleware({ origins: [origin] });
-
+const accounts = Accounts.connect(url, apiKey, { origins: [origin] });
 const notesOf = new Map();
+const app = express();
 
-const server = createServer((request, response) => {
-  check(request, response, async (error) => {
-    if (error) return response.writeHead(500).end();
-    const { accountID } = request.account;
-    const notes = notesOf.get(accountID) ?? [];
-    if (request.method === 'POST') {
-      let text = '';
-      for await (const chunk of request) text += chunk;
-      notesOf.set(accountID, [...notes, text]);
-      return response.writeHead(201).end();
-    }
-    response.setHeader('content-type', 'application/json').end(JSON.stringify({ accountID, notes }));
-  });
+// Lets a request through when a live session has signed it (`session.fetch` in the page), and answers all others.
+app.use(accounts.middleware());
+
+app.get('/notes', ({ account }, response) => {
+  const { accountID } = account;
+  response.json({ accountID, notes: notesOf.get(accountID) ?? [] });
 });
 
-// What belongs to a session ends with it: close its sockets here, drop its caches.
-const followEnds = async () => {
-  for await (const end of live.endings()) console.log('signed out:', end.accountID ?? `${end.missed} missed`);
-};
+app.post('/notes', express.text({ type: () => true }), ({ account, body }, response) => {
+  const { accountID } = account;
+  notesOf.set(accountID, [...(notesOf.get(accountID) ?? []), body]);
+  response.sendStatus(201);
+});
+
+// An answer that stays open as long as its session: what belongs to a session ends with it.
+app.get('/notes/watch', ({ account }, response) => {
+  response.type('text').write('watching\n');
+  account.session.ended().then((how) => response.end(`ended: ${how}\n`));
+});
+
+/** The last session of an account has ended: nobody is there any more. */
+async function followSignOuts() {
+  const events = accounts.events({ types: ['loggedOut'], start: 'now' });
+  for await (const item of events.items()) {
+    if (item.type === 'loggedOut' && item.data.accountSessions === 0) console.log('signed out:', item.data.accountID);
+  }
+}
 
 try {
-  await live.inSync();
-  followEnds();
-  server.listen(Number(port), () => console.log(`listening on port ${server.address().port} for ${origin}`));
+  await accounts.sessions.inSync();
+  const server = app.listen(Number(port), () => {
+    console.log(`listening on port ${server.address().port} for ${origin}`);
+  });
+  await followSignOuts();
 } catch (error) {
   console.error(error.message);
-  process.exitCode = 1;
+  process.exit(1);
 }

@@ -92,10 +92,8 @@ pub fn node_example() -> &'static Path {
     static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
     INSTALLED.get_or_init(|| {
         let folder = workspace().join("examples/node");
-        if !folder.join("node_modules/ws/package.json").exists() {
-            run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder));
-        }
-        copy_package_into(&folder.join("node_modules"));
+        install_locked(&folder);
+        unpack_package_into(&folder.join("node_modules"));
         folder
     })
 }
@@ -118,11 +116,8 @@ pub fn node_tests() -> &'static Path {
     static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
     INSTALLED.get_or_init(|| {
         let folder = workspace().join("tests/node");
-        let modules = folder.join("node_modules");
-        if !modules.join("fastify/package.json").exists() {
-            run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder));
-        }
-        copy_package_into(&modules);
+        install_locked(&folder);
+        unpack_package_into(&folder.join("node_modules"));
         run(Command::new(workspace().join("sdk-wasm/npm/node_modules/.bin/esbuild"))
             .args(["--bundle", "--format=esm", "--log-level=warning", "replay/internals.mjs"])
             .arg("--outfile=node_modules/internals.mjs")
@@ -131,16 +126,24 @@ pub fn node_tests() -> &'static Path {
     })
 }
 
-/// The npm package as it was built last: a copy, so that it finds beside it what its users would have there.
-fn copy_package_into(modules: &Path) {
-    let package = workspace().join("sdk-wasm/npm");
-    assert!(package.join("dist/server.js").exists(), "run `cargo xtask build` first");
-    let copy = modules.join("passkey-accounts");
-    if copy.exists() {
-        fs::remove_dir_all(&copy).expect("the old copy can be removed");
+/// `npm ci`, unless it was done with this very lockfile.
+fn install_locked(folder: &Path) {
+    let done = folder.join("node_modules/installed-lock.json");
+    let wanted = fs::read(folder.join("package-lock.json")).expect("the lockfile is there");
+    if fs::read(&done).is_ok_and(|installed| installed == wanted) {
+        return;
     }
-    fs::create_dir_all(&copy).expect("a folder can be made");
-    run(Command::new("cp").arg("-r").args([package.join("package.json"), package.join("dist")]).arg(&copy));
+    run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(folder));
+    fs::write(done, wanted).expect("the folder can be written to");
+}
+
+/// The npm package as it is published, so that it finds beside it what its users would have there.
+fn unpack_package_into(modules: &Path) {
+    let folder = modules.join("passkey-accounts");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).expect("a folder can be made");
+    let tarball = artifact(&format!("passkey-accounts-{}.tgz", env!("CARGO_PKG_VERSION")));
+    run(Command::new("tar").arg("-xzf").arg(tarball).args(["--strip-components", "1", "-C"]).arg(folder));
 }
 
 /// Builds everything, with the features that `cargo xtask test` builds with: other features would mean other builds of

@@ -1,9 +1,9 @@
 //! The npm package's server entry against the real server: `node --test` on the files of tests/node.
 
-use std::{path::Path, process::Stdio};
+use std::{path::Path, process::Stdio, time::Duration};
 
 use passkey_accounts_tests::{build, control::Control, vectors};
-use tokio::process::Command;
+use tokio::{process::Command, time::timeout};
 
 /// Runs one test file, which may tell this server what to do.
 async fn passes(file: &str) {
@@ -35,6 +35,21 @@ fn folder() -> &'static Path {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_stream_misses_nothing_and_repeats_what_was_not_handled() {
     passes("live/events.test.mjs").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_killed_loses_nothing() {
+    passes("live/kill.test.mjs").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_witness_notices_what_was_rewritten() {
+    passes("live/witness.test.mjs").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_http_api_answers_and_errors_are_typed() {
+    passes("live/api.test.mjs").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,6 +89,29 @@ async fn all_vectors_have_the_outcome_that_they_say() {
     vectors::record("Node", &said);
 }
 
+/// The server entry over the WebSocket of another runtime.
+async fn passes_in(name: &str, program: &str, arguments: &[&str]) {
+    let control = Control::start(build::served_binary().to_owned()).await;
+    let mut runtime = Command::new(folder().join("node_modules/.bin").join(program));
+    runtime.args(arguments).arg("live/runtime.mjs").current_dir(folder()).envs(control.environment());
+    runtime.stdin(Stdio::null()).kill_on_drop(true);
+    let ended = async { timeout(PATIENCE, runtime.output()).await.expect("it ends by itself") };
+    let output = control.obey_until(ended).await.expect("it can be started");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    vectors::record(name, &said);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bun_runs_the_server_entry_and_has_the_outcome_of_all_vectors() {
+    passes_in("Bun", "bun", &["run"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deno_runs_the_server_entry_and_has_the_outcome_of_all_vectors() {
+    passes_in("Deno", "deno", &["run", "--allow-all", "--quiet"]).await;
+}
+
 #[tokio::test]
 async fn the_declarations_are_strict_and_tell_items_apart() {
     let compiler = build::workspace().join("sdk-wasm/npm/node_modules/typescript/bin/tsc");
@@ -82,3 +120,6 @@ async fn the_declarations_are_strict_and_tell_items_apart() {
     let output = output.expect("node can be started");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
+
+/// Within this, whatever a runtime does is done.
+const PATIENCE: Duration = Duration::from_secs(60);

@@ -24,13 +24,16 @@ test('the example keeps notes for who signs their requests', async (t) => {
   const { value: first } = await lines.next();
   const port = /port (\d+)/.exec(first)[1];
   // The page thinks that it is at port 3000.
-  const ask = async (session, method, body) => {
-    const headers = await fields(session, method, 'http://localhost:3000/notes', body);
+  const ask = async (session, method, body, path = '/notes', onText = () => {}) => {
+    const headers = await fields(session, method, `http://localhost:3000${path}`, body);
     return new Promise((resolve) => {
-      const asked = request({ port, method, path: '/notes', headers: { host: 'localhost:3000', ...headers } });
+      const asked = request({ port, method, path, headers: { host: 'localhost:3000', ...headers } });
       asked.on('response', async (response) => {
         let text = '';
-        for await (const chunk of response) text += chunk;
+        for await (const chunk of response) {
+          if (text === '') onText();
+          text += chunk;
+        }
         resolve({ status: response.statusCode, text });
       });
       asked.end(body);
@@ -41,7 +44,9 @@ test('the example keeps notes for who signs their requests', async (t) => {
   assert.deepEqual(JSON.parse((await ask(ada, 'GET')).text), { accountID: ada.accountID, notes: ['milk'] });
   assert.deepEqual(JSON.parse((await ask(eve, 'GET')).text), { accountID: eve.accountID, notes: [] });
   assert.equal((await ask({ ...ada, privateKey: eve.privateKey }, 'GET')).status, 401);
-  await world('signOut', { page: ada.page });
+  // An answer that is open ends with its session.
+  const watching = await ask(ada, 'GET', undefined, '/notes/watch', () => world('signOut', { page: ada.page }));
+  assert.equal(watching.text, 'watching\nended: user\n');
   assert.equal((await lines.next()).value, `signed out: ${ada.accountID}`);
   assert.equal(JSON.parse((await ask(ada, 'GET')).text).code, 'sessionGone');
   await world('signOut', { page: eve.page });
