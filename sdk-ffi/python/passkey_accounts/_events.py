@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import timedelta
 from types import TracebackType
@@ -160,15 +161,12 @@ class Events:
     ) -> None:
         await self.close()
 
-    def __del__(self) -> None:
-        stream = self._pull.stream
-        if stream is not None and not self._pull.is_over:
-            stream.stop()
-
     def _opened(self) -> native.EventStream:
         stream = self._pull.stream
         if stream is None:
             stream = self._pull.opened()
+            # Not `__del__`: the garbage collector may free the stream before.
+            weakref.finalize(self, stream.stop).atexit = False
             statuses = changes(stream.status, stream.status_changed)
             self._watch = asyncio.create_task(log_changes(self._name, statuses))
         return stream

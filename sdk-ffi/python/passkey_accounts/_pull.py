@@ -37,7 +37,7 @@ class Delivery:
     again: the connection is made anew and resumes before it.
     """
 
-    __slots__ = ("__weakref__", "_is_kept", "_is_settled", "_lane", "_number", "_pull", "item", "position")
+    __slots__ = ("__weakref__", "_forgotten", "_is_kept", "_is_settled", "_lane", "_number", "_pull", "item", "position")
 
     item: Item
     """What to handle."""
@@ -49,6 +49,7 @@ class Delivery:
         self._number, self._lane, lease, _ = record.split(FIELD, 3)
         self._is_settled = False
         self._is_kept = False
+        self._forgotten: weakref.finalize[..., Delivery] | None = None
         self.item = item(record)
         id = self.item.position
         self.position = None if id is None else Position(pull.consumer, int(self._lane), id, int(lease))
@@ -73,19 +74,22 @@ class Delivery:
 
     def keep(self) -> None:
         """It will be settled later: the next one may be asked for. Lost without a word, it comes again."""
-        self._is_kept = True
+        if not self._is_kept and not self._is_settled:
+            self._is_kept = True
+            # Not `__del__`: the garbage collector may free the stream before.
+            self._forgotten = weakref.finalize(self, self._pull.settle, int(self._number), False, self._lane)
+            self._forgotten.atexit = False
 
     def passed(self) -> None:
         """The next one is asked for."""
         if not self._is_kept:
             self.fail()
 
-    def __del__(self) -> None:
-        self.fail()
-
     def _settle(self, is_handled: bool) -> None:
         if not self._is_settled:
             self._is_settled = True
+            if self._forgotten is not None:
+                self._forgotten.detach()
             self._pull.settle(int(self._number), is_handled, self._lane)
 
 
