@@ -23,6 +23,7 @@ import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.ConcurrentLinkedDeque
 import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.flow.MutableSharedFlow
+import kotlinx.coroutines.flow.onSubscription
 import kotlinx.coroutines.launch
 import passkey.accounts.Accounts
 import passkey.accounts.SessionEnd
@@ -66,8 +67,8 @@ fun Application.board(accounts: Accounts, audience: String, board: Board = Board
             // Closes the socket when the session of the account ends.
             serveAccount(accounts, audience) { account ->
                 coroutineScope {
-                    val reading = launch { board.news.collect { send(it) } }
-                    send("you are ${account.accountId}")
+                    val news = board.news.onSubscription { emit("you are ${account.accountId}") }
+                    val reading = launch { news.collect { send(it) } }
                     for (frame in incoming) if (frame is Frame.Text) board.typing[account.accountId] = frame.readText()
                     reading.cancel()
                 }

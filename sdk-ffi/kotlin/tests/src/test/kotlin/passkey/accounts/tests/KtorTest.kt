@@ -14,12 +14,6 @@ import io.ktor.server.routing.routing
 import io.ktor.server.websocket.WebSockets
 import io.ktor.server.websocket.webSocket
 import io.ktor.websocket.send
-import java.net.URI
-import java.net.http.WebSocket
-import java.util.concurrent.CompletableFuture
-import java.util.concurrent.CompletionStage
-import java.util.concurrent.LinkedBlockingQueue
-import java.util.concurrent.TimeUnit
 import kotlinx.coroutines.channels.consumeEach
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Test
@@ -82,41 +76,17 @@ class KtorTest {
         serving(accounts) { port ->
             val ada = Person("ada@shop.example")
             val address = "wss://app.example/live"
-            val socket = Page(port)
+            val socket = PageSocket(port)
             val nonce = JSON.readTree(socket.said())["nonce"].asText()
             socket.say(ada.proveSocket(address, nonce))
             assertEquals(ada.accountId, socket.said())
             ada.close()
             assertEquals("1008 sessionGone", socket.said())
 
-            val forger = Page(port)
+            val forger = PageSocket(port)
             forger.said()
             forger.say("e30.e30.AA")
             assertEquals("1008 proofInvalid", forger.said())
-        }
-    }
-
-    /** A page's socket: what was said to it, and how it was closed. */
-    private class Page(port: Int) : WebSocket.Listener {
-        private val heard = LinkedBlockingQueue<String>()
-        private val socket: WebSocket =
-            HTTP.newWebSocketBuilder().buildAsync(URI("ws://localhost:$port/live"), this).join()
-
-        fun said(): String = checkNotNull(heard.poll(10, TimeUnit.SECONDS)) { "nothing was said" }
-
-        fun say(text: String) {
-            socket.sendText(text, true).join()
-        }
-
-        override fun onText(socket: WebSocket, data: CharSequence, last: Boolean): CompletionStage<*>? {
-            heard.add(data.toString())
-            socket.request(1)
-            return null
-        }
-
-        override fun onClose(socket: WebSocket, code: Int, reason: String): CompletionStage<*> {
-            heard.add("$code $reason")
-            return CompletableFuture.completedFuture(null)
         }
     }
 }
