@@ -6,13 +6,15 @@ import XCTest
 
 /// Stands for an application's database.
 private actor Database: PositionStore {
+    let isWritten = Signal()
     private(set) var invoices: [String] = []
     private var position: Position?
     private var owner = 0
 
-    func write(_ invoice: String, at position: Position?) {
+    func write(_ invoice: String, at position: Position?) async {
         invoices.append(invoice)
         self.position = position
+        await isWritten.give()
     }
 
     func claim(consumer: String, lane: Int, lease: Int) throws -> String? {
@@ -23,6 +25,30 @@ private actor Database: PositionStore {
 }
 
 final class ReadmeTests: XCTestCase {
+    func test_five_lines_tell_who_signs_in() async throws {
+        let (url, apiKey) = (World.url, World.apiKey)
+        let (printed, printing) = AsyncStream.makeStream(of: String.self)
+        @Sendable func print(_ words: String, _ accountID: String) { printing.yield("\(words) \(accountID)") }
+        let running = Task {
+            let accounts = try Accounts.connect(url, apiKey: apiKey)
+            for try await item in try accounts.events(.init(types: ["loggedIn"])) {
+                if case .event(let event) = item, case .loggedIn(let login) = event.data {
+                    print("signed in:", login.accountID)
+                }
+            }
+        }
+        // It is not known here when it has begun; whoever was there before that is not printed.
+        var lines = printed.makeAsyncIterator()
+        let signingIn = Task {
+            while !Task.isCancelled { try await World.signOut(try await World.signIn("five@shop.example")) }
+        }
+        let line = await lines.next()
+        signingIn.cancel()
+        running.cancel()
+        XCTAssertTrue(line?.hasPrefix("signed in: acct_") == true, line ?? "")
+        _ = try? await signingIn.value
+    }
+
     func test_a_worker_handles_each_event_once() async throws {
         let database = Database()
         try await withAccounts { accounts in
@@ -30,14 +56,17 @@ final class ReadmeTests: XCTestCase {
             await live.statusUpdates.reaches { $0 == .live }
             live.close()
             let page = try await World.signIn()
-            let events = try accounts.events(.init(consumer: "billing", positions: database))
-            for try await delivery in events.deliveries {
-                if case .event(let event) = delivery.item, case .loggedIn(let login) = event.data {
-                    await database.write("invoice for \(login.accountID)", at: delivery.position)
+            let running = Task {
+                let events = try accounts.events(.init(consumer: "billing", positions: database))
+                for try await delivery in events.deliveries {
+                    if case .event(let event) = delivery.item, case .loggedIn(let login) = event.data {
+                        await database.write("invoice for \(login.accountID)", at: delivery.position)
+                    }
+                    delivery.ack()
                 }
-                delivery.ack()
-                if await !database.invoices.isEmpty { break }
             }
+            await database.isWritten.wait()
+            running.cancel()
             let invoices = await database.invoices
             XCTAssertEqual(invoices, ["invoice for \(page.accountID)"])
             try await World.signOut(page)
@@ -48,11 +77,13 @@ final class ReadmeTests: XCTestCase {
         let page = try await World.signIn()
         try await withAccounts { accounts in
             try await accounts.sessions.inSync()
-            if let session = accounts.sessions.get(page.sessionID) {
-                let ended = Task { try await session.ended() }  // when it is time to close what was opened in its name
-                try await World.signOut(page)
-                _ = try await ended.value
-            }
+            let isThere = accounts.sessions.isLoggedIn(page.accountID)  // nothing while that is not known
+            let session = try await accounts.sessions.waitFor(page.sessionID)
+            let ended = Task { try await session.ended() }  // the moment to close what was opened in its name
+            XCTAssertEqual(isThere, true)
+            try await World.signOut(page)
+            let end = try await ended.value
+            XCTAssertEqual(end, .loggedOut(.user))
             XCTAssertEqual(accounts.sessions.isLoggedIn(page.accountID), false)
         }
     }
