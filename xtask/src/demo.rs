@@ -44,6 +44,7 @@ pub(crate) fn run_demo(once: bool, port: u16) -> anyhow::Result<()> {
     println!(
         "  PASSKEY_ACCOUNTS_URL={events_url} PASSKEY_ACCOUNTS_API_KEY={api_key} node print-sign-ins.mjs"
     );
+    println!("  The same in Python, Kotlin, Swift and Rust: examples/README.md");
     println!("\nCtrl-C stops it.");
     let status = server.process.wait()?;
     ensure!(status.success(), "the server ended: {status}");
