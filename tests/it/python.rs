@@ -1,43 +1,120 @@
-//! The Python package against the real server: its own tests, run while people sign in and out.
+//! The Python package, installed from its wheel: `pytest` on the files of sdk-ffi/python/tests.
 
-use std::process::Stdio;
+use std::{path::PathBuf, process::Stdio};
 
-use passkey_accounts_tests::{Page, SoftwareAuthenticator, TestServer, build};
+use passkey_accounts_tests::{build, control::Control, vectors};
 use tokio::process::Command;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_python_package_passes_its_tests() {
-    // Before anybody is connected: it may take longer than a page may be silent.
-    let package = build::python_package();
-    let server = TestServer::start_in_real_time().await;
-    let mut page = Page::connect(&server).await;
-    let mut authenticator = SoftwareAuthenticator::new([1; 32]);
-    page.sign_up(&server, "ada@shop.example", &mut authenticator).await;
-    page.sign_out().await;
-    let tests = Command::new("python3")
-        .args(["-m", "unittest", "discover", "--start-directory"])
-        .arg(build::workspace().join("sdk-ffi/python/tests"))
-        .env("PYTHONPATH", package)
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .env("PASSKEY_ACCOUNTS_URL", server.events_url())
-        .env("PASSKEY_ACCOUNTS_API_KEY", &server.api_key)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("python3 can be started");
-    let ended = tests.wait_with_output();
-    tokio::pin!(ended);
-    let output = loop {
-        tokio::select! {
-            biased;
-            output = &mut ended => break output.expect("python3 can be waited for"),
-            _ = page.sign_in("ada@shop.example", &mut authenticator) => {}
-        }
-        page.confirm(r#"{"type":"pay","amount":10}"#, &mut authenticator).await;
-        page.sign_out().await;
-    };
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
+fn python() -> Command {
+    let mut command = Command::new(build::python());
+    command.current_dir(folder()).env("PYTHONDONTWRITEBYTECODE", "1").stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+fn folder() -> PathBuf {
+    build::workspace().join("sdk-ffi/python/tests")
+}
+
+fn pytest(file: &str) -> Command {
+    let mut command = python();
+    command.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "../pyproject.toml"]).arg(file);
+    command
+}
+
+/// Its output, when it ended well and nothing was skipped.
+async fn said(mut command: Command) -> String {
+    let output = command.output().await.expect("python can be started");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
     assert!(!said.contains("skipped"), "{said}");
+    said
+}
+
+/// Runs one test file, which may tell this server what to do.
+async fn passes(file: &str) {
+    let control = Control::start(build::served_binary().to_owned()).await;
+    let mut command = pytest(file);
+    command.envs(control.environment());
+    control.obey_until(said(command)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stream_misses_nothing_and_repeats_what_was_not_handled() {
+    passes("test_events.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_take_over_from_each_other() {
+    passes("test_workers.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_sessions_proofs_and_the_http_api_say_what_the_server_says() {
+    passes("test_sessions.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_synchronous_twin_can_be_interrupted_and_forked() {
+    passes("test_sync.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_interpreter_ends_with_things_open() {
+    passes("test_exit.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_thousand_events_take_no_more_memory_than_some() {
+    passes("test_memory.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn frameworks_let_through_what_is_signed() {
+    passes("test_frameworks.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fake_server_says_what_the_real_one_says() {
+    passes("test_testing.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_keeps_notes_for_who_signs_their_requests() {
+    passes("test_example.py").await;
+}
+
+#[tokio::test]
+async fn transcripts_and_proofs_are_replayed() {
+    vectors::record("Python", &said(pytest("test_replay.py")).await);
+}
+
+#[tokio::test]
+async fn what_is_written_down_is_true() {
+    said(pytest("test_documents.py")).await;
+}
+
+#[tokio::test]
+async fn types_are_strict() {
+    let package = build::workspace().join("sdk-ffi/python");
+    let checked = ["tests", "bench", "../../examples/python"];
+    let mut mypy = python();
+    mypy.args(["-m", "mypy", "--config-file", "pyproject.toml", "--cache-dir"]);
+    said({
+        mypy.arg(build::target().join("python/mypy")).args(["-p", "passkey_accounts"]).current_dir(&package);
+        mypy
+    })
+    .await;
+    let mut mypy = python();
+    mypy.args(["-m", "mypy", "--config-file", "pyproject.toml", "--cache-dir"]);
+    mypy.arg(build::target().join("python/mypy"))
+        .args(checked)
+        .env("MYPYPATH", "tests")
+        .current_dir(&package);
+    said(mypy).await;
+    let mut pyright = python();
+    said({
+        pyright.args(["-m", "pyright", "--project", "pyproject.toml"]).current_dir(&package);
+        pyright
+    })
+    .await;
 }

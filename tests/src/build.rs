@@ -2,7 +2,7 @@
 
 use std::{
     env::{self, consts},
-    fs, io,
+    fs,
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
@@ -28,38 +28,40 @@ pub fn artifact(name: &str) -> PathBuf {
     path
 }
 
-/// The folder to put on `PYTHONPATH`: the hand-written package with the generated binding and the library inside.
-pub fn python_package() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        build_workspace();
-        assemble_python_package().expect("the Python package can be put together")
+/// The Python of a virtual environment in which the wheel is installed, with what its tests need beside it.
+///
+/// # Panics
+/// When `cargo xtask dist` has not made the wheel, or something cannot be installed.
+pub fn python() -> &'static Path {
+    static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
+    INSTALLED.get_or_init(|| {
+        let folder = target().join("python/environment");
+        let programs = folder.join(if cfg!(windows) { "Scripts" } else { "bin" });
+        let python = programs.join(format!("python{}", consts::EXE_SUFFIX));
+        let requirements = workspace().join("sdk-ffi/python/requirements/tests.txt");
+        let wanted = fs::read(&requirements).expect("the requirements are there");
+        let done = folder.join("installed.txt");
+        let pip = |arguments: &[&str], what: &Path| {
+            let mut pip = Command::new(&python);
+            pip.args(["-m", "pip", "--quiet", "--disable-pip-version-check", "install"]);
+            run(pip.args(arguments).arg(what));
+        };
+        if !fs::read(&done).is_ok_and(|installed| installed == wanted) {
+            run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
+            pip(&["--requirement"], &requirements);
+            fs::write(done, wanted).expect("the folder can be written to");
+        }
+        pip(&["--no-index", "--no-deps", "--force-reinstall"], &wheel());
+        python
     })
 }
 
-fn assemble_python_package() -> io::Result<PathBuf> {
-    let library = format!("{}passkey_accounts_ffi{}", consts::DLL_PREFIX, consts::DLL_SUFFIX);
-    let built = target().join("debug").join(&library);
-    let folder = target().join("python");
-    let native = folder.join("passkey_accounts/_native");
-    if folder.exists() {
-        fs::remove_dir_all(&folder)?;
-    }
-    fs::create_dir_all(&native)?;
-    for file in fs::read_dir(workspace().join("sdk-ffi/python/passkey_accounts"))? {
-        let file = file?;
-        if file.file_type()?.is_file() {
-            fs::copy(file.path(), folder.join("passkey_accounts").join(file.file_name()))?;
-        }
-    }
-    run(Command::new(target().join(format!("debug/uniffi-bindgen{}", consts::EXE_SUFFIX)))
-        .args(["generate", "--language", "python", "--no-format", "--out-dir"])
-        .arg(&native)
-        .arg(&built));
-    fs::copy(&built, native.join(&library))?;
-    // As maturin packs it.
-    fs::write(native.join("__init__.py"), "from .passkey_accounts_ffi import *  # NOQA\n")?;
-    Ok(folder)
+/// The wheel: its name says for which machine it is.
+fn wheel() -> PathBuf {
+    let files = fs::read_dir(target().join("dist")).into_iter().flatten();
+    let mut paths = files.map(|file| file.expect("the folder can be read").path());
+    let wheel = paths.find(|path| path.extension().is_some_and(|extension| extension == "whl"));
+    wheel.expect("a wheel is in target/dist: run `cargo xtask dist --profile dev` first")
 }
 
 /// The server's binary.

@@ -8,7 +8,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::build::{node_example, python_package, rust_example, workspace};
+use crate::build::{self, node_example, rust_example, workspace};
 
 /// A running example. Dropping it ends it.
 #[derive(Debug)]
@@ -24,8 +24,8 @@ impl Example {
     pub fn start_all(url: &str, api_key: &str) -> Vec<Self> {
         let mut node = Command::new("node");
         node.arg(node_example().join("print-sign-ins.mjs"));
-        let mut python = Command::new("python3");
-        python.arg(workspace().join("examples/python/print_sign_ins.py")).env("PYTHONPATH", python_package());
+        let mut python = Command::new(build::python());
+        python.arg(workspace().join("examples/python/print_sign_ins.py"));
         let rust = Command::new(rust_example("print_sign_ins"));
         let start = |(name, command)| Self::start(name, command, url, api_key);
         [("node", node), ("python", python), ("rust", rust)].into_iter().map(start).collect()

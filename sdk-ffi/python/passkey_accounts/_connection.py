@@ -24,6 +24,7 @@ class Connection:
         self._api_key = api_key
         self._allow_plaintext = allow_plaintext
         self._client: native.Client | None = None
+        self._finalizer: weakref.finalize[..., Connection] | None = None
         self._is_closed = False
         self._lock = threading.Lock()
         self.questions = Questions()
@@ -40,7 +41,8 @@ class Connection:
                 self._client = self._connect()
                 _open[id(self._client)] = (self._client, self.questions)
                 # Where nobody closes it: not here, for this may be the garbage collector, which must not wait.
-                weakref.finalize(self, _retire, self._client, self.questions).atexit = False
+                self._finalizer = weakref.finalize(self, _retire, self._client, self.questions)
+                self._finalizer.atexit = False
             return self._client
 
     def _connect(self) -> native.Client:
@@ -62,8 +64,13 @@ class Connection:
         with self._lock:
             client, self._client = self._client, None
             self._is_closed = True
+            finalizer, self._finalizer = self._finalizer, None
         if client is not None:
             end(client, self.questions)
+        if finalizer is not None:
+            finalizer.detach()
+        # It would hold whoever holds it.
+        self.forget.clear()
 
     def start_over(self) -> None:
         """In a forked process: none of the threads is there, and locks may be held by them for ever."""

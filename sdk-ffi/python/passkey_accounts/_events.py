@@ -34,6 +34,7 @@ class Events:
     """
 
     def __init__(self, connection: Connection, options: native.EventsOptions) -> None:
+        self._connection = connection
         self._pull = Pull(lambda: connection.client().events(options), options.consumer or "")
         self._name = f"events of {options.consumer!r}" if options.consumer else "events"
         self._is_asked = False
@@ -168,8 +169,13 @@ class Events:
             # Not `__del__`: the garbage collector may free the stream before.
             weakref.finalize(self, stream.stop).atexit = False
             statuses = changes(stream.status, stream.status_changed)
-            self._watch = asyncio.create_task(log_changes(self._name, statuses))
+            self._watch = asyncio.create_task(log_changes(self._name, statuses, self._is_closing()))
         return stream
+
+    def _is_closing(self) -> Callable[[], bool]:
+        # Not `self`: who watches must not hold what is watched.
+        questions = self._connection.questions
+        return lambda: questions.is_closed
 
     async def _arrival(self) -> None:
         """Waits until something was fetched. Says before that what was handled."""

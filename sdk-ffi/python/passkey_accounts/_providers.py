@@ -44,7 +44,7 @@ class Questions:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._open: set[Future[Any]] = set()
         self._lock = threading.Lock()
-        self._is_closed = False
+        self.is_closed = False
 
     def use_running_loop(self) -> None:
         """Coroutine functions run on the loop that this is called in."""
@@ -57,7 +57,7 @@ class Questions:
         """What it answers. Called on a thread of the binding."""
         question: Future[Any] = Future()
         with self._lock:
-            if self._is_closed:
+            if self.is_closed:
                 raise native.ProviderError.Failed("the client was closed")
             self._open.add(question)
         try:
@@ -76,7 +76,7 @@ class Questions:
     def close(self) -> None:
         """Lets everybody go who waits for an answer."""
         with self._lock:
-            self._is_closed = True
+            self.is_closed = True
             waiting = list(self._open)
         for question in waiting:
             question.cancel()

@@ -200,7 +200,7 @@ class Pull:
 
     def settle(self, receipt: int, is_handled: bool, lane: str) -> None:
         """What became of one item."""
-        if self.stream is None or self.is_over:
+        if self.stream is None or self.is_over or self.is_void(receipt, lane):
             return
         if not is_handled:
             # It comes again, and so does all of its lane that was fetched after it.

@@ -116,6 +116,7 @@ class LiveSessions:
         self._checks: Checks | None = None
         self.was_in_sync = False
         self._is_closed = False
+        self._failure: PasskeyAccountsError | None = None
         self._watch: asyncio.Task[None] | None = None
         connection.forget.append(self._start_over)
 
@@ -233,7 +234,7 @@ class LiveSessions:
     def failure(self) -> PasskeyAccountsError | None:
         """Why the stream is over for good, if it is."""
         failure = None if self._live is None else self._live.failure()
-        return None if failure is None else ours(failure)
+        return self._failure if failure is None else ours(failure)
 
     async def close(self) -> None:
         """Ends the connection. Whoever waits for a session or an end is told; proofs are refused."""
@@ -246,8 +247,11 @@ class LiveSessions:
         """As `close`, without waiting for the log to say so."""
         self._is_closed = True
         self._checks = None
-        if self._live is not None:
-            self._live.stop()
+        live, self._live = self._live, None
+        if live is not None:
+            failure = live.failure()
+            self._failure = None if failure is None else ours(failure)
+            live.stop()
 
     async def checks(self) -> Checks:
         """The checking of proofs, once the state has arrived; later than 2 s the check itself says what is wrong."""
@@ -301,11 +305,14 @@ class LiveSessions:
         return self._live
 
     def _log(self, live: native.LiveSessions) -> None:
+        questions = self._connection.questions
+
         async def watch() -> None:
-            await log_changes("sessions", changes(live.status, live.status_changed))
-            failure = self.failure
+            statuses = changes(live.status, live.status_changed)
+            await log_changes("sessions", statuses, lambda: questions.is_closed)
+            failure = live.failure()
             if failure is not None:
-                logger.error("sessions: ended: %s", failure)
+                logger.error("sessions: ended: %s", ours(failure))
 
         try:
             self._watch = asyncio.create_task(watch())

@@ -97,8 +97,11 @@ async def changes(
             return
 
 
-async def log_changes(what: str, statuses: AsyncIterator[Status]) -> None:
+async def log_changes(what: str, statuses: AsyncIterator[Status], is_closing: Callable[[], bool]) -> None:
     """Logs each status: a lost connection as a warning, everything else for whoever looks closely."""
     async for now in statuses:
+        if isinstance(now, Waiting) and is_closing():
+            # Whoever closes it knows.
+            continue
         level = logging.WARNING if isinstance(now, Waiting) else logging.INFO
         logger.log(level, "%s: %s", what, now)

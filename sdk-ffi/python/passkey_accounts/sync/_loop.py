@@ -16,6 +16,10 @@ from .._errors import StreamError
 Answer = TypeVar("Answer")
 
 
+class Ended(StreamError):
+    """The loop was stopped while somebody waited."""
+
+
 class Loop:
     """An event loop on a thread of its own, started when it is needed and ended before the interpreter is."""
 
@@ -47,7 +51,7 @@ class Loop:
         try:
             return outcome.result(timeout)
         except CancelledError:
-            raise StreamError("connectionLost", "this was closed; connect again", True) from None
+            raise Ended("connectionLost", "this was closed; connect again", True) from None
         except BaseException:
             if not outcome.done():
                 loop.call_soon_threadsafe(cancel)

@@ -1,0 +1,58 @@
+"""The real server that tests are about, and what can be done to it (tests/src/control.rs)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+
+from passkey_accounts import RawRequest
+
+URL = os.environ.get("PASSKEY_ACCOUNTS_URL", "")
+KEY = os.environ.get("PASSKEY_ACCOUNTS_API_KEY", "")
+ORIGIN = "https://app.example"
+
+
+def obey(do: str, **arguments: Any) -> Any:
+    """Has something done, and waits until it is."""
+    body = json.dumps({"do": do, **arguments}).encode()
+    headers = {"content-type": "application/json"}
+    request = urllib.request.Request(os.environ["PASSKEY_ACCOUNTS_CONTROL"], body, headers)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
+
+
+async def have(do: str, **arguments: Any) -> Any:
+    """The same beside an event loop."""
+    return await asyncio.to_thread(obey, do, **arguments)
+
+
+@dataclass(frozen=True)
+class Page:
+    """Somebody's page."""
+
+    number: int
+    account_id: str
+    session_id: str
+
+    def sign(self, method: str, target: str, body: str | None = None) -> RawRequest:
+        """What `session.fetch` would send."""
+        said = {} if body is None else {"body": body}
+        fields = obey("prove", page=self.number, method=method, origin=ORIGIN, target=target, **said)["fields"]
+        return RawRequest(method, target, [(name, value) for name, value in fields], (body or "").encode())
+
+    def prove(self, audience: str, nonce: str) -> str:
+        """What `session.prove` would give."""
+        return str(obey("proveSocket", page=self.number, audience=audience, nonce=nonce)["token"])
+
+    def sign_out(self) -> None:
+        obey("signOut", page=self.number)
+
+
+def sign_in(email: str = "ada@shop.example") -> Page:
+    """Somebody signs in on a new page."""
+    said = obey("signIn", email=email)
+    return Page(said["page"], said["accountID"], said["sessionID"])

@@ -1,0 +1,57 @@
+"""A hundred thousand events leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+
+from control import KEY, URL, obey
+from passkey_accounts import Accounts, Event
+
+EVENTS = 100_000
+
+
+def resident_kib() -> int:
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
+
+
+def test_memory_stays_flat() -> None:
+    obey("append", events=EVENTS)
+
+    async def test() -> None:
+        async with Accounts(URL, KEY) as accounts:
+            await accounts.sessions.in_sync()
+            count, settled, after = 0, 0, 0
+            async for item in accounts.events(start="earliest", snapshot=False, types=["*"]):
+                count += isinstance(item, Event) and item.data is not None
+                if count == EVENTS // 5:
+                    gc.collect()
+                    settled = resident_kib()
+                if count == EVENTS:
+                    gc.collect()
+                    after = resident_kib()
+                    break
+            assert settled and after - settled < 8 * 1024, (settled, after)
+
+    asyncio.run(asyncio.wait_for(test(), 100))
+
+
+def test_what_was_closed_leaves_no_threads_and_no_descriptors() -> None:
+    async def once() -> None:
+        async with Accounts(URL, KEY) as accounts:
+            await anext(accounts.events())
+            await accounts.sessions.in_sync()
+
+    async def test() -> None:
+        await once()
+        threads, descriptors = len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd"))
+        for _ in range(10):
+            await once()
+        # The event loop's own helpers for `to_thread` may be one more each time, up to a few.
+        assert len(os.listdir("/proc/self/fd")) <= descriptors
+        named = [open(f"/proc/self/task/{task}/comm").read() for task in os.listdir("/proc/self/task")]
+        assert not any(name.startswith("passkey") for name in named), (threads, named)
+
+    asyncio.run(asyncio.wait_for(test(), 50))
