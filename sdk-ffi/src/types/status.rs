@@ -28,7 +28,11 @@ impl From<passkey_accounts::Status> for Status {
             passkey_accounts::Status::Connecting => Self::Connecting,
             passkey_accounts::Status::Live => Self::Live,
             passkey_accounts::Status::Standby => Self::Standby,
-            passkey_accounts::Status::Waiting { retry_in, why } => Self::Waiting { retry_in, why },
+            passkey_accounts::Status::Waiting { retry_in, why } => {
+                // Not every language can hold more: a status that is handed back must equal the one that was told.
+                let millis = u64::try_from(retry_in.as_millis()).unwrap_or(u64::MAX);
+                Self::Waiting { retry_in: Duration::from_millis(millis), why }
+            }
             passkey_accounts::Status::Closed => Self::Closed,
         }
     }
