@@ -48,9 +48,11 @@ pub fn describe(code: &str) -> String {
     row.json()
 }
 
-/// A monotonic time in milliseconds.
-fn duration(ms: f64) -> Duration {
-    Duration::try_from_secs_f64(ms / 1_000.0).unwrap_or_default()
+/// A monotonic time in milliseconds. What is no time is 0.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast from floats saturates")]
+const fn duration(ms: f64) -> Duration {
+    // To the nearest: a deadline that was handed out is reached when it comes back.
+    Duration::from_nanos((ms * 1e6 + 0.5) as u64)
 }
 
 /// Both clocks.
@@ -59,10 +61,12 @@ fn moment(elapsed_ms: f64, wall_ms: f64) -> Moment {
     Moment { elapsed: duration(elapsed_ms), wall }
 }
 
-/// Milliseconds as JavaScript counts them, rounded up: a timer that is early by a fraction fires again and again.
-#[expect(clippy::cast_precision_loss, reason = "times and waits are far below 2^53")]
+/// Milliseconds as JavaScript counts them, rounded up: a timer that is early by a fraction fires again and again. In
+/// numbers of 64 bits: WebAssembly has to call for longer ones, and this is asked after every message.
+#[expect(clippy::cast_precision_loss, reason = "times and waits are far below 2^53 microseconds")]
 fn milliseconds(duration: Duration) -> f64 {
-    duration.as_nanos().div_ceil(1_000) as f64 / 1_000.0
+    let micros = duration.as_secs().saturating_mul(1_000_000);
+    micros.saturating_add(duration.subsec_nanos().div_ceil(1_000).into()) as f64 / 1_000.0
 }
 
 /// The text of what always has one.

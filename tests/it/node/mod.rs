@@ -53,6 +53,11 @@ async fn the_http_api_answers_and_errors_are_typed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_readme_shows_of_back_ends_runs() {
+    passes("live/readme.test.mjs").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn workers_take_over_from_each_other() {
     passes("live/workers.test.mjs").await;
 }

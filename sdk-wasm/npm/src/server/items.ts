@@ -203,15 +203,15 @@ export interface HandedOver {
   item: Item;
 }
 
-/** Reads an item as the core writes it: a line of JSON, and the JSON that it carries behind it. */
+/** Reads an item as the core writes it (sdk-wasm/server/src/item.rs). */
 export function decode(text: string): HandedOver {
+  if (text.startsWith('[')) {
+    const [data, length, token, lane, lease, id, seq, time, name, isKnown] = JSON.parse(text) as EventLine;
+    return { token, lane, lease, item: event(data, id, seq, time, name, isKnown, text.slice(1, 1 + length)) };
+  }
   const end = text.indexOf('\n');
-  const line = JSON.parse(text.slice(0, end)) as EventLine | OtherLine;
-  const [token, lane, lease] = line;
-  const rest = text.slice(end + 1);
-  if (line.length === 4) return { token, lane, lease, item: other(line[3], rest) };
-  const [, , , id, seq, time, name, isKnown] = line;
-  return { token, lane, lease, item: event(id, seq, time, name, isKnown, rest) };
+  const [token, lane, lease, line] = JSON.parse(text.slice(0, end)) as OtherLine;
+  return { token, lane, lease, item: other(line, text.slice(end + 1)) };
 }
 
 /** Reads a page of the log as the core writes it: a line of JSON, and the data of all events behind it. */
@@ -222,7 +222,7 @@ export function readPage(text: string): EventsPage {
   const events = lines.map(([id, seq, time, name, isKnown, length]) => {
     const json = text.slice(at, at + length);
     at += length;
-    return event(id, seq, time, name, isKnown, json);
+    return event(JSON.parse(json) as Data, id, seq, time, name, isKnown, json);
   });
   return { events, ...page };
 }
@@ -240,7 +240,20 @@ export function positionOf(item: Item): string | undefined {
   }
 }
 
-type EventLine = [token: number, lane: number, lease: number, id: string, seq: number, time: number, name: string, isKnown: boolean];
+type Data = Record<string, unknown>;
+
+type EventLine = [
+  data: Data,
+  length: number,
+  token: number,
+  lane: number,
+  lease: number,
+  id: string,
+  seq: number,
+  time: number,
+  name: string,
+  isKnown: boolean,
+];
 
 type OtherLine = [token: number, lane: number, lease: number, line: Line];
 
@@ -251,8 +264,7 @@ type Line =
   | { kind: 'gap'; reason: Gap['reason']; after: string; next: Gap['next']; oldest: string | null }
   | { kind: 'bookmark'; id: string; time: number; hash: string | null; head: SignedHead | null };
 
-function event(id: string, seq: number, time: number, name: string, isKnown: boolean, json: string): Event {
-  const data = JSON.parse(json) as Record<string, unknown>;
+function event(data: Data, id: string, seq: number, time: number, name: string, isKnown: boolean, json: string): Event {
   const type = isKnown && Object.hasOwn(READERS, name) ? name : 'other';
   READERS[type as keyof EventData](data);
   return { kind: 'event', type, name, data, id, seq, time: new Date(time), json } as unknown as Event;

@@ -72,7 +72,7 @@ interface Emitter {
 
 type EmitterClass = new (
   url: string,
-  options: { perMessageDeflate: false; maxPayload: number; followRedirects: false },
+  options: { perMessageDeflate: false; maxPayload: number; followRedirects: false; skipUTF8Validation: true },
 ) => Emitter;
 
 /** Over `ws`: knows HTTP answers, pings, and how not to read. */
@@ -87,6 +87,8 @@ class EmitterLink implements Link {
       perMessageDeflate: false,
       maxPayload: MAX_MESSAGE_BYTES,
       followRedirects: false,
+      // The core looks itself.
+      skipUTF8Validation: true,
     });
     const socket = this.#socket;
     const tell = (happening: () => void): void => {
