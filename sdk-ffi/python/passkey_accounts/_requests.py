@@ -84,9 +84,11 @@ def asgi_head(scope: Mapping[str, Any]) -> native.RequestHead:
     raw: bytes | None = scope.get("raw_path")
     # Not every server tells the path as it came; what was escaped needlessly then cannot be checked and is refused.
     path = quote(scope["path"], safe=UNESCAPED) if raw is None else raw.split(b"?")[0].decode("latin-1")
-    query: bytes = scope.get("query_string", b"")
-    target = f"{path}?{query.decode('latin-1')}" if query else path
-    pairs = ((name.decode("latin-1"), value) for name, value in scope["headers"])
+    query: bytes | str = scope.get("query_string", b"")
+    # Django's own test client has text there.
+    text = query if isinstance(query, str) else query.decode("latin-1")
+    target = f"{path}?{text}" if text else path
+    pairs = ((name.decode("latin-1").lower(), value) for name, value in scope["headers"])
     return native.RequestHead(method=scope["method"], target=target, fields=_fields(pairs))
 
 

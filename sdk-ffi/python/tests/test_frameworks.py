@@ -1,12 +1,12 @@
 """The pieces for frameworks, with the frameworks: who is let through, who is refused, and with what answer."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
+import io
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated, Any
+from urllib.parse import unquote
 
 import django
 import httpx
@@ -17,9 +17,11 @@ import uvicorn
 from control import KEY, ORIGIN, URL, Page, sign_in
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.test import AsyncRequestFactory, RequestFactory
+from django.core.handlers.asgi import ASGIRequest
+from django.test import RequestFactory
 from django.urls import path
-from fastapi import Body, Depends, FastAPI, WebSocket
+from fastapi import Depends, FastAPI, Request, WebSocket
+from starlette.responses import PlainTextResponse
 from flask import Flask, request as flask_request
 from passkey_accounts import Account, Accounts, RawRequest, sync
 from passkey_accounts.asgi import ProofMiddleware
@@ -99,36 +101,22 @@ async def check_asgi(app: Any, **how: bool) -> None:
         await asyncio.to_thread(check, page, send, **how)
 
 
-def test_fastapi_depends_on_who_has_signed() -> None:
+@pytest.mark.parametrize("optional", [False, True])
+def test_fastapi_depends_on_who_has_signed(optional: bool) -> None:
     async def test() -> None:
         async with Accounts(URL, KEY, origins=[ORIGIN]) as accounts:
             app = FastAPI()
             refuse_with_problems(app)
+            signed = signed_by_if_at_all if optional else signed_by
 
             @app.post("/notes")
             async def notes(
-                account: Annotated[Account, Depends(signed_by(accounts, body_limit=1000))],
-                body: Annotated[str, Body(media_type="text/plain")] = "",
-            ) -> Any:
-                from starlette.responses import PlainTextResponse
-
-                return PlainTextResponse(f"{account.account_id} {body}")
-
-            from starlette.requests import Request
-            from starlette.responses import PlainTextResponse
-
-            bare = FastAPI()
-            refuse_with_problems(bare)
-
-            @bare.post("/notes")
-            async def bare_notes(
-                request: Request,
-                account: Annotated[Account | None, Depends(signed_by_if_at_all(accounts, body_limit=1000))],
-            ) -> Any:
+                request: Request, account: Annotated[Account | None, Depends(signed(accounts, body_limit=1000))]
+            ) -> PlainTextResponse:
                 name = account.account_id if account else "nobody"
                 return PlainTextResponse(f"{name} {(await request.body()).decode()}")
 
-            await check_asgi(bare, is_optional=True)
+            await check_asgi(app, is_optional=optional)
 
     asyncio.run(asyncio.wait_for(test(), 60))
 
@@ -265,8 +253,16 @@ def test_django_lets_through_what_is_signed_under_asgi(accounts: sync.Accounts) 
     handler = for_django.proof_middleware(live_notes_of_django)
 
     def send(request: RawRequest) -> tuple[int, dict[str, str], bytes]:
-        headers = dict(pairs(request))
-        made = AsyncRequestFactory().generic(request.method, request.target, request.body, headers=headers)
+        target, _, query = request.target.partition("?")
+        scope = {
+            "type": "http",
+            "method": request.method,
+            "path": unquote(target),
+            "raw_path": target.encode(),
+            "query_string": query.encode(),
+            "headers": [(name.lower().encode(), value.encode()) for name, value in pairs(request)],
+        }
+        made = ASGIRequest(scope, io.BytesIO(request.body))
         answer = asyncio.run(handler(made))
         return answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, answer.content
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from typing import Protocol
 
@@ -82,8 +83,8 @@ async def seen(server: Fake | Real) -> list[object]:
         return await asyncio.to_thread(what, *arguments)
 
     async with Accounts(server.url, server.key, origins=[ORIGIN]) as accounts:
-        for consumer in (None, f"compare-{type(server).__name__}"):
-            first = server.sign_in(f"before-{consumer}")
+        for consumer in (None, f"compare-{secrets.token_hex(4)}"):
+            first = await asyncio.to_thread(server.sign_in, f"before-{consumer}")
             async with accounts.events(consumer=consumer) as events:
                 state = await anext(events)
                 assert isinstance(state, Snapshot)

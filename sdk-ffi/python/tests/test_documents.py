@@ -1,0 +1,98 @@
+"""What README.md and the docstrings show is code that runs."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import contextlib
+import doctest
+import importlib
+import pkgutil
+import re
+import textwrap
+from pathlib import Path
+
+import passkey_accounts
+import pytest
+import snippets
+from passkey_accounts import Accounts, Event, LoggedIn
+from passkey_accounts.testing import FakeServer
+
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
+
+
+def test_snippets_of_the_readme_stand_in_a_file_that_runs() -> None:
+    source = Path(snippets.__file__).read_text()
+    lines = [line.strip() for line in source.splitlines() if line.strip()]
+    shown = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(shown) == 6
+    for snippet in shown:
+        wanted = [line.strip() for line in snippet.splitlines() if line.strip()]
+        starts = [index for index in range(len(lines)) if lines[index : index + len(wanted)] == wanted]
+        assert starts, snippet
+
+
+def test_the_five_lines_say_who_signs_in(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        with FakeServer() as server:
+            real = Accounts
+            monkeypatch.setattr(
+                snippets, "Accounts", lambda _url, key, **options: real(server.url, key, **options)
+            )
+            running = asyncio.create_task(snippets.five_lines(server.api_key))
+            async with real(server.url, server.api_key, origins=["https://app.example"]) as accounts:
+                by_hand = asyncio.create_task(snippets.by_hand(accounts))
+                said = ""
+                while "signed in: acct_" not in said or len(snippets.stored) < 2:
+                    session = server.sign_in("ada")
+                    await asyncio.sleep(0.05)
+                    said += capsys.readouterr().out
+                who = asyncio.create_task(snippets.who(accounts, session.sign("GET", "https://app.example/")))
+                await accounts.sessions.wait_for(session.session_id)
+                while session.session_id not in said:
+                    await asyncio.sleep(0.01)
+                    said += capsys.readouterr().out
+                server.sign_out(session)
+                await who
+                snippets.with_fastapi(accounts)
+            for task in (running, by_hand):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+
+    asyncio.run(asyncio.wait_for(test(), 40))
+    asyncio.run(asyncio.wait_for(snippets.tests_of_users(), 10))
+
+
+def test_examples_in_docstrings_compile_and_what_they_show_is_so() -> None:
+    count = 0
+    names = {"store": snippets.store}
+    for info in pkgutil.walk_packages(passkey_accounts.__path__, "passkey_accounts."):
+        if "._native" in info.name or info.name == "passkey_accounts.django":
+            continue
+        module = importlib.import_module(info.name)
+        globs = {**vars(passkey_accounts), **vars(module), **names, **EXTRA()}
+        for found in doctest.DocTestFinder(exclude_empty=True).find(module, globs=globs):
+            if found.examples:
+                runner = doctest.DocTestRunner()
+                assert runner.run(found).failed == 0, found.name
+                count += 1
+    assert count >= 7
+
+
+def EXTRA() -> dict[str, object]:
+    from typing import Annotated
+
+    from fastapi import Depends, FastAPI
+    from flask import Flask
+    from passkey_accounts.testing import FakeServer
+
+    names: dict[str, object] = {"Annotated": Annotated, "Depends": Depends, "FastAPI": FastAPI}
+    return {**names, "Flask": Flask, "FakeServer": FakeServer, "LoggedIn": LoggedIn, "Event": Event}
+
+
+def test_the_example_that_prints_has_at_most_thirty_lines() -> None:
+    example = Path(__file__).resolve().parents[3] / "examples/python/print_sign_ins.py"
+    text = example.read_text()
+    assert len(text.splitlines()) <= 30
+    ast.parse(textwrap.dedent(text))
