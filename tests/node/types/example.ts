@@ -2,9 +2,12 @@
 import WebSocket from 'ws';
 import {
   Accounts,
+  ApiError,
   PasskeyError,
+  fileCheckpoint,
   problem,
   type Account,
+  type CheckpointStore,
   type Delivery,
   type Ended,
   type Event,
@@ -12,6 +15,7 @@ import {
   type Item,
   type LoggedOut,
   type PositionStore,
+  type SessionsPage,
 } from 'passkey-accounts/server';
 
 export async function follow(signal: AbortSignal): Promise<void> {
@@ -81,4 +85,25 @@ export async function byHand(delivery: Delivery, accounts: Accounts): Promise<Ev
   }
   const { item } = delivery;
   return item.kind === 'event' && item.type === 'loggedOut' ? item : undefined;
+}
+
+export async function manage(accounts: Accounts): Promise<number> {
+  let page: SessionsPage | undefined;
+  do {
+    page = await accounts.api.sessions(page?.next === undefined ? {} : { after: page.next });
+    for (const { sessionID, since } of page.sessions) if (since.getTime() < 0) await accounts.api.endSession(sessionID);
+  } while (page.next !== undefined);
+  const { apiKey, key } = await accounts.api.createKey({ scopes: ['events:read'], expiresAt: new Date() });
+  try {
+    const { events } = await accounts.api.events({ types: ['*'], limit: 10 });
+    return events.map(about).length + apiKey.length + (key.expiresAt?.getTime() ?? 0);
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    return error.gap?.reason === 'truncated' ? (error.status ?? 0) : (error.retryAfterMs ?? 0);
+  }
+}
+
+export async function audit(accounts: Accounts, store: CheckpointStore): Promise<void> {
+  const witness = { keys: ['x'], checkpoint: Math.random() < 0.5 ? store : fileCheckpoint('log.checkpoint') };
+  for await (const item of accounts.events({ types: ['*'], witness }).items()) describe(item);
 }
