@@ -47,10 +47,9 @@ class Connection:
 
     def _connect(self) -> native.Client:
         key = self._api_key
-        is_key = isinstance(key, str)
         options = native.ConnectOptions(
             url=self._url,
-            api_key=key if is_key else None,
+            api_key=key if isinstance(key, str) else None,
             key_provider=None if isinstance(key, str) else AskedKey(self.questions, key),
             allow_plaintext=self._allow_plaintext,
         )

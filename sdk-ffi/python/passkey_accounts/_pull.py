@@ -159,7 +159,7 @@ class Pull:
     def pass_on(self) -> None:
         """The next is about to be asked for."""
         self.is_handled = True
-        last = self._last and self._last()
+        last = None if self._last is None else self._last()
         self._last = None
         if last is not None:
             last.passed()

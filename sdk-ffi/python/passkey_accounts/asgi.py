@@ -132,7 +132,7 @@ class ProofMiddleware:
         hosts = [value.decode("latin-1").lower() for name, value in scope["headers"] if name == b"host"]
         for origin in self._origins:
             if hosts == [urlsplit(origin).netloc.lower()]:
-                path = (scope.get("raw_path") or scope["path"].encode()).split(b"?")[0].decode("latin-1")
+                path: str = (scope.get("raw_path") or scope["path"].encode()).split(b"?")[0].decode("latin-1")
                 return origin.replace("http", "ws", 1) + path
         raise ProofError("proofInvalid", "the socket was asked for at none of this back end's origins", False, 401)
 

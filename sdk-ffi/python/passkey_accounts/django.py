@@ -96,7 +96,7 @@ def signed(view: View[Arguments]) -> View[Arguments]:
     """Has a view called for requests that a live session has signed; all others are refused. Inside, ask `sender`."""
 
     @functools.wraps(view)
-    def checked(request: HttpRequest, *args: Arguments.args, **kwargs: Arguments.kwargs) -> HttpResponseBase:
+    def checked(request: HttpRequest, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> HttpResponseBase:
         if getattr(request, "account", None) is None:
             try:
                 _set(request, accounts().sessions.verify(request))

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +51,12 @@ class Page:
 
     def sign_out(self) -> None:
         obey("signOut", page=self.number)
+
+
+def fields(request: RawRequest) -> list[tuple[str, str]]:
+    """The fields of a request, one by one."""
+    headers = request.headers
+    return list(headers.items() if isinstance(headers, Mapping) else headers)
 
 
 def sign_in(email: str = "ada@shop.example") -> Page:

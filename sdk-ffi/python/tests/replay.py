@@ -9,10 +9,11 @@ import json
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from passkey_accounts import Bookmark, Event, Gap, Item, OpenSession, Snapshot, Waiting
+from passkey_accounts._errors import ours
 from passkey_accounts._native import passkey_accounts_ffi as native
 from passkey_accounts._pull import Delivery, Pull
 from passkey_accounts._records import item
@@ -82,8 +83,8 @@ class Client:
         self._keys = list(header.get("keys") or [KEY])
         self._stream = native.StreamReplay(ADDRESS, options(header), seed)
         self._handed_over: list[Delivery] = []
-        self._pull = Pull(lambda: None, header.get("subscription", {}).get("consumer") or "")
-        self._pull.stream = Settling(self)
+        self._pull = Pull(no_stream, header.get("subscription", {}).get("consumer") or "")
+        self._pull.stream = cast(native.EventStream, Settling(self))
 
     def advance(self, to: int, is_enough: Callable[[], bool]) -> None:
         """Lets time pass until `to`, or until that is so."""
@@ -164,7 +165,7 @@ class Client:
             try:
                 text = self._stream.poll_item_text(self._now)
             except native.Error as error:
-                self._see({"ends": error.code})
+                self._see({"ends": ours(error).code})
                 return
             if text is None:
                 return
@@ -204,6 +205,10 @@ class Client:
             self._see({"ends": wanted.code})
         else:
             raise AssertionError(f"no such output: {wanted}")
+
+
+def no_stream() -> native.EventStream:
+    raise AssertionError("the machine is driven by hand")
 
 
 class Settling:

@@ -61,6 +61,7 @@ def test_the_five_lines_say_who_signs_in(capsys: pytest.CaptureFixture[str], mon
                     await task
 
     asyncio.run(asyncio.wait_for(test(), 40))
+    monkeypatch.undo()
     asyncio.run(asyncio.wait_for(snippets.tests_of_users(), 10))
 
 

@@ -7,8 +7,8 @@ import copy
 import dataclasses
 import logging
 import pickle
-from collections.abc import AsyncIterator
-from typing import TypeVar
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
 
 import passkey_accounts
 import pytest
@@ -31,11 +31,12 @@ from passkey_accounts import (
     Waiting,
 )
 
-Thing = TypeVar("Thing")
+def run(test: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(test, 50))
 
 
-def run(test: object) -> None:
-    asyncio.run(asyncio.wait_for(test, 50))  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+async def following(events: Events) -> Item | None:
+    return await anext(events, None)
 
 
 async def only_events(items: AsyncIterator[Item]) -> AsyncIterator[Event]:
@@ -304,7 +305,7 @@ def test_closing_ends_the_wait_of_another_task() -> None:
         async with Accounts(URL, KEY) as accounts:
             events = accounts.events(types=["nothingHasThisType"])
             await anext(events)
-            waiting = asyncio.create_task(anext(events, None))  # type: ignore[arg-type]
+            waiting = asyncio.create_task(following(events))
             await asyncio.sleep(0)
             with pytest.raises(RuntimeError, match="another task"):
                 await anext(events)

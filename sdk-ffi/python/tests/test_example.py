@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from control import ORIGIN, Page, sign_in
+from control import ORIGIN, Page, fields, sign_in
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -39,14 +39,9 @@ def port() -> Iterator[int]:
 
 def send(port: int, page: Page, method: str, target: str, body: str | None = None) -> httpx.Response:
     request = page.sign(method, target, body)
-    headers = [*request.headers, ("content-type", "text/plain")]
-    return httpx.request(
-        method,
-        f"http://127.0.0.1:{port}{target}",
-        headers=headers,  # type: ignore[arg-type] # pyright: ignore
-        content=request.body,
-        timeout=20,
-    )
+    headers = [*fields(request), ("content-type", "text/plain")]
+    address = f"http://127.0.0.1:{port}{target}"
+    return httpx.request(method, address, headers=headers, content=request.body, timeout=20)
 
 
 def test_notes_are_kept_for_who_signs_their_requests(port: int) -> None:
@@ -70,9 +65,8 @@ def test_what_is_open_in_a_sessions_name_ends_with_it(port: int) -> None:
         assert await socket.recv() == ada.account_id
         request = await asyncio.to_thread(ada.sign, "GET", "/changes")
         async with httpx.AsyncClient(timeout=20) as client:
-            headers = list(request.headers)
             address = f"http://127.0.0.1:{port}/changes"
-            async with client.stream("GET", address, headers=headers) as response:  # type: ignore[arg-type] # pyright: ignore
+            async with client.stream("GET", address, headers=fields(request)) as response:
                 said = response.aiter_lines()
                 assert await anext(said) == "data: 0"
                 await asyncio.to_thread(send, port, ada, "POST", "/notes", "milk")

@@ -14,7 +14,7 @@ import passkey_accounts.django as for_django
 import passkey_accounts.flask as for_flask
 import pytest
 import uvicorn
-from control import KEY, ORIGIN, URL, Page, sign_in
+from control import KEY, ORIGIN, URL, Page, fields, sign_in
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.core.handlers.asgi import ASGIRequest
@@ -71,10 +71,6 @@ def refused(answer: tuple[int, dict[str, str], bytes]) -> tuple[int, str]:
     return status, problem["code"]
 
 
-def pairs(request: RawRequest) -> list[tuple[str, str]]:
-    return [(name, value) for name, value in request.headers]  # type: ignore[str-unpack, misc] # pyright: ignore
-
-
 @contextlib.asynccontextmanager
 async def served(app: Any) -> AsyncIterator[str]:
     """A real server on a port of its own."""
@@ -95,7 +91,7 @@ async def check_asgi(app: Any, **how: bool) -> None:
         def send(request: RawRequest) -> tuple[int, dict[str, str], bytes]:
             with httpx.Client() as client:
                 url = f"http://{address}{request.target}"
-                answer = client.request(request.method, url, headers=pairs(request), content=request.body)
+                answer = client.request(request.method, url, headers=fields(request), content=request.body)
                 return answer.status_code, dict(answer.headers), answer.content
 
         await asyncio.to_thread(check, page, send, **how)
@@ -205,7 +201,7 @@ def test_flask_lets_through_what_is_signed(accounts: sync.Accounts, how: str) ->
 
     def send(request: RawRequest) -> tuple[int, dict[str, str], bytes]:
         answer = app.test_client().open(
-            request.target, method=request.method, headers=pairs(request), data=request.body
+            request.target, method=request.method, headers=fields(request), data=request.body
         )
         return answer.status_code, {name.lower(): value for name, value in answer.headers}, answer.data
 
@@ -224,7 +220,7 @@ urlpatterns = [path("notes", notes_of_django)]
 
 
 def django_headers(request: RawRequest) -> dict[str, str]:
-    return {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in pairs(request)}
+    return {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in fields(request)}
 
 
 def test_django_lets_through_what_is_signed(accounts: sync.Accounts) -> None:
@@ -260,7 +256,7 @@ def test_django_lets_through_what_is_signed_under_asgi(accounts: sync.Accounts) 
             "path": unquote(target),
             "raw_path": target.encode(),
             "query_string": query.encode(),
-            "headers": [(name.lower().encode(), value.encode()) for name, value in pairs(request)],
+            "headers": [(name.lower().encode(), value.encode()) for name, value in fields(request)],
         }
         made = ASGIRequest(scope, io.BytesIO(request.body))
         answer = asyncio.run(handler(made))

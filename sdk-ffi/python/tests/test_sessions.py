@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 import pytest
-from control import KEY, ORIGIN, URL, have, sign_in
+from control import KEY, ORIGIN, URL, fields, have, sign_in
 from passkey_accounts import (
     Accounts,
     ApiError,
@@ -110,7 +110,7 @@ def test_a_request_passes_once_with_its_body_and_no_other() -> None:
                 (name, value.replace("pa=:A", "pa=:B") if "A" in value[4:5] else value[:5] + "A" + value[6:])
                 if name == "Signature"
                 else (name, value)
-                for name, value in other.headers  # type: ignore[str-unpack, misc] # pyright: ignore
+                for name, value in fields(other)
             ]
             assert await code(dataclasses.replace(other, headers=forged)) == "proofInvalid"
             last = await asyncio.to_thread(page.sign, "GET", "/notes")

@@ -12,7 +12,7 @@ import time
 import urllib.request
 
 import pytest
-from control import KEY, ORIGIN, URL, obey, sign_in
+from control import KEY, ORIGIN, URL, fields, obey, sign_in
 from passkey_accounts import sync
 from passkey_accounts.sync import Accounts, Event, LoggedOut, ProofError, RawRequest, Snapshot, StreamError
 
@@ -164,7 +164,7 @@ def test_gunicorn_forks_what_was_used_before(tmp_path: object) -> None:
         page = sign_in("gunicorn@shop.example")
         for _ in range(6):
             request = page.sign("GET", "/")
-            headers = dict(request.headers)  # type: ignore[arg-type]
+            headers = dict(fields(request))
             with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=20) as answer:
                 process, account = answer.read().decode().split()
             assert account == page.account_id and int(process) != server.pid

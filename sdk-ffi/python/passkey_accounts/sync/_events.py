@@ -10,7 +10,7 @@ from .._events import Events as AsyncEvents
 from .._items import Item
 from .._pull import Delivery
 from .._status import Status
-from ._loop import Ended, Loop, following
+from ._loop import Loop, LoopStopped, following
 
 
 class Events:
@@ -110,7 +110,7 @@ class Events:
     def _wait(self, timeout: float | None) -> None:
         try:
             self._loop.wait(self._events._arrival(), timeout)
-        except (StopAsyncIteration, Ended):
+        except (StopAsyncIteration, LoopStopped):
             raise StopIteration from None
 
 

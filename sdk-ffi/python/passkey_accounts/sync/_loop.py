@@ -16,7 +16,7 @@ from .._errors import StreamError
 Answer = TypeVar("Answer")
 
 
-class Ended(StreamError):
+class LoopStopped(StreamError):
     """The loop was stopped while somebody waited."""
 
 
@@ -51,7 +51,7 @@ class Loop:
         try:
             return outcome.result(timeout)
         except CancelledError:
-            raise Ended("connectionLost", "this was closed; connect again", True) from None
+            raise LoopStopped("connectionLost", "this was closed; connect again", True) from None
         except BaseException:
             if not outcome.done():
                 loop.call_soon_threadsafe(cancel)

@@ -13,7 +13,7 @@ from .._errors import PasskeyAccountsError, body_too_large
 from .._requests import Request, SyncRequest, body_at_hand, declared_length, head_of
 from .._sessions import BODY_LIMIT, Ended, MissedEnds, SessionEnd
 from .._status import Status
-from ._loop import Ended, Loop, following
+from ._loop import Loop, LoopStopped, following
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +192,7 @@ class Endings:
     def __next__(self) -> SessionEnd | MissedEnds:
         try:
             self._loop.wait(self._endings.arrival())
-        except (StopAsyncIteration, Ended):
+        except (StopAsyncIteration, LoopStopped):
             raise StopIteration from None
         return self._endings.next()
 
