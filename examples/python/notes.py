@@ -6,7 +6,7 @@ Run it: `uvicorn notes:app`. It reads PASSKEY_ACCOUNTS_URL, PASSKEY_ACCOUNTS_API
 import asyncio
 import os
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
@@ -37,7 +37,7 @@ async def follow_ends() -> None:
 
 
 @asynccontextmanager
-async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+async def lifespan(_app: FastAPI) -> AsyncGenerator[None, None]:
     async with accounts:
         await accounts.sessions.in_sync()
         following = asyncio.create_task(follow_ends())

@@ -62,7 +62,7 @@ Request = Union[AsgiRequest, SyncRequest]
 """Any request that can be checked."""
 
 
-def head_of(request: object) -> native.RequestHead:
+def head_of(request: Any) -> native.RequestHead:
     """The request apart from its body. `TypeError` for what is no request."""
     if isinstance(request, RawRequest):
         return native.RequestHead(
@@ -70,8 +70,8 @@ def head_of(request: object) -> native.RequestHead:
         )
     # Django first: its requests under ASGI have a scope, too.
     if hasattr(request, "META"):
-        scope = getattr(request, "scope", None)
-        return asgi_head(scope) if isinstance(scope, dict) else wsgi_head(request.META)
+        scope: Mapping[str, Any] | None = getattr(request, "scope", None)
+        return wsgi_head(request.META) if scope is None else asgi_head(scope)
     if hasattr(request, "environ"):
         return wsgi_head(request.environ)
     if hasattr(request, "scope"):
@@ -113,8 +113,8 @@ def declared_length(request: object) -> int:
     """How long its sender says that the body is; 0 where it does not say."""
     if isinstance(request, RawRequest):
         return len(request.body)
-    scope = getattr(request, "scope", None)
-    if isinstance(scope, Mapping):
+    scope: Mapping[str, Any] | None = getattr(request, "scope", None)
+    if scope is not None:
         return asgi_length(scope)
     environ = getattr(request, "META", None) or getattr(request, "environ", {})
     return _number(environ.get("CONTENT_LENGTH"))
@@ -148,7 +148,8 @@ def within(body: bytes, limit: int) -> bytes:
 
 async def awaited_body(request: Any, limit: int) -> bytes:
     """The body of a request of Starlette, which stays there for whoever reads it after this."""
-    size, chunks = 0, []
+    size = 0
+    chunks: list[bytes] = []
     async for chunk in request.stream():
         size += len(chunk)
         if size > limit:
@@ -185,7 +186,8 @@ def _werkzeug_body(request: Any, limit: int) -> bytes:
 
 
 def _pairs(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> Iterator[tuple[str, bytes]]:
-    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    given: Any = headers
+    pairs: Iterable[tuple[str, str]] = given.items() if hasattr(given, "items") else given
     return ((name.lower(), value.encode("latin-1")) for name, value in pairs)
 
 

@@ -109,7 +109,7 @@ class ProofMiddleware:
             return
         scope["state"]["account"] = account
         # Its answer was given already.
-        extensions = scope.get("extensions") or {}
+        extensions: dict[str, Any] = scope.get("extensions") or {}
         scope["extensions"] = {name: extensions[name] for name in extensions if name != "websocket.http.response"}
         await Socket(account, receive, send).carry(self._app, scope)
 
@@ -186,7 +186,8 @@ class Socket:
 
 async def read_body(receive: Receive, limit: int) -> bytes | None:
     """The whole body; `None` where the sender has gone."""
-    chunks, size, is_more = [], 0, True
+    chunks: list[bytes] = []
+    size, is_more = 0, True
     while is_more:
         message = await receive()
         if message["type"] != "http.request":

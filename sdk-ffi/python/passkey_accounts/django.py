@@ -68,7 +68,8 @@ def proof_middleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[Ht
         _set(request, None)
         return is_optional and not has_proof(head_of(request))
 
-    if iscoroutinefunction(get_response):
+    # Python's own does not know what Django has marked, before 3.12.
+    if iscoroutinefunction(get_response):  # pyright: ignore[reportDeprecated]
 
         async def asynchronous(request: HttpRequest) -> HttpResponseBase:
             if not is_let_through(request):

@@ -12,7 +12,6 @@ from pathlib import Path
 
 HEAD = '''"""What the generated binding declares (made by tests/declarations.py; a test compares)."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -102,8 +101,8 @@ def type_of(arg: ast.arg, of: str = "") -> str:
 
 def spelt(annotation: str) -> str:
     """A type in today's spelling."""
-    text = annotation.strip("'\"").replace("typing.", "").replace("Datetime", "datetime").replace("Duration", "timedelta")
-    text = re.sub(r"\bList\[", "list[", text)
+    text = annotation.strip("'\"").replace("typing.", "").replace("Datetime", "datetime").replace("Timestamp", "datetime").replace("Duration", "timedelta")
+    text = re.sub(r"\b(List|Sequence)\[", "list[", text)
     text = re.sub(r"\bDict\[", "dict[", text)
     while (found := re.search(r"Optional\[((?:[^\[\]]|\[[^\]]*\])*)\]", text)) is not None:
         text = f"{text[: found.start()]}{found[1]} | None{text[found.end() :]}"

@@ -138,9 +138,9 @@ class Client:
                 case "positionFailed":
                     stream.position_failed(now, value.get("lane", 0), "the database is locked")
                 case "handled":
-                    self._handed_over[value - 1].ack()
+                    self._settled(value).ack()
                 case "failed":
-                    self._handed_over[value - 1].fail()
+                    self._settled(value).fail()
                 case "stop":
                     stream.stop(now)
                 case "wait":
@@ -148,6 +148,9 @@ class Client:
                 case _:
                     raise AssertionError(f"{line.place}: no such word")
         self._collect()
+
+    def _settled(self, number: int) -> Delivery:
+        return self._handed_over[number - 1]
 
     def _see(self, word: Any) -> None:
         self.seen.append(Said(self._now, word=word))

@@ -36,13 +36,15 @@ def test_the_five_lines_say_who_signs_in(capsys: pytest.CaptureFixture[str], mon
     async def test() -> None:
         with FakeServer() as server:
             real = Accounts
-            monkeypatch.setattr(
-                snippets, "Accounts", lambda _url, key, **options: real(server.url, key, **options)
-            )
+
+            def accounts_of(_url: str, key: str, *, origins: list[str]) -> Accounts:
+                return real(server.url, key, origins=origins)
+
+            monkeypatch.setattr(snippets, "Accounts", accounts_of)
             running = asyncio.create_task(snippets.five_lines(server.api_key))
             async with real(server.url, server.api_key, origins=["https://app.example"]) as accounts:
                 by_hand = asyncio.create_task(snippets.by_hand(accounts))
-                said = ""
+                said, session = "", server.sign_in("ada")
                 while "signed in: acct_" not in said or len(snippets.stored) < 2:
                     session = server.sign_in("ada")
                     await asyncio.sleep(0.05)

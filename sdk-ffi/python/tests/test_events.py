@@ -388,6 +388,6 @@ def test_a_delivery_that_is_kept_and_lost_comes_again() -> None:
 
 
 def test_everything_public_is_named() -> None:
-    public = {name for name, value in vars(passkey_accounts).items() if not name.startswith("_")}
+    public = {name for name in vars(passkey_accounts) if not name.startswith("_")}
     modules = {"problem", "testing", "sync", "asgi", "fastapi", "django", "flask"}
     assert public - modules == set(passkey_accounts.__all__) - modules

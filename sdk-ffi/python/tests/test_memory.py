@@ -25,7 +25,7 @@ def test_memory_stays_flat() -> None:
             await accounts.sessions.in_sync()
             count, settled, after = 0, 0, 0
             async for item in accounts.events(start="earliest", snapshot=False, types=["*"]):
-                count += isinstance(item, Event) and item.data is not None
+                count += isinstance(item, Event) and bool(item.data)
                 if count == EVENTS // 5:
                     gc.collect()
                     settled = resident_kib()

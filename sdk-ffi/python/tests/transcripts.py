@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 VECTORS = Path(__file__).resolve().parents[3] / "tests/vectors"
 
@@ -93,9 +93,11 @@ def difference(expected: Line, said: Said) -> str | None:
         if expected.is_exact:
             return None if said.frame == expected.frame else f"expected exactly {expected.frame}, was {said.frame}"
         return compare(expected.value, json.loads(said.frame), "")
-    if isinstance(expected.value, dict) and isinstance(said.word, dict):
-        bounds, waits = expected.value.get("waiting"), said.word.get("waiting")
-        if isinstance(bounds, list) and waits is not None:
+    wanted, word = expected.value, said.word
+    if isinstance(wanted, dict) and isinstance(word, dict):
+        bounds: Any = cast(dict[str, Any], wanted).get("waiting")
+        waits: Any = cast(dict[str, Any], word).get("waiting")
+        if bounds is not None and waits is not None:
             return None if bounds[0] <= waits <= bounds[1] else f"expected {bounds}, was {waits}"
     return compare(expected.value, said.word, "")
 
@@ -104,14 +106,18 @@ def compare(expected: Any, actual: Any, path: str) -> str | None:
     """`"…"` matches anything; an object may have more members than were expected."""
     if expected == "…" or (expected == actual and isinstance(expected, bool) == isinstance(actual, bool)):
         return None
-    if isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
-        found = (compare(one, other, f"{path}[]") for one, other in zip(expected, actual))
-        return next(filter(None, found), None)
+    if isinstance(expected, list) and isinstance(actual, list):
+        wanted: list[Any] = expected
+        found: list[Any] = actual
+        if len(wanted) == len(found):
+            differences = (compare(one, other, f"{path}[]") for one, other in zip(wanted, found))
+            return next(filter(None, differences), None)
     if isinstance(expected, dict) and isinstance(actual, dict):
-        for name, value in expected.items():
-            if name not in actual:
+        members = cast(dict[str, Any], actual)
+        for name, value in cast(dict[str, Any], expected).items():
+            if name not in members:
                 return f"{path}.{name}: expected {value!r}, was absent"
-            if off := compare(value, actual[name], f"{path}.{name}"):
+            if off := compare(value, members[name], f"{path}.{name}"):
                 return off
         return None
     return f"{path}: expected {expected!r}, was {actual!r}"

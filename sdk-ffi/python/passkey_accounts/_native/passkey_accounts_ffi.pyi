@@ -1,6 +1,5 @@
 """What the generated binding declares (made by tests/declarations.py; a test compares)."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -41,10 +40,10 @@ class LiveSession:
     session_id: str
     account_id: str
     passkey_id: str
-    since: Timestamp
-    expires_at: Timestamp
+    since: datetime
+    expires_at: datetime
     handle: SessionHandle
-    def __init__(self, *, session_id: str, account_id: str, passkey_id: str, since: Timestamp, expires_at: Timestamp, handle: SessionHandle) -> None: ...
+    def __init__(self, *, session_id: str, account_id: str, passkey_id: str, since: datetime, expires_at: datetime, handle: SessionHandle) -> None: ...
 
 class Account:
     account_id: str
@@ -53,10 +52,10 @@ class Account:
 
 class AccountInfo:
     account_id: str
-    created_at: Timestamp
+    created_at: datetime
     passkeys: int
     sessions: int
-    def __init__(self, *, account_id: str, created_at: Timestamp, passkeys: int, sessions: int) -> None: ...
+    def __init__(self, *, account_id: str, created_at: datetime, passkeys: int, sessions: int) -> None: ...
 
 class Policy(Enum):
     STRICT = ...
@@ -74,17 +73,17 @@ class SignedHead:
     epoch: str
     seq: int
     hash: bytes
-    time: Timestamp
+    time: datetime
     key_id: str
     sig: bytes
-    def __init__(self, *, epoch: str, seq: int, hash: bytes, time: Timestamp, key_id: str, sig: bytes) -> None: ...
+    def __init__(self, *, epoch: str, seq: int, hash: bytes, time: datetime, key_id: str, sig: bytes) -> None: ...
 
 class Bookmark:
     id: str
-    time: Timestamp
+    time: datetime
     hash: bytes | None
     head: SignedHead | None
-    def __init__(self, *, id: str, time: Timestamp, hash: bytes | None, head: SignedHead | None) -> None: ...
+    def __init__(self, *, id: str, time: datetime, hash: bytes | None, head: SignedHead | None) -> None: ...
 
 class Checkpoint:
     app_id: str
@@ -130,10 +129,10 @@ class KeyInfo:
     key_id: str
     name: str
     scopes: list[str]
-    created_at: Timestamp
-    expires_at: Timestamp | None
-    revoked_at: Timestamp | None
-    def __init__(self, *, key_id: str, name: str, scopes: list[str], created_at: Timestamp, expires_at: Timestamp | None, revoked_at: Timestamp | None) -> None: ...
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    def __init__(self, *, key_id: str, name: str, scopes: list[str], created_at: datetime, expires_at: datetime | None, revoked_at: datetime | None) -> None: ...
 
 class CreatedKey:
     api_key: str
@@ -151,12 +150,12 @@ class LoggedIn:
     passkey_id: str
     origin: str
     session_key: SessionKey
-    expires_at: Timestamp
+    expires_at: datetime
     user_verified: bool
     backed_up: bool
     account_sessions: int
     evidence: Evidence | None
-    def __init__(self, *, account_id: str, session_id: str, passkey_id: str, origin: str, session_key: SessionKey, expires_at: Timestamp, user_verified: bool, backed_up: bool, account_sessions: int, evidence: Evidence | None) -> None: ...
+    def __init__(self, *, account_id: str, session_id: str, passkey_id: str, origin: str, session_key: SessionKey, expires_at: datetime, user_verified: bool, backed_up: bool, account_sessions: int, evidence: Evidence | None) -> None: ...
 
 class RemovalReason(Enum):
     BACK_END = ...
@@ -232,20 +231,20 @@ class EventKind:
 class Event:
     id: str
     seq: int
-    time: Timestamp
+    time: datetime
     name: str
     data: str
     kind: EventKind
-    def __init__(self, *, id: str, seq: int, time: Timestamp, name: str, data: str, kind: EventKind) -> None: ...
+    def __init__(self, *, id: str, seq: int, time: datetime, name: str, data: str, kind: EventKind) -> None: ...
 
 class OpenSession:
     account_id: str
     session_id: str
     passkey_id: str
     session_key: SessionKey
-    since: Timestamp
-    expires_at: Timestamp
-    def __init__(self, *, account_id: str, session_id: str, passkey_id: str, session_key: SessionKey, since: Timestamp, expires_at: Timestamp) -> None: ...
+    since: datetime
+    expires_at: datetime
+    def __init__(self, *, account_id: str, session_id: str, passkey_id: str, session_key: SessionKey, since: datetime, expires_at: datetime) -> None: ...
 
 class Snapshot:
     sessions: list[OpenSession]
@@ -352,12 +351,12 @@ class Field:
 class PasskeyInfo:
     passkey_id: str
     name: str | None
-    created_at: Timestamp
-    last_used_at: Timestamp | None
+    created_at: datetime
+    last_used_at: datetime | None
     aaguid: bytes
     backup_eligible: bool
     backed_up: bool
-    def __init__(self, *, passkey_id: str, name: str | None, created_at: Timestamp, last_used_at: Timestamp | None, aaguid: bytes, backup_eligible: bool, backed_up: bool) -> None: ...
+    def __init__(self, *, passkey_id: str, name: str | None, created_at: datetime, last_used_at: datetime | None, aaguid: bytes, backup_eligible: bool, backed_up: bool) -> None: ...
 
 class ProofRefusal:
     code: str
@@ -498,7 +497,7 @@ class LiveSessions:
     def is_logged_in(self, account_id: str) -> bool | None: ...
     def of_account(self, account_id: str) -> list[LiveSession]: ...
     def proofs(self, origins: list[str], fresh_within: timedelta | None) -> Proofs: ...
-    def server_time(self) -> Timestamp: ...
+    def server_time(self) -> datetime: ...
     def status(self) -> Status: ...
     async def status_changed(self, seen: Status) -> Status: ...
     def stop(self) -> None: ...
@@ -510,7 +509,7 @@ class Client:
     async def account(self, account_id: str) -> AccountInfo: ...
     async def app(self) -> AppInfo: ...
     async def checkpoint(self) -> Checkpoint: ...
-    async def create_key(self, name: str, scopes: list[str] | None, expires_at: Timestamp | None) -> CreatedKey: ...
+    async def create_key(self, name: str, scopes: list[str] | None, expires_at: datetime | None) -> CreatedKey: ...
     async def end_session(self, session_id: str) -> None: ...
     async def erase_account(self, account_id: str) -> None: ...
     def events(self, options: EventsOptions) -> EventStream: ...
