@@ -1,6 +1,6 @@
 //! Events: what an app's log holds and its stream carries (docs/protocol.md section 2).
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     AccountID, CeremonyID, PasskeyID, SessionID, UnixMillis,
@@ -97,20 +97,40 @@ impl EventKind {
     /// # Errors
     /// The parser's, when the type is known and the data does not fit it.
     pub fn from_parts(name: &str, data: &str) -> Result<Option<Self>, serde_json::Error> {
+        Self::read(name, data)
+    }
+
+    /// Reads an event of this type from wherever its data is.
+    pub(crate) fn read<R: ReadData>(name: &str, data: R) -> Result<Option<Self>, R::Error> {
         Ok(Some(match name {
-            "registered" => Self::Registered(serde_json::from_str(data)?),
-            "loggedIn" => Self::LoggedIn(serde_json::from_str(data)?),
-            "loggedOut" => Self::LoggedOut(serde_json::from_str(data)?),
-            "passkeyAdded" => Self::PasskeyAdded(serde_json::from_str(data)?),
-            "confirmed" => Self::Confirmed(serde_json::from_str(data)?),
-            "passkeyRenamed" => Self::PasskeyRenamed(serde_json::from_str(data)?),
-            "passkeyRemoved" => Self::PasskeyRemoved(serde_json::from_str(data)?),
-            "accountErased" => Self::AccountErased(serde_json::from_str(data)?),
-            "counterRegressed" => Self::CounterRegressed(serde_json::from_str(data)?),
-            "apiKeyCreated" => Self::ApiKeyCreated(serde_json::from_str(data)?),
-            "apiKeyRevoked" => Self::ApiKeyRevoked(serde_json::from_str(data)?),
+            "registered" => Self::Registered(data.read()?),
+            "loggedIn" => Self::LoggedIn(data.read()?),
+            "loggedOut" => Self::LoggedOut(data.read()?),
+            "passkeyAdded" => Self::PasskeyAdded(data.read()?),
+            "confirmed" => Self::Confirmed(data.read()?),
+            "passkeyRenamed" => Self::PasskeyRenamed(data.read()?),
+            "passkeyRemoved" => Self::PasskeyRemoved(data.read()?),
+            "accountErased" => Self::AccountErased(data.read()?),
+            "counterRegressed" => Self::CounterRegressed(data.read()?),
+            "apiKeyCreated" => Self::ApiKeyCreated(data.read()?),
+            "apiKeyRevoked" => Self::ApiKeyRevoked(data.read()?),
             _ => return Ok(None),
         }))
+    }
+}
+
+/// The data of an event, to be read as whatever its type says.
+pub(crate) trait ReadData {
+    type Error;
+
+    fn read<T: DeserializeOwned>(self) -> Result<T, Self::Error>;
+}
+
+impl ReadData for &str {
+    type Error = serde_json::Error;
+
+    fn read<T: DeserializeOwned>(self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(self)
     }
 }
 

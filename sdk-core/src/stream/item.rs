@@ -73,8 +73,15 @@ impl TryFrom<RawEvent> for Event {
 
     fn try_from(raw: RawEvent) -> Result<Self, DecodeError> {
         let kind = raw.kind()?;
+        Ok(Self::new(raw, kind))
+    }
+}
+
+impl Event {
+    /// The event whose data is read already.
+    pub(super) fn new(raw: RawEvent, kind: Option<EventKind>) -> Self {
         let RawEvent { name, data, id, prev: _, seq, time, lane: _ } = raw;
-        Ok(Self { id, seq, time, name, data, kind })
+        Self { id, seq, time, name, data, kind }
     }
 }
 

@@ -330,19 +330,19 @@ impl Machine {
     /// A text frame has arrived.
     pub fn handle_message(&mut self, now: Duration, text: &str) {
         self.handle_heard(now);
-        match (&self.state, Message::decode(text)) {
+        match (&self.state, Message::read(text)) {
             (State::Hello { .. } | State::Live(_), Err(error)) => {
                 self.refuse(now, Refusal::Unreadable(error));
             }
-            (State::Hello { .. } | State::Live(_), Ok(Some(Message::Error(failure)))) => {
+            (State::Hello { .. } | State::Live(_), Ok(Some((Message::Error(failure), _)))) => {
                 self.failure = Some(failure);
             }
-            (State::Hello { resume, .. }, Ok(Some(Message::Ready(ready)))) => {
+            (State::Hello { resume, .. }, Ok(Some((Message::Ready(ready), _)))) => {
                 let resume = resume.clone();
                 self.greet(now, &ready, &resume);
             }
-            (State::Live(_), Ok(Some(message))) => {
-                if let Err(refusal) = self.take(now, message) {
+            (State::Live(_), Ok(Some((message, kind)))) => {
+                if let Err(refusal) = self.take(now, message, kind) {
                     self.refuse(now, refusal);
                 }
             }

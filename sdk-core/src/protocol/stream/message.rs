@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
+use super::whole;
 use crate::protocol::{
     AccountID, AppID, ConnectionID, DecodeError, PasskeyID, SessionID, UnixMillis,
     base64url::Base64Url,
@@ -343,6 +344,17 @@ impl Frame<'_> {
 }
 
 impl Message {
+    /// As [`decode`](Self::decode), with the data of an event where it was read along the way.
+    ///
+    /// # Errors
+    /// As of `decode`.
+    pub(crate) fn read(text: &str) -> Result<Option<(Self, Option<EventKind>)>, DecodeError> {
+        match whole::read(text) {
+            Some((event, kind)) => Ok(Some((Self::Event(event), Some(kind)))),
+            None => Ok(Self::decode(text)?.map(|message| (message, None))),
+        }
+    }
+
     /// Reads one text frame. `Ok(None)` is a type of a newer server that does not move the position.
     ///
     /// # Errors

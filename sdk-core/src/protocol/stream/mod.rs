@@ -3,6 +3,7 @@
 mod first;
 mod message;
 mod reply;
+mod whole;
 
 pub use first::{FirstMessage, Start};
 pub use message::{

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::protocol::{
     Code,
+    event::EventKind,
     stream::{Ack, Drain, MAX_LANES, Message, PROTOCOL, Ready, Reply},
 };
 
@@ -63,7 +64,13 @@ impl Machine {
         self.outputs.push_back(Output::Status(if is_worker { Status::Standby } else { Status::Live }));
     }
 
-    pub(super) fn take(&mut self, now: Duration, message: Message) -> Result<(), Refusal> {
+    /// Takes a message, with the data of an event if it was read already.
+    pub(super) fn take(
+        &mut self,
+        now: Duration,
+        message: Message,
+        kind: Option<EventKind>,
+    ) -> Result<(), Refusal> {
         let lane = match &message {
             Message::Event(event) => event.lane,
             Message::Snapshot(page) => page.lane,
@@ -98,7 +105,10 @@ impl Machine {
                 Message::Event(raw) => {
                     // The position first: what an event says that does not belong here is of no interest.
                     cursor.advance(&raw.prev, &raw.id)?;
-                    Item::Event(Event::try_from(raw)?)
+                    Item::Event(match kind {
+                        Some(kind) => Event::new(raw, Some(kind)),
+                        None => Event::try_from(raw)?,
+                    })
                 }
                 Message::Snapshot(page) => {
                     cursor.take_page(&page)?;
