@@ -15,7 +15,9 @@ from pathlib import Path
 import passkey_accounts
 import pytest
 import snippets
+from declarations import declarations
 from passkey_accounts import Accounts, Event, LoggedIn
+from passkey_accounts._native import passkey_accounts_ffi as native
 from passkey_accounts.testing import FakeServer
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
@@ -92,6 +94,13 @@ def EXTRA() -> dict[str, object]:
 
     names: dict[str, object] = {"Annotated": Annotated, "Depends": Depends, "FastAPI": FastAPI}
     return {**names, "Flask": Flask, "FakeServer": FakeServer, "LoggedIn": LoggedIn, "Event": Event}
+
+
+def test_the_binding_is_declared_as_it_was_generated() -> None:
+    """To mend it: `python tests/declarations.py GENERATED.py > passkey_accounts/_native/passkey_accounts_ffi.pyi`."""
+    generated = Path(str(native.__file__))
+    declared = Path(__file__).resolve().parents[1] / "passkey_accounts/_native/passkey_accounts_ffi.pyi"
+    assert declarations(generated.read_text()) == declared.read_text()
 
 
 def test_the_example_that_prints_has_at_most_thirty_lines() -> None:

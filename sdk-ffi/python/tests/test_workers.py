@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import subprocess
 import sys
 import textwrap
+import time
 
 import pytest
 from control import KEY, URL, have
 from passkey_accounts import Accounts, Event, Position, Standby, Waiting
+
+# A server that is used again remembers consumers.
+RUN = secrets.token_hex(4)
 
 WORKER = textwrap.dedent(
     """
@@ -41,10 +46,10 @@ async def said(process: subprocess.Popen[str]) -> str:
 
 def test_another_process_takes_over_where_a_killed_one_was() -> None:
     async def test() -> None:
-        first = worker("takeover")
+        first = worker(f"takeover-{RUN}")
         assert await said(first) == "began"
         async with Accounts(URL, KEY) as accounts:
-            events = accounts.events(consumer="takeover", types=["*"])
+            events = accounts.events(consumer=f"takeover-{RUN}", types=["*"])
             statuses = events.statuses()
             async for status in statuses:
                 if isinstance(status, Standby):
@@ -65,10 +70,26 @@ def test_another_process_takes_over_where_a_killed_one_was() -> None:
     asyncio.run(asyncio.wait_for(test(), 50))
 
 
+def test_what_was_in_hand_when_it_was_closed_comes_again_and_what_was_handled_does_not() -> None:
+    async def test() -> None:
+        async with Accounts(URL, KEY) as accounts:
+            async with accounts.events(consumer=f"in-hand-{RUN}", types=["*"], start="now", snapshot=False) as events:
+                await anext(events)
+                await have("append", events=3)
+                handled, in_hand = await anext(events), await anext(events)
+                assert isinstance(handled, Event) and isinstance(in_hand, Event)
+            async for item in accounts.events(consumer=f"in-hand-{RUN}", types=["*"]):
+                if isinstance(item, Event):
+                    assert item == in_hand
+                    break
+
+    asyncio.run(asyncio.wait_for(test(), 50))
+
+
 def test_lanes_are_handled_beside_each_other_and_each_in_its_order() -> None:
     async def test() -> None:
         async with Accounts(URL, KEY) as accounts:
-            events = accounts.events(consumer="lanes", lanes=4, types=["*"], start="now", snapshot=False, prefetch=4)
+            events = accounts.events(consumer=f"lanes-{RUN}", lanes=4, types=["*"], start="now", snapshot=False, prefetch=4)
             busy: set[int] = set()
             most = 0
             order: dict[int, list[int]] = {}
@@ -77,7 +98,7 @@ def test_lanes_are_handled_beside_each_other_and_each_in_its_order() -> None:
                 nonlocal most
                 if not isinstance(item, Event) or position is None:
                     return
-                assert position.consumer == "lanes" and position.lease > 0
+                assert position.consumer == f"lanes-{RUN}" and position.lease > 0
                 assert position.lane not in busy
                 busy.add(position.lane)
                 most = max(most, len(busy))
@@ -124,12 +145,12 @@ def test_the_position_of_the_application_goes_before_the_servers() -> None:
                 await have("append", events=3)
                 first = await anext(view)
             store = Store(first.position)
-            async with accounts.events(consumer="stored", types=["*"], positions=store) as events:
+            async with accounts.events(consumer=f"stored-{RUN}", types=["*"], positions=store) as events:
                 async for item in events:
                     if isinstance(item, Event):
                         assert isinstance(first, Event) and item.seq == first.seq + 1
                         break
-            assert [claim[:2] for claim in store.claims] == [("stored", 0)] * 2
+            assert [claim[:2] for claim in store.claims] == [(f"stored-{RUN}", 0)] * 2
             assert store.claims[0][2] < store.claims[1][2]
 
     asyncio.run(asyncio.wait_for(test(), 50))
@@ -138,14 +159,14 @@ def test_the_position_of_the_application_goes_before_the_servers() -> None:
 def test_a_slow_handler_keeps_its_lane_and_its_connection() -> None:
     async def test() -> None:
         async with Accounts(URL, KEY) as accounts:
-            async with accounts.events(consumer="slow", types=["*"], start="now", snapshot=False) as events:
+            async with accounts.events(consumer=f"slow-{RUN}", types=["*"], start="now", snapshot=False) as events:
                 await anext(events)
                 await have("append", events=3)
                 seqs: list[int] = []
-                # As long as a server waits before it takes silence for a lost connection, nothing here answers.
+                # The loop stands still; the connection is not the loop's.
                 for item in [await anext(events) for _ in range(2)]:
                     seqs += [item.seq] if isinstance(item, Event) else []
-                await asyncio.to_thread(__import__("time").sleep, 1.5)
+                time.sleep(1.5)
                 assert not isinstance(events.status, Waiting)
                 item = await anext(events)
                 assert isinstance(item, Event) and item.seq > seqs[-1]

@@ -107,8 +107,8 @@ def compare(expected: Any, actual: Any, path: str) -> str | None:
     if expected == "…" or (expected == actual and isinstance(expected, bool) == isinstance(actual, bool)):
         return None
     if isinstance(expected, list) and isinstance(actual, list):
-        wanted: list[Any] = expected
-        found: list[Any] = actual
+        wanted: list[Any] = expected  # pyright: ignore[reportUnknownVariableType]
+        found: list[Any] = actual  # pyright: ignore[reportUnknownVariableType]
         if len(wanted) == len(found):
             differences = (compare(one, other, f"{path}[]") for one, other in zip(wanted, found))
             return next(filter(None, differences), None)
