@@ -24,8 +24,8 @@ public class Accounts private constructor(
 ) : AutoCloseable {
     private val open = ConcurrentHashMap.newKeySet<AutoCloseable>()
 
-    /** What watches connections. It only hands on, so it needs no thread of its own. */
-    private val scope = CoroutineScope(SupervisorJob() + Dispatchers.Unconfined)
+    /** What watches connections. Not where the library wakes it: from there it must not be called back. */
+    private val scope = CoroutineScope(SupervisorJob() + Dispatchers.Default)
 
     /** The HTTP API: sessions, accounts, passkeys, the log, keys. */
     public val api: Api = Api(client)

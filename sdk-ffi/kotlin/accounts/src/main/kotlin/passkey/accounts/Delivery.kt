@@ -20,8 +20,6 @@ public class Delivery internal constructor(
     public val position: Position?,
     private val settlement: Settlement,
 ) {
-    private var forgotten: Cleaner.Cleanable? = null
-
     /** It is handled. Only the first of [ack] and [fail] counts. */
     public fun ack(): Unit = settlement.settle(true)
 
@@ -34,7 +32,7 @@ public class Delivery internal constructor(
         settlement.isKept = true
         // The settlement, not this: what is watched must not be held.
         val owed = settlement
-        forgotten = FORGOTTEN.register(this) { owed.settle(false) }
+        FORGOTTEN.register(this) { owed.settle(false) }
     }
 
     /** Nothing is owed about it any more. */

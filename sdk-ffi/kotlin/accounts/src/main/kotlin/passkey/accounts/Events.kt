@@ -35,7 +35,7 @@ import passkey.accounts.ffi.EventStream
 public class Events internal constructor(
     private val stream: EventStream,
     private val consumer: String,
-    private val scope: CoroutineScope,
+    scope: CoroutineScope,
     private val onClose: (Events) -> Unit,
 ) : Flow<Item>, AutoCloseable {
     private val inbox = Inbox(stream)
@@ -43,7 +43,7 @@ public class Events internal constructor(
     private var last: Delivery? = null
 
     /** How the connection is doing. */
-    public val status: StateFlow<Status> by lazy { scope.watch(stream.status(), stream::statusChanged) }
+    public val status: StateFlow<Status> = scope.watch("events", stream.status(), stream::statusChanged)
 
     /** Why the stream is over for good, once all its items were handed out; `null` otherwise. */
     public val failure: PasskeyException? get() = inbox.failure()
@@ -159,7 +159,7 @@ public class Events internal constructor(
     private companion object {
         fun report(error: Throwable, item: Item) {
             val what = "an item was not handled, it will come again: ${item.position ?: item::class.simpleName}"
-            System.getLogger("passkey.accounts").log(System.Logger.Level.ERROR, what, error)
+            LOG.log(System.Logger.Level.ERROR, what, error)
         }
     }
 }

@@ -20,7 +20,7 @@ import passkey.accounts.ffi.Proofs as FfiProofs
 public class LiveSessions internal constructor(
     private val live: FfiLiveSessions,
     private val origins: List<String>,
-    private val scope: CoroutineScope,
+    scope: CoroutineScope,
 ) {
     private val proofs: FfiProofs by lazy {
         require(origins.isNotEmpty()) {
@@ -30,7 +30,8 @@ public class LiveSessions internal constructor(
     }
 
     /** How the connection is doing. */
-    public val status: StateFlow<Status> by lazy { scope.watch(calling { live.status() }, live::statusChanged) }
+    public val status: StateFlow<Status> =
+        scope.watch("live sessions", calling { live.status() }, live::statusChanged)
 
     /** Why the stream is over for good, if it is. */
     public val failure: PasskeyException? get() = live.failure()?.toPasskeyException()

@@ -7,6 +7,7 @@ import io.ktor.server.engine.embeddedServer
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
+import passkey.accounts.Accounts
 
 class ExamplesTest {
     @Test
@@ -53,12 +54,16 @@ class ExamplesTest {
         return builder.start()
     }
 
+    /** On threads of its own: the test's waits for what pages are told. */
+    private fun serve(accounts: Accounts, audience: String, board: Board) =
+        embeddedServer(CIO, port = 0, host = "localhost") { board(accounts, audience, board) }.start()
+
     @Test
     fun `the board checks who posts and closes the socket of who has left`() = live { accounts ->
         accounts.sessions.inSync()
         val board = Board()
         val audience = "wss://app.example/live"
-        val server = embeddedServer(CIO, port = 0, host = "localhost") { board(accounts, audience, board) }.start()
+        val server = serve(accounts, audience, board)
         try {
             val port = server.engine.resolvedConnectors().single().port
             val (ada, eve) = Person("ada-board@shop.example") to Person("eve-board@shop.example")

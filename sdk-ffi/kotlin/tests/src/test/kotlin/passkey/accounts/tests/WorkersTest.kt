@@ -91,14 +91,13 @@ class WorkersTest {
             consumer,
         ).redirectError(ProcessBuilder.Redirect.INHERIT).start()
 
-        init {
+        private val reader =
             thread(isDaemon = true) {
                 process.inputReader().forEachLine { line ->
                     val (what, value) = line.split(' ')
                     if (what == "handled") handled.add(value.toLong()) else status = value
                 }
             }
-        }
 
         suspend fun until(condition: Worker.() -> Boolean) {
             while (!condition()) {
@@ -108,7 +107,9 @@ class WorkersTest {
         }
 
         override fun close() {
-            process.destroyForcibly().waitFor()
+            // Not by the process itself, which would close what is not read yet.
+            process.toHandle().destroyForcibly()
+            reader.join()
         }
     }
 }
