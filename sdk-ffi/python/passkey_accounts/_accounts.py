@@ -57,6 +57,9 @@ class Accounts:
     ) -> None:
         if isinstance(origins, str):
             raise TypeError("origins is a list of origins, not an origin")
+        if not isinstance(api_key, str) and not callable(api_key):
+            # Where it comes from the environment, it is not set.
+            raise TypeError(f"api_key is a key, or a function that gives one, not {api_key!r}")
         self.origins = tuple(origins)
         self._connection = Connection(url, api_key, allow_plaintext)
         self.sessions = LiveSessions(self._connection, self.origins, evidence, fresh_within)

@@ -79,6 +79,11 @@ class ApiError(PasskeyAccountsError):
         self.gap = gap
 
 
+for _error in (PasskeyAccountsError, StreamError, ProofError, ApiError):
+    # Tracebacks name them as users import them.
+    _error.__module__ = "passkey_accounts"
+
+
 def ours(error: native.Error) -> PasskeyAccountsError:
     """The error of the binding as users see it."""
     if isinstance(error, native.Error.Stream):

@@ -18,11 +18,14 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import Any, Concatenate, ParamSpec, cast
 
-from asgiref.sync import iscoroutinefunction
-from django.conf import settings
-from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
-from django.utils.decorators import sync_and_async_middleware
+try:
+    from asgiref.sync import iscoroutinefunction
+    from django.conf import settings
+    from django.http import HttpRequest, HttpResponse
+    from django.http.response import HttpResponseBase
+    from django.utils.decorators import sync_and_async_middleware
+except ImportError as _missing:
+    raise ImportError("this needs Django: pip install passkey-accounts[django]") from _missing
 
 from ._errors import ProofError
 from ._requests import has_proof, head_of

@@ -16,10 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from fastapi import FastAPI, Request
-from starlette.applications import Starlette
-from starlette.requests import HTTPConnection
-from starlette.responses import Response
+try:
+    from fastapi import FastAPI, Request
+    from starlette.applications import Starlette
+    from starlette.requests import HTTPConnection
+    from starlette.responses import Response
+except ImportError as _missing:
+    raise ImportError("this needs FastAPI: pip install passkey-accounts[fastapi]") from _missing
 
 from ._accounts import Accounts
 from ._errors import ProofError

@@ -16,7 +16,10 @@ import functools
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar, cast
 
-from flask import Flask, Response, g, request
+try:
+    from flask import Flask, Response, g, request
+except ImportError as _missing:
+    raise ImportError("this needs Flask: pip install passkey-accounts[flask]") from _missing
 
 from ._errors import ProofError
 from ._requests import has_proof, head_of

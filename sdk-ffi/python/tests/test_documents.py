@@ -9,6 +9,8 @@ import doctest
 import importlib
 import pkgutil
 import re
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
@@ -108,3 +110,16 @@ def test_the_example_that_prints_has_at_most_thirty_lines() -> None:
     text = example.read_text()
     assert len(text.splitlines()) <= 30
     ast.parse(textwrap.dedent(text))
+
+
+@pytest.mark.parametrize("module", ["fastapi", "flask", "django", "testing"])
+def test_what_is_not_installed_is_named_with_its_extra(module: str) -> None:
+    missing = {"fastapi": "fastapi", "flask": "flask", "django": "asgiref", "testing": "cryptography"}[module]
+    program = f"import sys; sys.modules[{missing!r}] = None; import passkey_accounts.{module}"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+    assert f"pip install passkey-accounts[{module}]" in ended.stderr
+
+
+def test_a_key_that_is_not_set_is_said_at_once() -> None:
+    with pytest.raises(TypeError, match="not None"):
+        Accounts("https://auth.example", None)  # type: ignore[arg-type] # pyright: ignore

@@ -11,7 +11,10 @@ It speaks the stream as the real server does: state, events, acknowledgements, c
 pages, no lanes beyond the first and no retention.
 """
 
-from ._server import FakeServer
-from ._session import FakeSession
+try:
+    from ._server import FakeServer
+    from ._session import FakeSession
+except ModuleNotFoundError as _missing:
+    raise ImportError("this needs two packages more: pip install passkey-accounts[testing]") from _missing
 
 __all__ = ["FakeServer", "FakeSession"]
