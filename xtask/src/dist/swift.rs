@@ -1,5 +1,8 @@
 //! The Swift package: the hand-written face, what is generated from the library, and the library.
 
+#[path = "swift_reader.rs"]
+mod reader;
+
 use std::{
     env::consts,
     fs, io,
@@ -43,7 +46,8 @@ fn assemble(package: &Path, generated: &Path, library: &Path) -> anyhow::Result<
 
     let face = package.join("Sources/PasskeyAccountsNative");
     fs::create_dir_all(&face)?;
-    fs::copy(generated.join(format!("{MODULE}.swift")), face.join(format!("{MODULE}.swift")))?;
+    let code = fs::read_to_string(generated.join(format!("{MODULE}.swift")))?;
+    fs::write(face.join(format!("{MODULE}.swift")), reader::quicken(&code)?)?;
     let header = package.join("Sources").join(format!("{MODULE}FFI"));
     fs::create_dir_all(&header)?;
     fs::copy(generated.join(format!("{MODULE}FFI.h")), header.join(format!("{MODULE}FFI.h")))?;

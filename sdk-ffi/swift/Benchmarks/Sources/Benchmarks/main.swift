@@ -6,14 +6,19 @@
 //
 // It prints its port. Then, where Swift is, with the artifact of `cargo xtask dist` unpacked beside this folder:
 //
-//     swift run -c release Benchmarks PORT
+//     swift run -c release Benchmarks PORT [ROUNDS]
 import Foundation
 import PasskeyAccounts
 
 let port = UInt16(CommandLine.arguments.dropFirst().first ?? "") ?? 0
 /// As many as the server sends.
 let events = 200_000
-let rounds = 5
+let rounds = Int(CommandLine.arguments.dropFirst(2).first ?? "") ?? 5
+
+/// Progress, beside the result.
+func say(_ line: String) {
+    FileHandle.standardError.write(Data("\(line)\n".utf8))
+}
 
 /// Processor time of all threads, in microseconds.
 func processorTime() -> Double {
@@ -53,11 +58,12 @@ var ways: [(name: String, run: () async throws -> Void)] = [
 var costs: [String: [Double]] = [:]
 for round in 0...rounds {
     for (name, run) in ways {
+        say("round \(round): \(name)")
         let before = processorTime()
         do {
             try await run()
         } catch {
-            print("\(name): \(error)")
+            say("\(name): \(error)")
             ways.removeAll { $0.name == name }
             continue
         }

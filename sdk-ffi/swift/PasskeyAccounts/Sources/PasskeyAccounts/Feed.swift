@@ -19,6 +19,8 @@ final class Feed: Sendable {
         /// Everything up to this receipt is handled, and the library was not told yet.
         var handled: UInt64?
         var unsaid = 0
+        /// How many wait for the library to have something: what is handled now may be what it waits for.
+        var waiting = 0
         /// The lanes of the items that are in somebody's hands and are settled one by one.
         var held: [UInt64: Int] = [:]
         /// What a loop was left with.
@@ -53,16 +55,13 @@ final class Feed: Sendable {
             } onCancel: {
                 native.wake()
             }
+            state.withLock { state in state.waiting -= 1 }
         }
     }
 
     /// The item and everything that was handed out before it is handled.
     func acknowledge(_ receipt: UInt64) {
-        state.withLock { state in
-            state.handled = receipt
-            state.unsaid += 1
-            if isWorker || state.unsaid >= mostUnsaid { say(&state) }
-        }
+        state.withLock { state in note(&state, receipt) }
     }
 
     /// What became of one item. Does nothing for one that comes again anyway, because one before it in its lane was not
@@ -70,10 +69,12 @@ final class Feed: Sendable {
     func settle(_ fetched: Fetched, isHandled: Bool) {
         state.withLock { state in
             guard state.held.removeValue(forKey: fetched.receipt) != nil else { return }
-            if isHandled {
+            if !isHandled {
+                fail(&state, fetched.receipt, lane: fetched.lane)
+            } else if state.held.keys.contains(where: { $0 < fetched.receipt }) {
                 native.settle(receipt: fetched.receipt, isHandled: true)
             } else {
-                fail(&state, fetched.receipt, lane: fetched.lane)
+                note(&state, fetched.receipt)
             }
         }
     }
@@ -118,7 +119,6 @@ final class Feed: Sendable {
         let polled = state.withLock { state -> Result<Polled, PasskeyAccountsError> in
             if let (receipt, lane) = state.abandoned {
                 state.abandoned = nil
-                say(&state)
                 fail(&state, receipt, lane: lane)
             }
             if state.next == state.batch.count {
@@ -135,7 +135,10 @@ final class Feed: Sendable {
                     return .failure(failure)
                 }
             }
-            guard state.next < state.batch.count else { return .success(.wait) }
+            guard state.next < state.batch.count else {
+                state.waiting += 1
+                return .success(.wait)
+            }
             let delivery = state.batch[state.next]
             state.next += 1
             if isHeld { state.held[delivery.receipt] = Int(delivery.lane) }
@@ -144,6 +147,13 @@ final class Feed: Sendable {
                 item: Item(delivery.item))))
         }
         return try polled.get()
+    }
+
+    /// Everything up to here is handled. It is said now, or together with what is handled next.
+    private func note(_ state: inout State, _ receipt: UInt64) {
+        state.handled = max(state.handled ?? 0, receipt)
+        state.unsaid += 1
+        if isWorker || state.waiting > 0 || state.unsaid >= mostUnsaid { say(&state) }
     }
 
     private func say(_ state: inout State) {
@@ -155,6 +165,7 @@ final class Feed: Sendable {
 
     /// The item comes again, and the rest of its lane behind it.
     private func fail(_ state: inout State, _ receipt: UInt64, lane: Int) {
+        say(&state)
         native.settle(receipt: receipt, isHandled: false)
         state.batch.removeSubrange(..<state.next)
         state.next = 0

@@ -142,8 +142,9 @@ final class EventsTests: XCTestCase {
                     }
                     return nil
                 }
-                for await _ in started { break }
-                if cancelled % 3 == 0 { await Task.yield() }
+                // Before it has begun, when it has begun, while it waits.
+                if cancelled % 3 > 0 { for await _ in started { break } }
+                if cancelled % 3 > 1 { await Task.yield() }
                 wait.cancel()
                 do {
                     if let seq = try await wait.value { seen.append(seq) }

@@ -232,8 +232,10 @@ private func shown(_ handed: StreamReplay.Handed) -> [String: Any] {
         said["type"] = event.name
         said["seq"] = event.seq
         said["time"] = rfc3339(event.time)
-        said["data"] = try? JSONSerialization.jsonObject(with: Data(event.json.utf8))
-        said.merge(shown(event.data)) { _, typed in typed }
+        let data = (try? JSONSerialization.jsonObject(with: Data(event.json.utf8))) ?? NSNull()
+        said["data"] = data
+        // What is typed says what the text says.
+        if let difference = compare(shown(event.data), data, event.name) { XCTFail(difference) }
     case .snapshot(let snapshot):
         name = "snapshot"
         said["first"] = snapshot.first
@@ -256,21 +258,21 @@ private func shown(_ handed: StreamReplay.Handed) -> [String: Any] {
     return [name: said]
 }
 
-/// What the transcripts tell of sign-ins and sign-outs, from the typed data instead of the text.
+/// Sign-ins and sign-outs as their text has them, from what is typed.
 private func shown(_ data: EventData) -> [String: Any] {
     switch data {
     case .loggedIn(let login):
-        return ["data": [
+        return [
             "accountID": login.accountID, "sessionID": login.sessionID, "passkeyID": login.passkeyID,
             "origin": login.origin, "sessionKey": shown(login.sessionKey), "expiresAt": rfc3339(login.expiresAt),
             "userVerified": login.userVerified, "backedUp": login.backedUp,
             "accountSessions": login.accountSessions,
-        ] as [String: Any]]
+        ]
     case .loggedOut(let logout) where logout.reason != .other:
-        return ["data": [
+        return [
             "accountID": logout.accountID, "sessionID": logout.sessionID, "reason": logout.reason.rawValue,
             "accountSessions": logout.accountSessions,
-        ] as [String: Any]]
+        ]
     default:
         return [:]
     }

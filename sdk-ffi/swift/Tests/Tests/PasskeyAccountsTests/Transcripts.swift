@@ -124,7 +124,7 @@ struct Line {
 }
 
 /// `"…"` matches anything; an object may have more members than were expected.
-private func compare(_ expected: Any, _ actual: Any, _ path: String) -> String? {
+func compare(_ expected: Any, _ actual: Any, _ path: String) -> String? {
     if expected as? String == "…" { return nil }
     if let expected = expected as? [String: Any], let actual = actual as? [String: Any] {
         for (name, value) in expected {

@@ -55,10 +55,10 @@ private final class LineBuffer: @unchecked Sendable {
 
 final class WorkersTests: XCTestCase {
     func test_a_second_process_takes_over_where_the_first_one_was_killed() async throws {
-        let first = try Worker("billing")
+        let first = try Worker("takeover")
         var firsts = first.lines.makeAsyncIterator()
         while let line = await firsts.next(), line != "status live" {}
-        let second = try Worker("billing")
+        let second = try Worker("takeover")
         var seconds = second.lines.makeAsyncIterator()
         while let line = await seconds.next(), line != "status standby" {}
         try await World.append(100)
