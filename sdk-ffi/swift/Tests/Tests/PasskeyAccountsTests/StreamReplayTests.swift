@@ -288,5 +288,6 @@ private func base64url(_ data: Data) -> String {
 }
 
 private func rfc3339(_ date: Date) -> String {
-    date.formatted(.iso8601.year().month().day().time(includingFractionalSeconds: true).timeZone(separator: .omitted))
+    // A Date counts in fractions of seconds that are not exact, and the format cuts off.
+    date.addingTimeInterval(0.000_5).formatted(.iso8601.year().month().day().time(includingFractionalSeconds: true).timeZone(separator: .omitted))
 }
