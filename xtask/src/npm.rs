@@ -20,6 +20,9 @@ const WORKER: &str = "worker";
 const BUNDLE: [&str; 6] =
     ["--bundle", "--format=esm", "--target=es2022", "--minify", "--charset=utf8", "--log-level=warning"];
 
+/// An error that nobody catches is shown with the line that threw it.
+const LINES: &str = "--line-limit=500";
+
 /// Members of the generated glue that nothing outside it names.
 const PRIVATE: &str = "--mangle-props=^__(wbg|wrap|destroy)";
 
@@ -68,7 +71,7 @@ pub(crate) fn install() -> anyhow::Result<()> {
 /// When the sources do not type-check or cannot be bundled.
 pub(crate) fn compile() -> anyhow::Result<()> {
     let inputs = [source(), package().join("tsconfig.json"), package().join("package-lock.json")];
-    let recipe = format!("{ENTRIES:?} {BUNDLE:?} {PRIVATE}");
+    let recipe = format!("{ENTRIES:?} {BUNDLE:?} {LINES} {PRIVATE}");
     unless_fresh("bundles", &inputs, &recipe, &dist().join("index.js"), || {
         // Files whose name carries a hash would stay for ever.
         if dist().exists() {
@@ -83,6 +86,7 @@ pub(crate) fn compile() -> anyhow::Result<()> {
             .args(entries)
             // Two copies of an error's class would not be instances of each other.
             .args([
+                LINES,
                 "--splitting",
                 "--chunk-names=[name]-[hash]",
                 "--external:./worker.js",

@@ -1,6 +1,6 @@
 /** Carries out what the stream's machine asks for, and tells it what happens. */
 
-import type { PasskeyError } from '../error.js';
+import { PasskeyError } from '../error.js';
 import type { Stream } from './core.js';
 import { errorFrom, errorOf, sentence, type Failure } from './failure.js';
 import { load } from './load.js';
@@ -41,6 +41,8 @@ export class Driver {
   #timerAt = Infinity;
   #status: Status = Object.freeze({ status: 'connecting' });
   #listeners = new Set<(status: Status) => void>();
+  /** What was said of the lost connection already. */
+  #complained: string | undefined;
   /** Which question for the key is the last: an answer to an earlier one comes too late. */
   #asked = 0;
   #gone: Promise<unknown> = Promise.resolve();
@@ -184,7 +186,10 @@ export class Driver {
         broken: (why) => this.#lost((stream) => stream.broken(now(), why)),
       });
     } catch (error) {
-      if (!isLeft) this.#lost((stream) => stream.broken(now(), sentence(error)));
+      if (isLeft) return;
+      // Trying again would not bring a class for sockets.
+      if (error instanceof PasskeyError && error.code === 'notSupported') this.fail(error);
+      else this.#lost((stream) => stream.broken(now(), sentence(error)));
     }
   }
 
@@ -229,6 +234,12 @@ export class Driver {
 
   #show(status: Status): void {
     this.#status = status;
+    if (status.status === 'live') this.#complained = undefined;
+    // Who does not watch would see nothing at all, for as long as the server cannot be reached.
+    if (status.status === 'waiting' && this.#listeners.size === 0 && status.why !== this.#complained) {
+      this.#complained = status.why;
+      console.warn(`passkey-accounts: no connection to the server, trying again: ${status.why}`);
+    }
     for (const listener of [...this.#listeners]) {
       try {
         listener(status);
