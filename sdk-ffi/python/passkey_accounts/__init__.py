@@ -52,7 +52,8 @@ from ._options import EvidenceOptions, WitnessOptions
 from ._providers import KeyProvider, PositionStore
 from ._pull import Delivery, Position
 from ._requests import RawRequest, Request
-from ._sessions import Account, Ended, Endings, LiveSession, LiveSessions, MissedEnds, SessionEnd, Unobserved
+from ._session import Account, Ended, Endings, LiveSession, MissedEnds, SessionEnd, Unobserved
+from ._sessions import LiveSessions
 from ._status import Closed, Connecting, Live, Standby, Status, Waiting
 from .problem import Problem, problem
 

@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 from ._accounts import Accounts
 from ._errors import ProofError, body_too_large
 from ._requests import asgi_head, asgi_length, has_proof
-from ._sessions import BODY_LIMIT, Account, verify_body
+from ._session import Account
+from ._sessions import BODY_LIMIT, verify_body
 from .problem import problem
 
 Scope = MutableMapping[str, Any]

@@ -27,7 +27,8 @@ except ImportError as _missing:
 from ._accounts import Accounts
 from ._errors import ProofError
 from ._requests import has_proof, head_of
-from ._sessions import BODY_LIMIT, Account
+from ._session import Account
+from ._sessions import BODY_LIMIT
 from .problem import problem
 
 

@@ -72,7 +72,7 @@ from .._requests import (
     RawRequest,
     Request,
 )
-from .._sessions import (
+from .._session import (
     Ended,
     MissedEnds,
     SessionEnd,

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 
-from .. import _sessions as asynchronous
+from .. import _session, _sessions
 from .._errors import PasskeyAccountsError, body_too_large
 from .._requests import Request, SyncRequest, body_at_hand, declared_length, head_of
-from .._sessions import BODY_LIMIT, Ended, MissedEnds, SessionEnd
+from .._session import Ended, MissedEnds, SessionEnd
+from .._sessions import BODY_LIMIT
 from .._status import Status
 from ._loop import Loop, LoopStopped, following
 
@@ -20,48 +21,48 @@ from ._loop import Loop, LoopStopped, following
 class LiveSession:
     """An open session, as of the moment it was looked up."""
 
-    _session: asynchronous.LiveSession
+    _looked_up: _session.LiveSession
     _loop: Loop
 
     @property
     def session_id(self) -> str:
         """The session."""
-        return self._session.session_id
+        return self._looked_up.session_id
 
     @property
     def account_id(self) -> str:
         """Whose session."""
-        return self._session.account_id
+        return self._looked_up.account_id
 
     @property
     def passkey_id(self) -> str:
         """The passkey that opened it."""
-        return self._session.passkey_id
+        return self._looked_up.passkey_id
 
     @property
     def since(self) -> datetime:
         """When it was opened, by the server's clock."""
-        return self._session.since
+        return self._looked_up.since
 
     @property
     def expires_at(self) -> datetime:
         """When it ends at the latest, by the server's clock."""
-        return self._session.expires_at
+        return self._looked_up.expires_at
 
     @property
     def end(self) -> Ended | None:
         """How it ended; `None` while it is open."""
-        return self._session.end
+        return self._looked_up.end
 
     def ended(self, timeout: float | None = None) -> Ended | None:
         """Waits for its end, so many seconds at the most; `None` if it is open still."""
         try:
-            return self._loop.wait(self._session.ended(), timeout)
+            return self._loop.wait(self._looked_up.ended(), timeout)
         except TimeoutError:
             return None
 
     def __repr__(self) -> str:
-        return repr(self._session)
+        return repr(self._looked_up)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Account:
 class LiveSessions:
     """The sessions that are open now: `passkey_accounts.LiveSessions`, which says more, without asyncio."""
 
-    def __init__(self, sessions: asynchronous.LiveSessions, loop: Loop) -> None:
+    def __init__(self, sessions: _sessions.LiveSessions, loop: Loop) -> None:
         self._sessions = sessions
         self._loop = loop
 
@@ -123,13 +124,13 @@ class LiveSessions:
         head = head_of(request)
         if declared_length(request) > body_limit:
             raise body_too_large()
-        checked = asynchronous.verify_head_at_once(self._checks(), head)
+        checked = _sessions.verify_head_at_once(self._checks(), head)
         if checked is None:
             checked = self._loop.wait(self._sessions.verify_head(head, self._checks()))
         body = body_at_hand(request, body_limit)
         if body is None:
             raise TypeError(f"the body of {type(request).__name__} must be awaited; use passkey_accounts.Accounts")
-        return self._account(asynchronous.verify_body(checked, body))
+        return self._account(_sessions.verify_body(checked, body))
 
     async def averify(self, request: Request, *, body_limit: int = BODY_LIMIT) -> Account:
         """The same for a coroutine, on whatever event loop it runs; takes requests of Starlette, too."""
@@ -164,25 +165,25 @@ class LiveSessions:
         """Ends the connection. Whoever waits for a session or an end is told; proofs are refused."""
         self._loop.wait(self._sessions.close())
 
-    def _opened(self) -> asynchronous.LiveSessions:
+    def _opened(self) -> _sessions.LiveSessions:
         if not self._sessions.is_open:
             # On the loop, which follows its status.
             self._loop.call(self._sessions.open)
         return self._sessions
 
-    def _checks(self) -> asynchronous.Checks:
+    def _checks(self) -> _sessions.Checks:
         if self._sessions.was_in_sync:
             return self._sessions.checks_at_once()
         return self._loop.wait(self._sessions.checks())
 
-    def _account(self, found: asynchronous.Account) -> Account:
+    def _account(self, found: _session.Account) -> Account:
         return Account(found.account_id, LiveSession(found.session, self._loop))
 
 
 class Endings:
     """The ends of all sessions: an iterator."""
 
-    def __init__(self, endings: asynchronous.Endings, loop: Loop) -> None:
+    def __init__(self, endings: _session.Endings, loop: Loop) -> None:
         self._endings = endings
         self._loop = loop
 
