@@ -66,6 +66,17 @@ async fn what_was_not_acknowledged_is_delivered_again() {
 }
 
 #[tokio::test]
+async fn a_worker_is_told_where_it_begins_once_that_is_stored() {
+    let server = TestServer::start().await;
+    let mut worker = BackEnd::worker(&server, "billing", json!({ "start": "now" })).await;
+    accept(&mut worker).await;
+    let Message::Bookmark(begun) = worker.message().await else { panic!("the position comes first") };
+    // A server that was killed right now would find this: otherwise `now` would be later then.
+    let (_, stored) = server.context().store.lease_lane(server.app_id, "billing", 0).await.unwrap();
+    assert_eq!(stored.map(|id| id.to_string()), Some(begun.id));
+}
+
+#[tokio::test]
 async fn a_standby_gets_the_lane_when_its_owner_is_gone_and_not_before() {
     let server = TestServer::start().await;
     let mut owner = BackEnd::worker(&server, "billing", json!({})).await;

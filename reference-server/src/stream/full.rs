@@ -1,6 +1,6 @@
 //! Drives the machine of one connection: reads the log for it, keeps its positions, owns its socket.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use passkey_accounts::{
     log::EventID,
@@ -81,6 +81,10 @@ async fn drive(
                 Output::Settle { lane, lease, position } => {
                     if let Some(work) = work {
                         work.settle(lane, lease, position, link.now());
+                        // Where a consumer begins is stored before it is told: after a crash, `now` would be later.
+                        if work.unstored.remove(&lane) {
+                            work.flush(link).await?;
+                        }
                     }
                 }
                 Output::Release { lane } => {
@@ -132,6 +136,8 @@ struct Work {
     membership: Membership,
     settled: BTreeMap<u32, (u64, EventID)>,
     settle_at: Option<UnixMillis>,
+    /// Lanes that the store has no position of.
+    unstored: BTreeSet<u32>,
 }
 
 impl Work {
@@ -145,10 +151,17 @@ impl Work {
             .ok_or(Code::OverCapacity)?;
         let membership = link.context.consumers.join(link.app_id, consumer, lanes);
         let consumer = consumer.clone();
-        Ok(Self { consumer, lanes, membership, settled: BTreeMap::new(), settle_at: None })
+        Ok(Self {
+            consumer,
+            lanes,
+            membership,
+            settled: BTreeMap::new(),
+            settle_at: None,
+            unstored: BTreeSet::new(),
+        })
     }
 
-    async fn follow_changes(&self, link: &Link<'_>, machine: &mut Machine) -> Result<(), End> {
+    async fn follow_changes(&mut self, link: &Link<'_>, machine: &mut Machine) -> Result<(), End> {
         let (changes, is_contested) = self.membership.take_changes();
         machine.handle_contested(is_contested, link.now());
         for change in changes {
@@ -156,6 +169,9 @@ impl Work {
                 Change::Offer(lane) => {
                     let (lease, position) =
                         link.context.store.lease_lane(link.app_id, &self.consumer, lane).await?;
+                    if position.is_none() {
+                        self.unstored.insert(lane);
+                    }
                     machine.handle_offered(lane, lease, position, link.tail.state().epoch(), link.now());
                 }
                 Change::Revoke(lane) => machine.handle_revoked(lane, link.now()),

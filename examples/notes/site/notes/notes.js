@@ -7,6 +7,9 @@ const dialog = byID('confirm');
 let session = null;
 let socket = null;
 
+login.addEventListener('passkey-signed-in', (event) => enter(event.detail.session));
+login.addEventListener('passkey-signed-out', leave);
+
 // The list
 
 function show(notes) {
@@ -152,8 +155,6 @@ function leave() {
   byID('sign-in').hidden = false;
 }
 
-login.addEventListener('passkey-signed-in', (event) => enter(event.detail.session));
-login.addEventListener('passkey-signed-out', leave);
 byID('sign-out').addEventListener('click', () => login.signOut());
 
 const config = await (await fetch('/config.json')).json();
