@@ -69,15 +69,17 @@ impl<T: Send + 'static> Inbox<T> {
         }
     }
 
-    pub(crate) fn push(self: &Arc<Self>, item: T) {
+    /// Adds what has come, and wakes the foreign side once if there was nothing before.
+    pub(crate) fn push(self: &Arc<Self>, items: impl IntoIterator<Item = T>) {
         let mut held = self.lock();
         if held.state != State::Open {
             return;
         }
-        held.items.push_back(item);
-        let is_first = held.items.len() == 1;
+        let was_empty = held.items.is_empty();
+        held.items.extend(items);
+        let is_news = was_empty && !held.items.is_empty();
         drop(held);
-        if is_first {
+        if is_news {
             self.notify();
         }
     }
@@ -188,7 +190,7 @@ mod tests {
         for item in 0..100 {
             let mut ready = Box::pin(inbox.ready());
             assert!(ready.as_mut().now_or_never().is_none(), "there is nothing yet");
-            inbox.push(item);
+            inbox.push([item]);
             engine.waker().settle();
             // Woken, and dropped without having been asked again.
             drop(ready);
@@ -201,10 +203,10 @@ mod tests {
     #[test]
     fn what_is_left_comes_before_the_error() {
         let (engine, inbox) = inbox();
-        inbox.push(1);
-        inbox.push(2);
+        inbox.push([1]);
+        inbox.push([2]);
         inbox.end(Some(Error::closed()));
-        inbox.push(3);
+        inbox.push([3]);
         assert_eq!(inbox.take(1).unwrap(), Some(vec![1]));
         assert_eq!(inbox.take(9).unwrap(), Some(vec![2]));
         assert_eq!(inbox.take(9), Err(Error::closed()));
@@ -215,9 +217,9 @@ mod tests {
     #[test]
     fn a_stopped_inbox_hands_nothing_out_and_takes_no_more() {
         let (engine, inbox) = inbox();
-        inbox.push(1);
+        inbox.push([1]);
         inbox.stop();
-        inbox.push(2);
+        inbox.push([2]);
         assert_eq!(inbox.take(9).unwrap(), None);
         assert_eq!(inbox.lock().items, [1]);
         inbox.clear();
@@ -229,8 +231,8 @@ mod tests {
     #[test]
     fn a_full_inbox_holds_back_whoever_fills_it() {
         let (engine, inbox) = inbox();
-        inbox.push(1);
-        inbox.push(2);
+        inbox.push([1]);
+        inbox.push([2]);
         assert!(inbox.room(2).now_or_never().is_none());
         assert_eq!(inbox.take(1).unwrap(), Some(vec![1]));
         assert!(inbox.room(2).now_or_never().is_some());

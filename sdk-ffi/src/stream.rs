@@ -9,13 +9,15 @@ use std::{
     time::Duration,
 };
 
+use futures_util::FutureExt;
 use passkey_accounts::{
-    Events, EventsBuilder, Receipt, Start as CoreStart, Status as CoreStatus,
+    Events, EventsBuilder, Receipt, Start as CoreStart, Status as CoreStatus, StreamError,
     evidence::{Expected, FilePins},
     log::{FileCheckpoints, head::HeadKey},
     stream::Subscription,
 };
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     engine::Engine,
@@ -352,20 +354,20 @@ impl Drop for EventStream {
 }
 
 /// Fills the inbox until the stream is over, and lets it say goodbye.
-async fn pump(mut events: Events, inbox: Arc<Inbox<Fetched>>, closing: tokio_util::sync::CancellationToken) {
+async fn pump(mut events: Events, inbox: Arc<Inbox<Fetched>>, closing: CancellationToken) {
     loop {
         tokio::select! {
             biased;
             () = closing.cancelled() => break inbox.stop(),
             () = inbox.stopped() => break,
-            next = next(&mut events, &inbox) => match next {
-                Some(Ok(delivery)) => {
-                    let (item, receipt) = delivery.into_parts();
-                    let (lane, lease) = (receipt.lane(), receipt.lease());
-                    inbox.push((item, Unsettled { lane, lease, receipt }));
+            first = next(&mut events, &inbox) => {
+                let (items, end) = burst(&mut events, first);
+                inbox.push(items);
+                match end {
+                    None => {}
+                    Some(Ok(())) => break inbox.end(None),
+                    Some(Err(error)) => break inbox.end(Some(error.into())),
                 }
-                Some(Err(error)) => break inbox.end(Some(error.into())),
-                None => break inbox.end(None),
             }
         }
     }
@@ -375,13 +377,38 @@ async fn pump(mut events: Events, inbox: Arc<Inbox<Fetched>>, closing: tokio_uti
     while status.changed().await.is_ok() {}
 }
 
+/// What the core hands over next.
+type Next = Option<Result<passkey_accounts::Delivery, StreamError>>;
+
 /// The next item, once there is room for it.
-async fn next(
-    events: &mut Events,
-    inbox: &Inbox<Fetched>,
-) -> Option<Result<passkey_accounts::Delivery, passkey_accounts::StreamError>> {
+async fn next(events: &mut Events, inbox: &Inbox<Fetched>) -> Next {
     inbox.room(INBOX_ITEMS).await;
     events.next().await
+}
+
+/// An item and those that are there along with it, so that the foreign side is woken once for all; and how the stream has
+/// ended, if it has.
+fn burst(events: &mut Events, first: Next) -> (Vec<Fetched>, Option<Result<(), StreamError>>) {
+    let mut items = Vec::new();
+    let mut next = first;
+    loop {
+        match next {
+            Some(Ok(delivery)) => {
+                let (item, receipt) = delivery.into_parts();
+                let (lane, lease) = (receipt.lane(), receipt.lease());
+                items.push((item, Unsettled { lane, lease, receipt }));
+            }
+            Some(Err(error)) => return (items, Some(Err(error))),
+            None => return (items, Some(Ok(()))),
+        }
+        if items.len() >= INBOX_ITEMS {
+            return (items, None);
+        }
+        match events.next().now_or_never() {
+            Some(more) => next = more,
+            None => return (items, None),
+        }
+    }
 }
 
 pub(crate) async fn status_changed(

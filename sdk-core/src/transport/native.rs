@@ -9,7 +9,7 @@ mod tests;
 
 use std::{collections::VecDeque, error::Error, sync::Arc, time::Duration};
 
-use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::{
     sync::watch,
     time::{sleep_until, timeout},
@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use self::link::{Happened, Link};
 pub(crate) use self::{link::Connector, shared::Shared};
-use crate::stream::{Output, Status};
+use crate::stream::{Lost, Output, Status};
 
 /// An answer of the application's own code.
 pub(crate) type Answer<T> = BoxFuture<'static, Result<T, Box<dyn Error + Send + Sync>>>;
@@ -94,16 +94,49 @@ pub(crate) async fn drive(
                     link = Link::Open(socket);
                     shared.step(|machine, now| machine.handle_opened(now));
                 }
-                Happened::Message(text) => shared.step(|machine, now| machine.handle_message(now, &text)),
-                Happened::SignOfLife => shared.step(|machine, now| machine.handle_heard(now)),
-                Happened::Lost(lost) => {
-                    outbox.clear();
-                    std::mem::replace(&mut link, Link::None).release().await;
-                    shared.step(|machine, now| machine.handle_lost(now, lost));
+                Happened::Message(text) => {
+                    if let Some(lost) = take_messages(&shared, &mut link, &mut outbox, &text) {
+                        lose(&shared, &mut link, &mut outbox, lost).await;
+                    }
                 }
+                Happened::SignOfLife => shared.step(|machine, now| machine.handle_heard(now)),
+                Happened::Lost(lost) => lose(&shared, &mut link, &mut outbox, lost).await,
             },
         }
     }
+}
+
+/// Takes a message, and those that have arrived along with it: the waits around them are not made anew for each. Says how
+/// the connection was lost, if it was meanwhile.
+fn take_messages(
+    shared: &Shared,
+    link: &mut Link,
+    outbox: &mut VecDeque<Message>,
+    first: &str,
+) -> Option<Lost> {
+    let mut goes_on = shared.handle_message(first);
+    for _ in 0..BURST_MESSAGES {
+        if !goes_on {
+            break;
+        }
+        goes_on = match link.next(outbox, true).now_or_never()? {
+            Happened::Message(text) => shared.handle_message(&text),
+            Happened::SignOfLife => {
+                shared.step(|machine, now| machine.handle_heard(now));
+                true
+            }
+            Happened::Lost(lost) => return Some(lost),
+            // A link that is open does not open.
+            Happened::Opened(_) => false,
+        };
+    }
+    None
+}
+
+async fn lose(shared: &Shared, link: &mut Link, outbox: &mut VecDeque<Message>, lost: Lost) {
+    outbox.clear();
+    std::mem::replace(link, Link::None).release().await;
+    shared.step(|machine, now| machine.handle_lost(now, lost));
 }
 
 /// The application's code on a task of its own, so that it can neither hold up heartbeats nor take the stream down.
@@ -137,6 +170,9 @@ impl Drop for AbandonOnDrop {
         self.0.abandon();
     }
 }
+
+/// Messages that are taken before anything else has its turn.
+const BURST_MESSAGES: usize = 64;
 
 /// For a key or a position.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);

@@ -76,7 +76,7 @@ pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 /// The library's defaults are 128 KiB of read buffer, messages of 64 MiB and an unlimited write buffer.
 fn limits() -> WebSocketConfig {
     WebSocketConfig::default()
-        .read_buffer_size(4 * 1024)
+        .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0)
         .max_write_buffer_size(4 * MAX_CLIENT_MESSAGE_BYTES)
         .max_message_size(Some(MAX_SERVER_MESSAGE_BYTES))
@@ -195,5 +195,8 @@ fn retry_after(response: &Response) -> Option<Duration> {
     let seconds = response.headers().get("retry-after")?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
 }
+
+/// What is read at once: a busy stream's events by the dozen. A client has one connection, or a few.
+const READ_BUFFER_BYTES: usize = 32 * 1024;
 
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);

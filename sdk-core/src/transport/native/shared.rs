@@ -135,6 +135,19 @@ impl Shared {
         }
     }
 
+    /// A message has arrived: whether the next may be taken before the driver does anything else.
+    pub(super) fn handle_message(&self, text: &str) -> bool {
+        let mut inner = self.lock();
+        inner.machine.handle_message(self.clock.now(), text);
+        let goes_on = !inner.is_stopped && !inner.machine.has_outputs() && !inner.machine.is_full();
+        let waker = if inner.machine.has_item() { inner.waiting.take() } else { None };
+        drop(inner);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        goes_on
+    }
+
     pub(super) fn poll_output(&self) -> Option<Output> {
         self.lock().machine.poll_output()
     }
