@@ -72,7 +72,7 @@ fn the_readmes_show_lines_of_files_that_run() {
 }
 
 /// Where code is shown, and how often at least.
-const READMES: [(&str, usize); 2] = [("README.md", 7), ("sdk-wasm/npm/README.md", 1)];
+const READMES: [(&str, usize); 2] = [("README.md", 11), ("sdk-wasm/npm/README.md", 1)];
 
 /// Each line that is shown stands in the file, in this order; comments that the file does not have may stand between.
 fn assert_cut_from(path: &str, shown: &str) {

@@ -20,7 +20,7 @@ pub struct Example {
 }
 
 impl Example {
-    /// Starts the examples of all languages against this address.
+    /// Starts those of Rust, Node and Python against this address.
     pub fn start_all(url: &str, api_key: &str) -> Vec<Self> {
         let mut node = Command::new("node");
         node.arg(node_example().join("print-sign-ins.mjs"));

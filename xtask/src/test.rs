@@ -89,13 +89,13 @@ const PARTS: [Part; 14] = [
     Part {
         name: "swift",
         what: "the Swift package, in Debian's toolchain",
-        needs: &["unshare", "mmdebstrap"],
+        needs: &[tools::SWIFT],
         run: || installed("swift"),
     },
     Part {
         name: "examples",
-        what: "every language prints who signs in",
-        needs: &["node", "npm", "python3", "javac", "mvn", "unshare", "mmdebstrap"],
+        what: "Rust, Node and Python print who signs in; the other languages' tests run theirs",
+        needs: &["node", "npm", "python3"],
         run: || whole_system("examples::"),
     },
     Part {
@@ -216,8 +216,8 @@ impl Outcome {
 impl Part {
     #[expect(clippy::disallowed_methods, reason = "this is a program's rim: it says how long a part took")]
     fn outcome(&self) -> Outcome {
-        if let Some(missing) = self.needs.iter().find(|program| !found(program)) {
-            return Outcome::Skipped(format!("{missing} is not installed"));
+        if let Some(why_not) = self.needs.iter().find_map(|program| tools::why_not(program)) {
+            return Outcome::Skipped(why_not);
         }
         println!("\n== {}: {}", self.name, self.what);
         let start = Instant::now();

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::process::{found, run};
+use crate::process::{found, read, root, run};
 
 /// Installs Debian's packages of what is missing, where this is Debian and we may; otherwise the table says what was skipped.
 pub(crate) fn install() {
@@ -24,11 +24,26 @@ pub(crate) fn install() {
     }
 }
 
+/// What is missing, if a part that needs this program cannot run.
+pub(crate) fn why_not(program: &str) -> Option<String> {
+    if program != SWIFT {
+        return (!found(program)).then(|| format!("{program} is not installed"));
+    }
+    let mut script = Command::new("bash");
+    script.arg(root().join("xtask/scripts/swift-rootfs.sh")).arg("--why-not");
+    match read(&mut script) {
+        Ok(said) => (!said.is_empty()).then_some(said),
+        Err(error) => Some(format!("{error:#}")),
+    }
+}
+
+/// Not a program but a folder with a toolchain, which is made where that is possible.
+pub(crate) const SWIFT: &str = "swift";
+
 /// Programs, and the packages that they come in.
-const PACKAGES: [(&str, &str); 5] = [
+const PACKAGES: [(&str, &str); 4] = [
     ("chromium", "chromium"),
     ("firefox-esr", "firefox-esr"),
     ("javac", "default-jdk-headless"),
     ("mvn", "maven"),
-    ("mmdebstrap", "mmdebstrap"),
 ];
