@@ -147,7 +147,8 @@ impl LiveSessions {
         self.live().ok().and_then(|live| live.failure()).map(Error::from)
     }
 
-    /// Ends the connection. Whoever waits for a session or an end is told; proofs are refused.
+    /// Ends the connection, once nothing that was made from it is left: [`Proofs`] go on with it. To end all at once, shut
+    /// the client down.
     pub fn stop(&self) {
         if self.engine.is_usable() {
             drop(self.live.lock().unwrap_or_else(PoisonError::into_inner).take());
