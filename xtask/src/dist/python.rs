@@ -38,7 +38,7 @@ fn build(tools: &Path) -> anyhow::Result<()> {
     if cfg!(target_os = "linux") {
         maturin.args(["--zig", "--compatibility", "manylinux_2_17"]);
     }
-    // The generator reads the symbols; maturin strips afterwards.
+    // The generator reads the symbols of the library that it is given, and zig knows only to strip all or nothing.
     maturin.env("CARGO_PROFILE_RELEASE_STRIP", "none").env("CARGO_TARGET_DIR", target());
     run(maturin.env("PATH", std::env::join_paths(path)?).current_dir(package()))
 }
