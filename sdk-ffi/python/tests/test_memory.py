@@ -6,7 +6,7 @@ import asyncio
 import gc
 import os
 
-from control import KEY, URL, obey
+from control import KEY, URL, library_threads, obey, those_end_beside
 from passkey_accounts import Accounts, Event
 
 EVENTS = 100_000
@@ -46,12 +46,10 @@ def test_what_was_closed_leaves_no_threads_and_no_descriptors() -> None:
 
     async def test() -> None:
         await once()
-        threads, descriptors = len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd"))
+        before, descriptors = library_threads(), len(os.listdir("/proc/self/fd"))
         for _ in range(10):
             await once()
-        # The event loop's own helpers for `to_thread` may be one more each time, up to a few.
         assert len(os.listdir("/proc/self/fd")) <= descriptors
-        named = [open(f"/proc/self/task/{task}/comm").read() for task in os.listdir("/proc/self/task")]
-        assert not any(name.startswith("passkey") for name in named), (threads, named)
+        assert those_end_beside(before)
 
     asyncio.run(asyncio.wait_for(test(), 50))

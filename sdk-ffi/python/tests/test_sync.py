@@ -12,7 +12,7 @@ import time
 import urllib.request
 
 import pytest
-from control import KEY, ORIGIN, URL, fields, obey, sign_in
+from control import KEY, ORIGIN, URL, fields, library_threads, obey, sign_in, those_end_beside
 from passkey_accounts import sync
 from passkey_accounts.sync import Accounts, Event, LoggedOut, ProofError, RawRequest, Snapshot, StreamError
 
@@ -84,20 +84,13 @@ def test_ctrl_c_ends_a_wait_and_nothing_else() -> None:
 
 
 def test_threads_of_a_closed_one_are_gone() -> None:
-    def threads() -> int:
-        return len(os.listdir("/proc/self/task"))
-
-    before = threads()
+    before = library_threads()
     for _ in range(3):
         with accounts_of() as accounts:
             next(accounts.events())
             accounts.sessions.in_sync(10)
-            assert threads() > before
-    # Python has joined a thread a moment before the system has ended it.
-    end = time.monotonic() + 10
-    while threads() != before and time.monotonic() < end:
-        os.sched_yield()
-    assert threads() == before
+            assert library_threads() > before
+    assert those_end_beside(before)
 
 
 def test_closing_ends_the_wait_of_another_thread() -> None:
