@@ -61,8 +61,9 @@ impl Client {
     /// Options that cannot be, or a closed client.
     pub fn events(&self, options: EventsOptions) -> Result<Arc<EventStream>, Error> {
         self.engine.check()?;
+        let rest = options.rest();
         let builder = options.build(self.accounts.events())?;
-        Ok(EventStream::open(&self.engine, builder))
+        Ok(EventStream::open(&self.engine, builder, rest))
     }
 
     /// Starts to follow the sessions that are open, by a connection of its own. With `evidence`, a session is live if and

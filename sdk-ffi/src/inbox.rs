@@ -19,6 +19,8 @@ pub(crate) struct Inbox<T> {
     arrived: Notify,
     /// Room for more.
     room: Notify,
+    /// The foreign side wants no more.
+    stopping: Notify,
 }
 
 #[derive(Debug)]
@@ -28,6 +30,9 @@ struct Held<T> {
     /// How often whoever waits was told to come back, and whether that was for a wait that had not begun yet.
     wakes: u64,
     is_woken: bool,
+    /// Whether somebody waits for items, and for room: nobody else is woken. To wake is most of what an item costs.
+    is_awaited: bool,
+    is_full: bool,
 }
 
 /// Whether anything more will come.
@@ -42,8 +47,15 @@ enum State {
 
 impl<T: Send + 'static> Inbox<T> {
     pub(crate) fn new(waker: Waker) -> Arc<Self> {
-        let held = Mutex::new(Held { items: VecDeque::new(), state: State::Open, wakes: 0, is_woken: false });
-        Arc::new(Self { waker, held, arrived: Notify::new(), room: Notify::new() })
+        let held = Mutex::new(Held {
+            items: VecDeque::new(),
+            state: State::Open,
+            wakes: 0,
+            is_woken: false,
+            is_awaited: false,
+            is_full: false,
+        });
+        Arc::new(Self { waker, held, arrived: Notify::new(), room: Notify::new(), stopping: Notify::new() })
     }
 
     /// Waits until there is room for another item.
@@ -51,8 +63,12 @@ impl<T: Send + 'static> Inbox<T> {
         loop {
             // Before the look: from its making on it counts as waiting, so no notification falls in between.
             let notified = self.room.notified();
-            if self.lock().items.len() < most {
-                return;
+            {
+                let mut held = self.lock();
+                held.is_full = held.items.len() >= most;
+                if !held.is_full {
+                    return;
+                }
             }
             notified.await;
         }
@@ -61,7 +77,7 @@ impl<T: Send + 'static> Inbox<T> {
     /// Waits until the foreign side wants no more.
     pub(crate) async fn stopped(&self) {
         loop {
-            let notified = self.room.notified();
+            let notified = self.stopping.notified();
             if self.lock().state == State::Stopped {
                 return;
             }
@@ -69,19 +85,19 @@ impl<T: Send + 'static> Inbox<T> {
         }
     }
 
-    /// Adds what has come, and wakes the foreign side once if there was nothing before.
-    pub(crate) fn push(self: &Arc<Self>, items: impl IntoIterator<Item = T>) {
+    /// Adds what has come, and wakes the foreign side if it waits: whether it did.
+    pub(crate) fn push(self: &Arc<Self>, items: impl IntoIterator<Item = T>) -> bool {
         let mut held = self.lock();
         if held.state != State::Open {
-            return;
+            return false;
         }
-        let was_empty = held.items.is_empty();
         held.items.extend(items);
-        let is_news = was_empty && !held.items.is_empty();
+        let is_awaited = !held.items.is_empty() && std::mem::take(&mut held.is_awaited);
         drop(held);
-        if is_news {
+        if is_awaited {
             self.notify();
         }
+        is_awaited
     }
 
     /// Nothing more will come.
@@ -97,7 +113,7 @@ impl<T: Send + 'static> Inbox<T> {
     /// Nothing more is wanted. What waits is kept until it is [cleared](Self::clear).
     pub(crate) fn stop(self: &Arc<Self>) {
         self.lock().state = State::Stopped;
-        self.room.notify_waiters();
+        self.stopping.notify_waiters();
         self.notify();
     }
 
@@ -118,6 +134,7 @@ impl<T: Send + 'static> Inbox<T> {
                 if is_woken || !held.items.is_empty() || held.state != State::Open {
                     return;
                 }
+                held.is_awaited = true;
             }
             notified.await;
         }
@@ -153,15 +170,24 @@ impl<T: Send + 'static> Inbox<T> {
                 State::Ended(Some(error)) => return Err(error.clone()),
             }
         }
-        drop(held);
-        self.room.notify_waiters();
+        self.make_room(held);
         Ok(Some(taken))
     }
 
     /// Takes out those that wait and are not wanted.
     pub(crate) fn retain(&self, is_wanted: impl FnMut(&T) -> bool) {
-        self.lock().items.retain(is_wanted);
-        self.room.notify_waiters();
+        let mut held = self.lock();
+        held.items.retain(is_wanted);
+        self.make_room(held);
+    }
+
+    /// There are fewer items than before.
+    fn make_room(&self, mut held: MutexGuard<'_, Held<T>>) {
+        let was_full = std::mem::take(&mut held.is_full);
+        drop(held);
+        if was_full {
+            self.room.notify_waiters();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Held<T>> {

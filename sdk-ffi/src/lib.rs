@@ -8,7 +8,7 @@
 //! | `proofs.rs` | who sent this request |
 //! | `api.rs` | the HTTP API |
 //! | `provider.rs` | what the application is asked: keys, positions |
-//! | `types/`, `text.rs` | items, events and other values; a batch of items as one text |
+//! | `types/`, `text.rs`, `packed.rs` | items, events and other values; a batch of items as one text, or as bytes in memory |
 //! | `error.rs` | errors |
 //! | `engine.rs` | nothing: the threads that the foreign program need not know of |
 //! | `replay.rs` | nothing: the stream's machine and the checking of proofs with a clock that a test sets |
@@ -19,6 +19,7 @@ mod engine;
 mod error;
 mod inbox;
 mod live;
+mod packed;
 mod proofs;
 mod provider;
 mod replay;
@@ -29,6 +30,7 @@ mod types;
 pub use client::{Client, ConnectOptions};
 pub use error::Error;
 pub use live::{Endings, LiveSession, LiveSessions, SessionHandle};
+pub use packed::Batch;
 pub use proofs::{Account, Field, ProofRefusal, Proofs, RequestHead, VerifiedHead, body_too_large};
 pub use provider::{KeyProvider, Positions, ProviderError};
 pub use replay::{ProofReplay, ReplayOutput, StreamReplay};

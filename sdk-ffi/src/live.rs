@@ -286,7 +286,7 @@ async fn notice(
             () = closing.cancelled() => break inbox.stop(),
             () = inbox.stopped() => break,
             next = next => match next {
-                Some(noticed) => inbox.push([noticed.map_err(|missed| missed.0)]),
+                Some(noticed) => _ = inbox.push([noticed.map_err(|missed| missed.0)]),
                 None => break inbox.end(None),
             }
         }

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -18,6 +18,7 @@ use passkey_accounts::{
 
 use crate::{
     error::Error,
+    packed::{self, Batch},
     proofs::RequestHead,
     stream::{EventsOptions, head_keys},
     text,
@@ -173,6 +174,19 @@ impl StreamReplay {
         let encode = |(receipt, InHand { token: _, lane, lease, item }): (u64, InHand)| {
             let item: &CoreItem = &item;
             text::encode([(receipt, lane, lease, item)].into_iter())
+        };
+        Ok(next.map(encode))
+    }
+
+    /// The next item as `take_packed` has it.
+    ///
+    /// # Errors
+    /// As `poll_item`.
+    pub fn poll_item_packed(&self, now: u64) -> Result<Option<Arc<Batch>>, Error> {
+        let next = self.lock().next(now)?;
+        let encode = |(receipt, InHand { token: _, lane, lease, item }): (u64, InHand)| {
+            let item: &CoreItem = &item;
+            packed::encode([(receipt, lane, lease, item)].into_iter())
         };
         Ok(next.map(encode))
     }
