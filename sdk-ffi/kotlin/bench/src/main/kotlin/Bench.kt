@@ -16,6 +16,7 @@ import kotlinx.coroutines.runBlocking
 import passkey.accounts.Accounts
 import passkey.accounts.Event
 import passkey.accounts.Start
+import passkey.accounts.Unknown
 
 const val EVENTS = 100_000
 
@@ -39,7 +40,8 @@ private fun measure(port: Int) {
     val ways = mapOf<String, () -> Unit>(
         "JDK WebSocket, Jackson, a tree" to { plain(port, MAPPER.readerFor(JsonNode::class.java)) { (it as JsonNode)["seq"]?.asInt() } },
         "JDK WebSocket, Jackson, typed" to { plain(port, TYPED) { (it as Message).seq } },
-        "passkey-accounts, each acknowledged" to { ours(port) },
+        "passkey-accounts, each acknowledged" to { ours(port) { it.seq } },
+        "passkey-accounts, and its data read" to { ours(port) { if (it.data is Unknown) 0 else it.seq } },
     )
     val costs = ways.mapValues { mutableListOf<Double>() }
     repeat(WARM_UP + ROUNDS) { round ->
@@ -61,9 +63,9 @@ private fun cpuOf(way: () -> Unit): Double {
     return (system.processCpuTime - before) / 1_000.0 / EVENTS
 }
 
-private fun ours(port: Int): Unit = runBlocking {
+private fun ours(port: Int, seqOf: (Event) -> Long): Unit = runBlocking {
     Accounts.connect("http://localhost:$port", "pa_dev_x").use { accounts ->
-        accounts.events { start = Start.NOW; window = 4_096 }.first { it is Event && it.seq == EVENTS.toLong() }
+        accounts.events { start = Start.NOW; window = 4_096 }.first { it is Event && seqOf(it) == EVENTS.toLong() }
     }
 }
 

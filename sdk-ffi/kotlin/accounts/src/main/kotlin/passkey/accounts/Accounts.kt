@@ -1,5 +1,7 @@
 package passkey.accounts
 
+import com.sun.jna.CallbackThreadInitializer
+import com.sun.jna.Native
 import java.util.concurrent.ConcurrentHashMap
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
@@ -7,6 +9,7 @@ import kotlinx.coroutines.SupervisorJob
 import kotlinx.coroutines.cancel
 import passkey.accounts.ffi.Client
 import passkey.accounts.ffi.ConnectOptions
+import passkey.accounts.ffi.uniffiRustFutureContinuationCallbackImpl
 
 /**
  * A Passkey Accounts server and the key to it. Everything else is opened from here, and ends with it.
@@ -60,6 +63,11 @@ public class Accounts private constructor(
     }
 
     public companion object {
+        init {
+            // The waking thread stays known to the JVM: to come and go with each waking costs more than a hundred items.
+            Native.setCallbackThreadInitializer(uniffiRustFutureContinuationCallbackImpl, CallbackThreadInitializer(true, false))
+        }
+
         /**
          * A handle of the server at `https://HOST[:PORT]`, or at the `wss://` address of its event stream. Nothing is sent
          * before something is opened or asked. Throws [StreamException] (`badAddress`) for what can never work.

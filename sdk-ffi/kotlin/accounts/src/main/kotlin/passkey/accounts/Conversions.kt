@@ -3,7 +3,6 @@
 package passkey.accounts
 
 import passkey.accounts.ffi.Bookmark as FfiBookmark
-import passkey.accounts.ffi.Delivery as FfiDelivery
 import passkey.accounts.ffi.EndReason as FfiEndReason
 import passkey.accounts.ffi.Ended as FfiEnded
 import passkey.accounts.ffi.Event as FfiEvent
@@ -20,11 +19,6 @@ import passkey.accounts.ffi.SignedHead as FfiSignedHead
 import passkey.accounts.ffi.Snapshot as FfiSnapshot
 import passkey.accounts.ffi.Status as FfiStatus
 import kotlin.time.toKotlinDuration
-
-/** An item that was fetched, and by what number to say what became of it. */
-internal class Fetched(val receipt: Long, val lane: Int, val lease: Long, val item: Item)
-
-internal fun FfiDelivery.toFetched(): Fetched = Fetched(receipt.toLong(), lane.toInt(), lease.toLong(), item.toItem())
 
 internal fun FfiItem.toItem(): Item = when (this) {
     is FfiItem.Event -> event.toEvent()

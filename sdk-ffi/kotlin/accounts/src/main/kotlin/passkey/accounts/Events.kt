@@ -134,7 +134,7 @@ public class Events internal constructor(
             currentCoroutineContext().ensureActive()
             inbox.poll()?.let { return it }
             if (inbox.isOver()) return null
-            stream.ready()
+            inbox.ready()
         }
     }
 

@@ -23,11 +23,14 @@ internal class Inbox(private val stream: EventStream) {
     private var end: PasskeyException? = null
     private var isOver = false
 
+    /** The last batch was all that there was: it is time to wait. */
+    private var isDrained = false
+
     /** The next item, if one is there; fetches more without waiting. */
     fun poll(): Fetched? = synchronized(lock) {
         if (fetched.isEmpty()) {
             tell()
-            if (!isOver) fetch()
+            if (!isOver && !isDrained) fetch()
         } else if (handled > told && System.nanoTime() - toldAt > UNTOLD_NANOS) {
             tell()
         }
@@ -36,13 +39,19 @@ internal class Inbox(private val stream: EventStream) {
 
     private fun fetch() {
         try {
-            val batch = stream.take(BATCH)
-            if (batch == null) isOver = true
-            else for (delivery in batch) fetched.addLast(delivery.toFetched())
+            val batch = stream.takePacked(BATCH.toUInt())
+            if (batch == null) isOver = true else batch.unpack(fetched::addLast)
+            isDrained = fetched.size < BATCH
         } catch (error: FfiException) {
             isOver = true
             end = error.toPasskeyException()
         }
+    }
+
+    /** Waits until there may be more. */
+    suspend fun ready() {
+        stream.ready()
+        synchronized(lock) { isDrained = false }
     }
 
     /** Whether nothing more will come. What it ended with is thrown. */
@@ -107,8 +116,8 @@ internal class Inbox(private val stream: EventStream) {
     }
 
     private companion object {
-        const val BATCH = 256u
-        const val UNTOLD_ITEMS = 64
+        const val BATCH = 256
+        const val UNTOLD_ITEMS = 128
         const val UNTOLD_NANOS = 20_000_000L
     }
 }

@@ -23,23 +23,82 @@ public sealed interface Item {
     public val position: String?
 }
 
-/** Something happened: an entry of the app's log. */
-public data class Event(
+/** Something happened: an entry of the app's log. It is read only as far as it is looked at. */
+public class Event internal constructor(private val entry: Entry) : Item {
+    /** An event that no stream has handed over, for tests of what handles them. */
+    public constructor(id: String, seq: Long, time: Instant, name: String, data: EventData, json: String) :
+        this(WrittenEvent(id, seq, time, name, data, json))
+
     /** Cursor and dedupe key. Opaque. */
-    public val id: String,
+    public val id: String get() = entry.id
+
     /** Its number in the app's log, from 1. */
-    public val seq: Long,
+    public val seq: Long get() = entry.seq
+
     /** When it was committed. */
-    public val time: Instant,
+    public val time: Instant get() = entry.time
+
     /** The type on the wire, for example `loggedIn`. */
-    public val name: String,
+    public val name: String get() = entry.name
+
     /** What happened. */
-    public val data: EventData,
+    public val data: EventData get() = entry.data
+
     /** [data] as JSON text, byte for byte as the log's hash chain covers it. */
-    public val json: String,
-) : Item {
+    public val json: String get() = entry.json
+
     override val position: String get() = id
+
+    public operator fun component1(): String = id
+
+    public operator fun component2(): Long = seq
+
+    public operator fun component3(): Instant = time
+
+    public operator fun component4(): String = name
+
+    public operator fun component5(): EventData = data
+
+    public operator fun component6(): String = json
+
+    /** The same, but for what is given. */
+    public fun copy(
+        id: String = this.id,
+        seq: Long = this.seq,
+        time: Instant = this.time,
+        name: String = this.name,
+        data: EventData = this.data,
+        json: String = this.json,
+    ): Event = Event(id, seq, time, name, data, json)
+
+    /** Whether [other] says the same, wherever it came from. */
+    override fun equals(other: Any?): Boolean = this === other ||
+        other is Event && seq == other.seq && id == other.id && time == other.time && name == other.name &&
+        json == other.json && data == other.data
+
+    override fun hashCode(): Int = id.hashCode()
+
+    override fun toString(): String = "Event(id=$id, seq=$seq, time=$time, name=$name, data=$data, json=$json)"
 }
+
+/** What an [Event] is read from. */
+internal interface Entry {
+    val id: String
+    val seq: Long
+    val time: Instant
+    val name: String
+    val data: EventData
+    val json: String
+}
+
+private class WrittenEvent(
+    override val id: String,
+    override val seq: Long,
+    override val time: Instant,
+    override val name: String,
+    override val data: EventData,
+    override val json: String,
+) : Entry
 
 /** A page of the open sessions. */
 public data class Snapshot(

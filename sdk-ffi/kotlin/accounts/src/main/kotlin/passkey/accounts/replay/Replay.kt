@@ -9,9 +9,9 @@ import passkey.accounts.Status
 import passkey.accounts.calling
 import passkey.accounts.ffi.ReplayOutput
 import passkey.accounts.lending
-import passkey.accounts.toFetched
 import passkey.accounts.toFfi
 import passkey.accounts.toStatus
+import passkey.accounts.unpack
 import passkey.accounts.ffi.ProofReplay as FfiProofReplay
 import passkey.accounts.ffi.StreamReplay as FfiStreamReplay
 
@@ -98,8 +98,12 @@ public class StreamReplay(address: String, seed: Long, configure: EventsOptions.
     public fun timeout(): Long? = replay.pollTimeout()?.toLong()
 
     /** The next item. Throws when a witness has found the log to contradict itself. */
-    public fun item(now: Long): Handed? =
-        calling { replay.pollItem(now.toULong()) }?.toFetched()?.let { Handed(it.receipt, it.lane, it.lease, it.item) }
+    public fun item(now: Long): Handed? {
+        var next: Handed? = null
+        calling { replay.pollItemPacked(now.toULong()) }
+            ?.unpack { next = Handed(it.receipt, it.lane, it.lease, it.item) }
+        return next
+    }
 
     /** What became of an item. */
     public fun settle(now: Long, receipt: Long, isHandled: Boolean): Unit =

@@ -17,6 +17,7 @@ import kotlinx.coroutines.launch
 import kotlinx.coroutines.withTimeoutOrNull
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse
+import org.junit.jupiter.api.Assertions.assertNotEquals
 import org.junit.jupiter.api.Assertions.assertNotNull
 import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertThrows
@@ -37,6 +38,7 @@ import passkey.accounts.Snapshot
 import passkey.accounts.Start
 import passkey.accounts.Status
 import passkey.accounts.StreamException
+import passkey.accounts.Unknown
 
 class EventsTest {
     @Test
@@ -71,6 +73,34 @@ class EventsTest {
             assertEquals(again.sessionId, came.sessionId)
             assertNotNull(came.evidence)
             login.ack()
+        }
+    }
+
+    @Test
+    fun `an event that an application writes equals the one that was received, and the one of the HTTP API`() = live { accounts ->
+        val from = accounts.api.events(limit = 1).head
+        val ada = Person("twin@shop.example")
+        ada.confirm("""{"type":"pay","amount":10}""")
+        ada.close()
+        Person("twin@shop.example").close()
+        val events = accounts.events { types = listOf("*"); after = from }
+        val listed = accounts.api.events(after = from, limit = 500, types = listOf("*")).events
+        assertTrue(listed.any { (it.data as? LoggedIn)?.evidence != null } && listed.any { it.data is Confirmed })
+        for (expected in listed) {
+            val delivery = events.until<Event>()
+            val received = delivery.item as Event
+            delivery.ack()
+            val (id, seq, time, name, data, json) = received
+            val written = Event(id, seq, time, name, data, json)
+            for (same in listOf(expected, written)) {
+                assertEquals(received, same)
+                assertEquals(same, received)
+                assertEquals(received.hashCode(), same.hashCode())
+                assertEquals(received.toString(), same.toString())
+            }
+            for (other in listOf(received.copy(seq = 0), received.copy(data = Unknown), received.copy(json = "{}"))) {
+                assertNotEquals(received, other)
+            }
         }
     }
 

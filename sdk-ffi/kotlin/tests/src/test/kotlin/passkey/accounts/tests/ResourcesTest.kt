@@ -8,12 +8,15 @@ import kotlinx.coroutines.delay
 import kotlinx.coroutines.launch
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Assumptions.assumeTrue
+import org.junit.jupiter.api.Order
 import org.junit.jupiter.api.Test
 import passkey.accounts.Accounts
 import passkey.accounts.Bookmark
 import passkey.accounts.Event
 import passkey.accounts.Start
 
+/** Last, because it makes the log long, and others read all of it. */
+@Order(Int.MAX_VALUE)
 class ResourcesTest {
     @Test
     fun `memory is flat over a hundred thousand events`() = live { accounts ->
