@@ -42,6 +42,8 @@ pub mod api;
 pub mod ceremony;
 #[cfg(feature = "native")]
 mod client;
+#[doc(hidden)]
+pub mod defence;
 #[cfg(feature = "verify")]
 pub mod evidence;
 pub mod log;

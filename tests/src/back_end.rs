@@ -25,6 +25,13 @@ impl BackEnd {
         back_end
     }
 
+    /// Sends the first message over a socket that is open.
+    pub async fn over(socket: WebSocketStream<MaybeTlsStream<TcpStream>>, first: impl Into<String>) -> Self {
+        let mut back_end = Self(socket);
+        back_end.send_text(first).await;
+        back_end
+    }
+
     /// Connects and says nothing.
     pub async fn connect_silently(server: &TestServer) -> Self {
         Self(connect_async(server.events_url()).await.expect("the back end connects").0)

@@ -25,6 +25,7 @@ pub mod npm;
 mod page;
 pub mod proof;
 mod server;
+pub mod shop;
 pub mod simulation;
 pub mod vectors;
 

@@ -227,12 +227,17 @@ impl TestServer {
         key
     }
 
-    /// Makes another app on this server whose pages may be at these origins.
+    /// Makes another app on this server whose pages may be at these origins of localhost.
     pub async fn make_app_at(&self, origins: &[impl AsRef<str>]) -> AppID {
+        self.make_app_for("localhost", origins).await
+    }
+
+    /// Makes another app on this server with this RP ID, whose pages may be at these origins.
+    pub async fn make_app_for(&self, rp_id: &str, origins: &[impl AsRef<str>]) -> AppID {
         let app_id = AppID::from_bytes(make_random());
         let origins =
             origins.iter().map(|origin| origin.as_ref().parse().expect("it is an origin")).collect();
-        let app = App::new(app_id, "Shop".into(), "localhost".into(), origins, Policy::Strict);
+        let app = App::new(app_id, "Shop".into(), rp_id.to_owned(), origins, Policy::Strict);
         let epoch = Epoch::from_random(u32::from_be_bytes(make_random()));
         let app = app.expect("the app is valid");
         self.context().store.create_app(app.clone(), epoch).await.expect("the app is stored");

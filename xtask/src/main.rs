@@ -1,5 +1,6 @@
 //! Builds, demonstrates and tests the project.
 
+mod attack;
 mod build;
 mod demo;
 mod dist;
@@ -49,6 +50,12 @@ enum Task {
         #[arg(long, value_delimiter = ',', value_name = "LIST")]
         require: Vec<String>,
     },
+    /// Carries out every attack of the threat matrix, and makes the table: docs/threats.md, the site's, a report.
+    Attack {
+        /// Writes nothing: the tree must say already what was measured.
+        #[arg(long)]
+        check: bool,
+    },
     /// Runs the benchmarks, which print ratios against baselines of the same run.
     Bench,
 }
@@ -59,6 +66,7 @@ fn main() -> anyhow::Result<()> {
         Task::Demo { once, port } => demo::run_demo(once, port),
         Task::Dist { profile, only } => dist::run(profile, &only),
         Task::Test { require } => test::run_tests(&require),
+        Task::Attack { check } => attack::run(check),
         Task::Bench => test::run_benchmarks(),
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{bail, ensure};
 
 use crate::{
-    build, demo, dist,
+    attack, build, demo, dist,
     process::{cargo, found, npm, print_and_keep, root, run, target, workspace},
     tools,
 };
@@ -23,7 +23,7 @@ struct Part {
     run: fn() -> anyhow::Result<()>,
 }
 
-const PARTS: [Part; 14] = [
+const PARTS: [Part; 15] = [
     Part {
         name: "format",
         what: "rustfmt",
@@ -111,6 +111,12 @@ const PARTS: [Part; 14] = [
         run: || whole_system("npm::"),
     },
     Part {
+        name: "attack",
+        what: "the threat matrix: every attack is carried out, and the tree says what came of it",
+        needs: &["chromium", "node", "npm"],
+        run: || attack::run(true),
+    },
+    Part {
         name: "demo",
         what: "cargo xtask demo --once",
         needs: &["node", "npm"],
@@ -119,8 +125,8 @@ const PARTS: [Part; 14] = [
 ];
 
 /// Parts of the `it` binary that have a line of their own in the table.
-const APART: [&str; 8] =
-    ["dist::", "node::", "python::", "kotlin::", "swift::", "examples::", "browser::", "npm::"];
+const APART: [&str; 9] =
+    ["dist::", "node::", "python::", "kotlin::", "swift::", "examples::", "browser::", "npm::", "threats::"];
 
 /// Makes the artifact of a language, and runs the tests that install it.
 fn installed(language: &str) -> anyhow::Result<()> {

@@ -1,4 +1,4 @@
-// Draws the threat matrix from /threats.json. A cell without a verdict says that nobody has measured it.
+// Draws the threat matrix from /threats.json, which `cargo xtask attack` makes.
 
 import { make } from '/assets/site.js';
 
@@ -6,7 +6,7 @@ const SVG = 'http://www.w3.org/2000/svg';
 const VERDICTS = {
   held: { word: 'Held', class: 'held', path: 'M10 1.8l6.5 2.4v5.2c0 4-2.7 7.3-6.5 8.7-3.8-1.4-6.5-4.7-6.5-8.7V4.2zM6.9 10.1l2.2 2.2 4.1-4.5' },
   fell: { word: 'Fell', class: 'fell', path: 'M10 2a8 8 0 1 0 0 16 8 8 0 0 0 0-16zM7 7l6 6M13 7l-6 6' },
-  notMeasured: { word: 'Not yet measured', class: 'not-measured' },
+  none: { word: 'Nothing to attack', class: 'none' },
 };
 
 function makeIcon(d) {
@@ -20,17 +20,16 @@ function makeIcon(d) {
 }
 
 function makeVerdict(cell) {
-  const verdict = VERDICTS[cell?.verdict] ?? VERDICTS.notMeasured;
+  const verdict = VERDICTS[cell?.verdict] ?? VERDICTS.none;
   return make('span', { class: `verdict ${verdict.class}` }, verdict.path ? makeIcon(verdict.path) : null, verdict.word);
 }
 
 function makeAttack(attack, columns) {
   const cells = columns.map((column) => [column, attack.cells[column.id]]);
-  const tests = cells.filter(([, cell]) => cell?.test).map(([, cell]) => make('code', { class: 'test' }, cell.test));
   return make('tr', { role: 'row' },
-    make('th', { role: 'rowheader', scope: 'row' }, attack.title, ...tests),
+    make('th', { role: 'rowheader', scope: 'row' }, attack.title, attack.note ? make('span', { class: 'remark' }, attack.note) : null),
     ...cells.map(([column, cell]) => make('td', { role: 'cell', 'data-column': column.title, class: column.ours ? 'ours' : null },
-      make('span', {}, makeVerdict(cell), cell?.note ? make('span', { class: 'remark' }, cell.note) : null))));
+      make('span', {}, makeVerdict(cell), column.ours && cell?.note ? make('span', { class: 'remark' }, cell.note) : null))));
 }
 
 // The roles repeat what the elements mean: narrow screens lay the table out as blocks, which drops the meaning.
@@ -47,10 +46,12 @@ function makeTable({ columns, rows }) {
 }
 
 function countInWords({ columns, rows }) {
-  const cells = rows.flatMap((row) => row.attacks.flatMap((attack) => columns.map((column) => attack.cells[column.id]?.verdict)));
-  const count = (verdict) => cells.filter((found) => found === verdict).length;
-  const [held, fell] = [count('held'), count('fell')];
-  return `Of ${cells.length} cells, ${held + fell} are measured: ${held} held, ${fell} fell.`;
+  const attacks = rows.flatMap((row) => row.attacks);
+  const counts = columns.map(({ id, title }) => {
+    const count = (verdict) => attacks.filter(({ cells }) => cells[id]?.verdict === verdict).length;
+    return `${title}: ${count('held')} held, ${count('fell')} fell`;
+  });
+  return `${attacks.length} attacks. ${counts.join('; ')}.`;
 }
 
 const place = document.getElementById('threat-matrix');

@@ -98,7 +98,7 @@ pub async fn confirm(
 }
 
 /// A passkey that was made and vouched for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Addition {
     /// Its name.
     pub passkey_id: PasskeyID,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use passkey_accounts::{
+    defended,
     evidence::Counter,
     protocol::{
         AccountID, AppID, PasskeyID, UnixMillis,
@@ -74,7 +75,7 @@ impl Used {
             let sealed = passkey.seal(keyring, app_id, account_id, passkey_id);
             write.update_passkey(passkey_id, &sealed).await?;
         }
-        if Counter::compare(stored, sign_count) == Counter::Regressed {
+        if Counter::compare(stored, sign_count) == Counter::Regressed && defended!(CounterWatched) {
             let event = CounterRegressed { account_id, passkey_id, stored, received: sign_count };
             write.append(app_id, &EventKind::CounterRegressed(event))?;
         }

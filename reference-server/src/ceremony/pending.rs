@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A ceremony that waits for the authenticator's answer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct PendingCeremony {
     /// Names it on the wire.
     pub ceremony_id: CeremonyID,
@@ -34,7 +34,7 @@ pub struct PendingCeremony {
 }
 
 /// What a ceremony is for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Purpose {
     /// A new account.
     SignUp {

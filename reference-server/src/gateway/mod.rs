@@ -2,6 +2,8 @@
 
 mod conversation;
 mod finish;
+#[cfg(feature = "planted")]
+mod leaked;
 mod manage;
 mod requests;
 mod socket;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use passkey_accounts::{
     ceremony::binding::resume_signing_input,
+    defended,
     protocol::{
         AccountID, Code,
         gateway::{
@@ -96,6 +97,9 @@ async fn sign_in_begin(
     let email_index = page.context.keyring.derive_email_index(page.app.app_id, &email);
     let Context { store, keyring, .. } = &*page.context;
     let known = KnownAccount::find(store, keyring, page.app.app_id, &email_index).await.map_err(internal)?;
+    if known.is_none() && !defended!(Decoys) {
+        return Err(Code::NotFound);
+    }
     let purpose = known.map_or(Purpose::Decoy { email_index }, Purpose::SignIn);
     Ok(challenge(page, conversation, session_key, purpose))
 }
@@ -133,7 +137,7 @@ fn session_resume(
     let input = resume_signing_input(session.session_id, page.origin.as_str(), &page.nonce);
     let key = [&[0x04], session.session_key.x.0.as_slice(), session.session_key.y.0.as_slice()].concat();
     let signed = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key).verify(&input, &resume.signature.0);
-    if session.origin != page.origin.as_str() || signed.is_err() {
+    if session.origin != page.origin.as_str() || (signed.is_err() && defended!(ResumeSigned)) {
         return Err(Code::SessionGone);
     }
     let carried = attached.resume(detached, session).ok_or(Code::SessionGone)?;

@@ -10,7 +10,10 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use passkey_accounts::protocol::{Code, gateway};
+use passkey_accounts::{
+    defended,
+    protocol::{Code, gateway},
+};
 use serde::Deserialize;
 
 use super::socket::{Page, converse};
@@ -44,7 +47,9 @@ pub async fn upgrade(
     };
     // Browsers always send Origin on a WebSocket and no page can change it. Nothing else belongs here.
     let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
-    let Some(origin) = origin.and_then(|origin| app.origin(origin)).cloned() else {
+    let foreign = |origin: &str| if defended!(SocketOrigin) { None } else { origin.parse().ok() };
+    let Some(origin) = origin.and_then(|origin| app.origin(origin).cloned().or_else(|| foreign(origin)))
+    else {
         return Problem::new(StatusCode::FORBIDDEN, Code::OriginNotAllowed).into_response();
     };
     if upgrade.selected_protocol().is_none() {

@@ -7,7 +7,10 @@ use axum::{
     http::{HeaderMap, StatusCode, header::ORIGIN},
     response::{IntoResponse, Response},
 };
-use passkey_accounts::protocol::{Code, stream::MAX_CLIENT_MESSAGE_BYTES};
+use passkey_accounts::{
+    defended,
+    protocol::{Code, stream::MAX_CLIENT_MESSAGE_BYTES},
+};
 
 use super::link::serve;
 use crate::{
@@ -19,7 +22,7 @@ use crate::{
 /// Upgrades a back end's request to an event socket.
 pub fn upgrade(context: Arc<Context>, headers: &HeaderMap, upgrade: WebSocketUpgrade) -> Response {
     // Only browsers send Origin, and an API key in a browser is an API key in everybody's hands.
-    if headers.contains_key(ORIGIN) {
+    if headers.contains_key(ORIGIN) && defended!(BackEndSocketOrigin) {
         return Problem::new(StatusCode::FORBIDDEN, Code::Forbidden)
             .detail("this socket is for back ends: an API key does not belong in a browser, and requests with an Origin header come from one")
             .into_response();

@@ -3,6 +3,7 @@
 use aws_lc_rs::digest;
 
 use super::{Malformed, Part, Step, UserVerification, cbor};
+use crate::defended;
 
 /// The longest credential id, in bytes.
 pub const MAX_CREDENTIAL_ID_BYTES: usize = 1023;
@@ -77,7 +78,9 @@ impl<'a> AuthenticatorData<'a> {
     /// "If user verification was determined to be required, verify that the UV bit ... is set."
     fn check_user_verified(&self, required: UserVerification) -> Result<(), Step> {
         match required {
-            UserVerification::Required if !self.flags.user_verified() => Err(Step::UserVerified),
+            UserVerification::Required if !self.flags.user_verified() && defended!(UserVerification) => {
+                Err(Step::UserVerified)
+            }
             UserVerification::Required | UserVerification::Preferred => Ok(()),
         }
     }

@@ -45,8 +45,8 @@ const FLAGS: &[&str] = &[
 pub struct Chromium {
     connection: Connection,
     // In this order: the process must be gone before its folder.
-    _process: Child,
-    _profile: TempDir,
+    process: Child,
+    profile: TempDir,
 }
 
 impl Chromium {
@@ -55,8 +55,15 @@ impl Chromium {
     /// # Errors
     /// When there is no Chromium on this machine, or it does not start.
     pub async fn launch() -> anyhow::Result<Self> {
+        Self::launch_with(tempfile::tempdir()?).await
+    }
+
+    /// Starts a browser with a profile that another one has left.
+    ///
+    /// # Errors
+    /// As [`launch`](Self::launch).
+    pub async fn launch_with(profile: TempDir) -> anyhow::Result<Self> {
         let Some(program) = program() else { bail!("no Chromium on this machine: apt-get install chromium") };
-        let profile = tempfile::tempdir()?;
         let mut process = Command::new(&program)
             .args(FLAGS)
             .arg(format!("--user-data-dir={}", profile.path().display()))
@@ -70,7 +77,7 @@ impl Chromium {
         let address =
             timeout(PATIENCE, devtools_address(stderr)).await.context("Chromium says nothing")??;
         let connection = Connection::open(&address).await?;
-        Ok(Self { connection, _process: process, _profile: profile })
+        Ok(Self { connection, process, profile })
     }
 
     /// Opens a page and waits until it has loaded.
@@ -84,6 +91,16 @@ impl Chromium {
         let page = Page::attach(self.connection.clone(), target, session).await?;
         page.navigate(url).await?;
         Ok(page)
+    }
+
+    /// Quits in an orderly way, and leaves the profile.
+    ///
+    /// # Errors
+    /// When the browser does not quit.
+    pub async fn quit(mut self) -> anyhow::Result<TempDir> {
+        self.connection.call(None, "Browser.close", json!({})).await?;
+        timeout(PATIENCE, self.process.wait()).await.context("Chromium does not quit")??;
+        Ok(self.profile)
     }
 
     /// The shared workers that run.
