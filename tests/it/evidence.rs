@@ -7,7 +7,7 @@ use passkey_accounts::{
     Accounts, Events, EventsBuilder, Item, LiveSessions,
     ceremony::binding::{Binding, thumbprint},
     evidence::{AuthenticationResponse, Expected, MemoryPins, PinStore},
-    log::{ChainHash, Entry, EventID},
+    log::EventID,
     protocol::{
         AppID, CeremonyID, PasskeyID, SessionID, UnixMillis,
         base64url::{Base64Url, encode},
@@ -20,9 +20,8 @@ use passkey_accounts::{
     session::{Ended, NotLive},
 };
 use passkey_accounts_server::sessions::{Opening, Session, open};
-use passkey_accounts_tests::{Page, PageKey, SoftwareAuthenticator, TestServer};
+use passkey_accounts_tests::{Page, PageKey, SoftwareAuthenticator, TestServer, rewrite::rewrite};
 use serde_json::json;
-use sqlx::{Connection, SqliteConnection};
 
 /// Far longer than anything here takes.
 const LONG: Duration = Duration::from_secs(20);
@@ -367,7 +366,7 @@ impl Lie {
 async fn an_entry_that_was_edited_and_chained_anew_is_refused() {
     let mut world = World::start().await;
     world.server.stop().await;
-    rewrite(&world.server, |seq, data| {
+    rewrite(world.server.directory(), world.server.app_id, |seq, _, data| {
         let mine = serde_json::to_string(&PageKey::make().public()).unwrap();
         let hers = serde_json::to_string(&world.login.session_key).unwrap();
         if seq == 5 { data.replace(&hers, &mine) } else { data }
@@ -376,40 +375,6 @@ async fn an_entry_that_was_edited_and_chained_anew_is_refused() {
     world.server.start_again().await;
     let (names, code, reason) = read_out(&mut world.guarded().open()).await;
     assert_eq!((&names[..], code.as_str()), (&HONEST.map(str::to_owned)[..4], "evidenceForged"), "{reason}");
-}
-
-/// Edits the entries of a stopped server, and makes the chain whole again.
-async fn rewrite(server: &TestServer, edit: impl Fn(u64, String) -> String) {
-    let path = server.directory().join("accounts.sqlite");
-    let mut database = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
-    let epoch: String = sqlx::query_scalar("SELECT epoch FROM apps").fetch_one(&mut database).await.unwrap();
-    let rows: Vec<(i64, i64, String, String)> =
-        sqlx::query_as("SELECT seq, time_ms, type, data FROM events ORDER BY seq")
-            .fetch_all(&mut database)
-            .await
-            .unwrap();
-    let mut hash = ChainHash::GENESIS;
-    for (seq, time, name, data) in rows {
-        let number = u64::try_from(seq).unwrap();
-        let edited = edit(number, data);
-        let entry = Entry {
-            app_id: server.app_id,
-            epoch: epoch.parse().unwrap(),
-            seq: number,
-            time: UnixMillis(u64::try_from(time).unwrap()),
-            name: &name,
-            data: &edited,
-        };
-        hash = hash.followed_by(&entry);
-        sqlx::query("UPDATE events SET data = ?, hash = ? WHERE seq = ?")
-            .bind(&edited)
-            .bind(hash.0.as_slice())
-            .bind(seq)
-            .execute(&mut database)
-            .await
-            .unwrap();
-    }
-    database.close().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

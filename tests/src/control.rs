@@ -1,6 +1,6 @@
 //! What tests in other languages can have done: people sign in and out, requests are signed, the server restarts, is killed,
-//! its keys are revoked. Commands are JSON objects, posted to an address; `cargo run -p passkey-accounts-tests --bin control`
-//! starts one and prints where.
+//! its keys are revoked, it lies, its log is rewritten. Commands are JSON objects, posted to an address;
+//! `cargo run -p passkey-accounts-tests --bin control` starts one and prints where.
 
 use std::{
     collections::HashMap,
@@ -30,6 +30,7 @@ use tokio::{
 use crate::{
     Page, SoftwareAuthenticator,
     proof::{ProofDraft, socket_token},
+    rewrite::rewrite,
 };
 
 /// A server in a process of its own, people, and an address to which commands are posted.
@@ -79,6 +80,12 @@ enum Command {
     RevokeKey { key: String },
     /// Appends so many `loggedOut` to the log: `{}`.
     Append { events: usize },
+    /// The server says that whoever has this page has signed in once more, for a key of its own: `{sessionID}`. No passkey
+    /// has signed that.
+    Forge { page: usize },
+    /// Changes what the newest entry of a killed server's log says, which must be a `loggedOut`, and makes the chain whole
+    /// again.
+    Rewrite,
 }
 
 impl Control {
@@ -168,6 +175,17 @@ impl Control {
             }
             Command::Append { events } => {
                 self.server.ask(json!({ "do": "append", "events": events })).await;
+            }
+            Command::Forge { page } => {
+                let session_id = self.pages[page].session.session_id;
+                return self.server.ask(json!({ "do": "forge", "sessionID": session_id })).await;
+            }
+            Command::Rewrite => {
+                let data = self.folder.path().join("data");
+                rewrite(&data, self.server.app_id, |seq, last, data| {
+                    if seq == last { data.replace(r#""user""#, r#""revoked""#) } else { data }
+                })
+                .await;
             }
         }
         json!({})

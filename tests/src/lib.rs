@@ -24,6 +24,7 @@ mod line;
 pub mod npm;
 mod page;
 pub mod proof;
+pub mod rewrite;
 mod server;
 pub mod shop;
 pub mod simulation;

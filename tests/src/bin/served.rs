@@ -10,8 +10,12 @@ use passkey_accounts::protocol::{
     event::{EventKind, LoggedOut},
     gateway::EndReason,
 };
-use passkey_accounts_server::store::StoreError;
-use passkey_accounts_tests::TestServer;
+use passkey_accounts_server::{
+    clock::make_random,
+    sessions::{Opening, Session, open},
+    store::StoreError,
+};
+use passkey_accounts_tests::{PageKey, TestServer};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -39,11 +43,28 @@ async fn main() -> anyhow::Result<()> {
                 append(&server, command["events"].as_u64().context("a number of events")?).await?;
                 println!("{{}}");
             }
+            "forge" => {
+                let session_id = command["sessionID"].as_str().context("a session")?.parse()?;
+                println!("{}", json!({ "sessionID": forge(&server, session_id).await? }));
+            }
             other => anyhow::bail!("there is no command {other}"),
         }
     }
     server.stop().await;
     Ok(())
+}
+
+/// Opens a session like this one for a key of the server's own: no passkey has signed that.
+async fn forge(server: &TestServer, session_id: SessionID) -> anyhow::Result<SessionID> {
+    let store = &server.context().store;
+    let state = store.logs().tail(server.app_id).context("the app has a log")?.state();
+    let real = state.sessions().get(&session_id).context("it is open")?;
+    let forged = SessionID::from_bytes(make_random());
+    let session =
+        Session { session_id: forged, session_key: PageKey::make().public(), ..Session::clone(real) };
+    let opening = Opening { session, user_verified: true, backed_up: false, evidence: None };
+    store.write(move |write| Box::pin(async move { open(write, opening) })).await?;
+    Ok(forged)
 }
 
 /// Appends so many `loggedOut` to the log.
