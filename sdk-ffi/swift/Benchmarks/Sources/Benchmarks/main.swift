@@ -37,6 +37,31 @@ func ours() async throws {
     await accounts.close()
 }
 
+/// Iterates, and looks at everything that a sign-in says, as the decoder does.
+func oursInFull() async throws {
+    let accounts = try Accounts.connect("http://localhost:\(port)", apiKey: "pa_dev_x")
+    let stream = try accounts.events(.init(start: .now, window: 4_096, prefetch: 4_096))
+    var bytes = 0
+    for try await item in stream {
+        guard case .event(let event) = item else { continue }
+        bytes += event.id.utf8.count + event.name.utf8.count + (event.time < .distantFuture ? 1 : 0)
+        switch event.data {
+        case .loggedIn(let login):
+            bytes += login.accountID.utf8.count + login.sessionKey.x.count + login.sessionKey.y.count
+            if let evidence = login.evidence {
+                bytes += evidence.random.count + evidence.kind.utf8.count + evidence.origin.utf8.count
+                bytes += evidence.thumbprint.count + evidence.credentialID.count + evidence.authenticatorData.count
+                bytes += evidence.clientDataJSON.count + evidence.signature.count
+            }
+        case .loggedOut(let logout): bytes += logout.accountID.utf8.count
+        default: break
+        }
+        if event.seq == events { break }
+    }
+    precondition(bytes > events)
+    await accounts.close()
+}
+
 /// Acknowledges each by hand.
 func ourDeliveries() async throws {
     let accounts = try Accounts.connect("http://localhost:\(port)", apiKey: "pa_dev_x")
@@ -53,6 +78,7 @@ var ways: [(name: String, run: () async throws -> Void)] = [
     ("plain socket, JSONDecoder", { try PlainClient(port: port).read { decoded($0) == events } }),
     ("URLSessionWebSocketTask, JSONDecoder", { try await readByURLSession(port: port) { decoded($0) == events } }),
     ("this package", ours),
+    ("this package, everything read", oursInFull),
     ("this package, by hand", ourDeliveries),
 ]
 var costs: [String: [Double]] = [:]

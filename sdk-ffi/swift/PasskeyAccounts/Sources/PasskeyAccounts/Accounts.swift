@@ -64,7 +64,7 @@ public final class Accounts: Sendable {
     /// - Throws: `unexpected` for options that cannot be, `connectionLost` once this is closed.
     public func events(_ options: EventsOptions = EventsOptions()) throws(PasskeyAccountsError) -> Events {
         let native = try translating { try client.events(options: options.native) }
-        return Events(native, consumer: options.consumer ?? "")
+        return Events(native, options)
     }
 
     /// The sessions that are open now: one connection, made when it is first asked for. After it was closed there is another.

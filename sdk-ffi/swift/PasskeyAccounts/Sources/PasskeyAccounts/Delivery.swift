@@ -13,6 +13,11 @@ public struct Position: Sendable, Hashable {
     public let id: String
     /// The fencing token: higher for every later owner of the lane. 0 for a view.
     public let lease: Int
+
+    /// As the library makes it; for the tests of an application.
+    public init(consumer: String, lane: Int, id: String, lease: Int) {
+        (self.consumer, self.lane, self.id, self.lease) = (consumer, lane, id, lease)
+    }
 }
 
 /// One item to handle. ``ack()`` it when that is done.
@@ -20,25 +25,25 @@ public struct Position: Sendable, Hashable {
 /// One that nobody holds any more without a word counts as not handled. What was not handled comes again, and with it
 /// everything of its lane that came after it: the connection is made anew and resumes before it.
 public final class Delivery: Sendable {
-    /// What to handle.
-    public let item: Item
-    /// What to store together with the item's effect; nothing for what is no position.
-    public let position: Position?
     let fetched: Fetched
     private let feed: Feed
-    private let isSettled = Mutex(false)
+    private let consumer: String
+    private let isSettled = Atomic(false)
 
     init(_ fetched: Fetched, feed: Feed, consumer: String) {
-        self.fetched = fetched
-        self.feed = feed
-        item = fetched.item
-        position = fetched.item.id.map { id in
-            Position(consumer: consumer, lane: fetched.lane, id: id, lease: fetched.lease)
-        }
+        (self.fetched, self.feed, self.consumer) = (fetched, feed, consumer)
     }
 
     deinit {
         end(isHandled: false)
+    }
+
+    /// What to handle.
+    public var item: Item { fetched.item }
+
+    /// What to store together with the item's effect; nothing for what is no position.
+    public var position: Position? {
+        item.id.map { id in Position(consumer: consumer, lane: fetched.lane, id: id, lease: fetched.lease) }
     }
 
     /// It is handled. Only the first of `ack` and `fail` counts.
@@ -52,11 +57,7 @@ public final class Delivery: Sendable {
     }
 
     private func end(isHandled: Bool) {
-        let isFirst = isSettled.withLock { isSettled in
-            defer { isSettled = true }
-            return !isSettled
-        }
-        if isFirst { feed.settle(fetched, isHandled: isHandled) }
+        if !isSettled.exchange(true, ordering: .relaxed) { feed.settle(fetched, isHandled: isHandled) }
     }
 }
 
@@ -93,8 +94,13 @@ public struct Deliveries: AsyncSequence, Sendable {
         public mutating func next(
             isolation actor: isolated (any Actor)? = #isolation
         ) async throws(PasskeyAccountsError) -> Delivery? {
-            guard let fetched = try await events.feed.next(isHeld: true) else { return nil }
-            return Delivery(fetched, feed: events.feed, consumer: events.consumer)
+            while true {
+                switch try events.feed.poll(isHeld: true) {
+                case .item(let fetched): return Delivery(fetched, feed: events.feed, consumer: events.consumer)
+                case .over: return nil
+                case .wait: await events.feed.wait()
+                }
+            }
         }
 
         /// The next item; nothing when the stream was closed.

@@ -22,6 +22,11 @@ public struct SessionEnd: Sendable, Hashable {
     /// It was the account's last: nobody is signed in to it now.
     public let accountIsGone: Bool
 
+    /// As the library makes it; for the tests of an application.
+    public init(sessionID: String, accountID: String, ended: Ended, accountIsGone: Bool) {
+        (self.sessionID, self.accountID, self.ended, self.accountIsGone) = (sessionID, accountID, ended, accountIsGone)
+    }
+
     init(_ native: PasskeyAccountsNative.SessionEnd) {
         (sessionID, accountID) = (native.sessionId, native.accountId)
         (ended, accountIsGone) = (Ended(native.ended), native.accountIsGone)

@@ -31,10 +31,11 @@ public final class Events: AsyncSequence, Sendable {
     private let native: PasskeyAccountsNative.EventStream
     private let statusFeed: StatusFeed
 
-    init(_ native: PasskeyAccountsNative.EventStream, consumer: String) {
+    init(_ native: PasskeyAccountsNative.EventStream, _ options: EventsOptions) {
         self.native = native
-        self.consumer = consumer
-        feed = Feed(native, isWorker: !consumer.isEmpty)
+        consumer = options.consumer ?? ""
+        let isChecked = options.evidence != nil || options.witness != nil
+        feed = Feed(native, acknowledgesAtOnce: options.consumer != nil || isChecked)
         statusFeed = StatusFeed(
             now: { native.status() },
             change: { seen in try await native.statusChanged(seen: seen) })
@@ -92,13 +93,18 @@ public final class Events: AsyncSequence, Sendable {
         ///
         /// - Throws: why the stream is over, or `cancelled`.
         public func next(isolation actor: isolated (any Actor)? = #isolation) async throws(PasskeyAccountsError) -> Item? {
-            if let (receipt, _) = last {
+            while true {
+                let handled = last?.receipt
                 last = nil
-                events.feed.acknowledge(receipt)
+                // Here and not in a function of its own: that one would leave the caller's actor for every item.
+                switch try events.feed.poll(handled: handled, isHeld: false) {
+                case .item(let fetched):
+                    last = (fetched.receipt, fetched.lane)
+                    return fetched.item
+                case .over: return nil
+                case .wait: await events.feed.wait()
+                }
             }
-            guard let fetched = try await events.feed.next(isHeld: false) else { return nil }
-            last = (fetched.receipt, fetched.lane)
-            return fetched.item
         }
 
         /// The next item; the one before is handled now. Nothing when the stream was closed.

@@ -34,39 +34,6 @@ public enum Item: Sendable, Hashable {
     }
 }
 
-/// Something happened: an entry of the app's log.
-///
-/// ```swift
-/// switch event.data {
-/// case .loggedIn(let login): print("signed in:", login.accountID)
-/// case .loggedOut(let logout): print("signed out:", logout.accountID)
-/// default: break
-/// }
-/// ```
-public struct Event: Sendable, Hashable, Identifiable {
-    /// Cursor and dedupe key. Opaque.
-    public let id: String
-    /// Its number in the app's log, from 1.
-    public let seq: Int
-    /// When it was committed, by the server's clock.
-    public let time: Date
-    /// The type on the wire, for example `loggedIn`; says which where `data` is `other`.
-    public let name: String
-    /// What happened.
-    public let data: EventData
-    /// The data as JSON text, byte for byte as the log's hash chain covers it.
-    public let json: String
-
-    init(_ native: PasskeyAccountsNative.Event) {
-        id = native.id
-        seq = Int(clamping: native.seq)
-        time = native.time
-        name = native.name
-        data = EventData(native.kind)
-        json = native.data
-    }
-}
-
 /// A page of the open sessions. The pages together are the exact state as of the last one's `id`.
 public struct Snapshot: Sendable, Hashable {
     /// Open sessions.
@@ -79,6 +46,11 @@ public struct Snapshot: Sendable, Hashable {
     public let id: String
     /// On the last page: the hash chain up to the position, 32 bytes.
     public let hash: Data?
+
+    /// As the library makes it; for the tests of an application.
+    public init(sessions: [OpenSession], first: Bool, last: Bool, id: String, hash: Data? = nil) {
+        (self.sessions, self.first, self.last, self.id, self.hash) = (sessions, first, last, id, hash)
+    }
 
     init(_ native: PasskeyAccountsNative.Snapshot) {
         sessions = native.sessions.map(OpenSession.init)
@@ -100,6 +72,19 @@ public struct OpenSession: Sendable, Hashable {
     public let since: Date
     /// When it ends at the latest, by the server's clock.
     public let expiresAt: Date
+
+    /// As the library makes it; for the tests of an application.
+    public init(
+        accountID: String,
+        sessionID: String,
+        passkeyID: String,
+        sessionKey: SessionKey,
+        since: Date,
+        expiresAt: Date
+    ) {
+        (self.accountID, self.sessionID, self.passkeyID) = (accountID, sessionID, passkeyID)
+        (self.sessionKey, self.since, self.expiresAt) = (sessionKey, since, expiresAt)
+    }
 
     init(_ native: PasskeyAccountsNative.OpenSession) {
         (accountID, sessionID, passkeyID) = (native.accountId, native.sessionId, native.passkeyId)
@@ -143,6 +128,11 @@ public struct Gap: Sendable, Hashable {
     /// The position before the oldest event that is kept.
     public let oldest: String?
 
+    /// As the library makes it; for the tests of an application.
+    public init(reason: Reason, after: String, next: Next, oldest: String? = nil) {
+        (self.reason, self.after, self.next, self.oldest) = (reason, after, next, oldest)
+    }
+
     init(_ native: PasskeyAccountsNative.Gap) {
         switch native.reason {
         case .truncated: reason = .truncated
@@ -171,6 +161,11 @@ public struct Bookmark: Sendable, Hashable {
     /// The newest head of the log that the server has signed, where one is due.
     public let head: SignedHead?
 
+    /// As the library makes it; for the tests of an application.
+    public init(id: String, time: Date, hash: Data? = nil, head: SignedHead? = nil) {
+        (self.id, self.time, self.hash, self.head) = (id, time, hash, head)
+    }
+
     init(_ native: PasskeyAccountsNative.Bookmark) {
         (id, time, hash) = (native.id, native.time, native.hash)
         head = native.head.map(SignedHead.init)
@@ -191,6 +186,11 @@ public struct SignedHead: Sendable, Hashable {
     public let keyID: String
     /// Ed25519, 64 bytes.
     public let sig: Data
+
+    /// As the library makes it; for the tests of an application.
+    public init(epoch: String, seq: Int, hash: Data, time: Date, keyID: String, sig: Data) {
+        (self.epoch, self.seq, self.hash, self.time, self.keyID, self.sig) = (epoch, seq, hash, time, keyID, sig)
+    }
 
     init(_ native: PasskeyAccountsNative.SignedHead) {
         (epoch, seq, hash) = (native.epoch, Int(clamping: native.seq), native.hash)

@@ -64,11 +64,10 @@ internal import PasskeyAccountsNative
 
     /// The next item.
     public func pollItem(now: UInt64) throws(PasskeyAccountsError) -> Handed? {
-        let delivery = try translating { try native.pollItem(now: now) }
-        return delivery.map { delivery in
-            Handed(
-                receipt: delivery.receipt, lane: Int(delivery.lane), lease: Int(clamping: delivery.lease),
-                item: Item(delivery.item))
+        guard let batch = try translating({ try native.pollItemPacked(now: now) }) else { return nil }
+        var records = Records(batch)
+        return records.next().map { fetched in
+            Handed(receipt: fetched.receipt, lane: fetched.lane, lease: fetched.lease, item: fetched.item)
         }
     }
 

@@ -65,7 +65,7 @@ extension Events {
 
     private func fetch() async -> Step {
         do throws(PasskeyAccountsError) {
-            guard let fetched = try await feed.next(isHeld: true) else { return .over(nil) }
+            guard let fetched = try await feed.next() else { return .over(nil) }
             return .fetched(Delivery(fetched, feed: feed, consumer: consumer))
         } catch {
             return .over(error)

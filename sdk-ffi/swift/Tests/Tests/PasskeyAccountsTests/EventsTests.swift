@@ -46,6 +46,71 @@ final class EventsTests: XCTestCase {
         }
     }
 
+    func test_an_event_of_an_applications_test_equals_the_one_that_was_received() async throws {
+        let page = try await World.signIn("twin@shop.example")
+        try await World.signOut(page)
+        _ = try await World.signIn("twin@shop.example")
+        try await withAccounts { accounts in
+            var deliveries = try accounts.events(.init(types: ["*"], start: .earliest)).deliveries.makeAsyncIterator()
+            var (isSigned, received) = (false, Set<Event>())
+            while !isSigned {
+                let (delivery, event) = try await deliveries.event()
+                delivery.ack()
+                received.insert(event)
+                let made = Event(
+                    id: event.id, seq: event.seq, time: event.time, name: event.name, data: remade(event.data),
+                    json: event.json)
+                XCTAssertEqual(made, event)
+                XCTAssertTrue(received.contains(made))
+                var described = ""
+                dump(event, to: &described)
+                XCTAssertTrue(described.contains(event.id) && described.contains(event.name), described)
+                let other = Event(
+                    id: event.id, seq: event.seq, time: event.time, name: event.name,
+                    data: .accountErased(AccountErased(accountID: "acct_other")), json: event.json)
+                XCTAssertNotEqual(other, event)
+                if case .loggedIn(let login) = event.data, login.accountID == page.accountID {
+                    isSigned = login.evidence != nil
+                }
+            }
+            // What the HTTP API says is the same event.
+            let listed = try await accounts.api.events(types: ["*"])
+            XCTAssertEqual(Set(listed.events).intersection(received).count, Swift.min(listed.events.count, received.count))
+        }
+    }
+
+    /// The same, of its parts.
+    private func remade(_ data: EventData) -> EventData {
+        switch data {
+        case .loggedIn(let login):
+            .loggedIn(LoggedIn(
+                accountID: login.accountID, sessionID: login.sessionID, passkeyID: login.passkeyID, origin: login.origin,
+                sessionKey: SessionKey(x: login.sessionKey.x, y: login.sessionKey.y), expiresAt: login.expiresAt,
+                userVerified: login.userVerified, backedUp: login.backedUp, accountSessions: login.accountSessions,
+                evidence: login.evidence.map(remade)))
+        case .loggedOut(let logout):
+            .loggedOut(LoggedOut(
+                accountID: logout.accountID, sessionID: logout.sessionID, reason: logout.reason,
+                accountSessions: logout.accountSessions))
+        case .passkeyAdded(let added):
+            .passkeyAdded(PasskeyAdded(
+                accountID: added.accountID, passkeyID: added.passkeyID, publicKey: added.publicKey, aaguid: added.aaguid,
+                backedUp: added.backedUp, evidence: added.evidence.map(remade)))
+        case .confirmed(let confirmed):
+            .confirmed(Confirmed(
+                accountID: confirmed.accountID, sessionID: confirmed.sessionID, passkeyID: confirmed.passkeyID,
+                ceremonyID: confirmed.ceremonyID, action: confirmed.action, evidence: remade(confirmed.evidence)))
+        default: data
+        }
+    }
+
+    private func remade(_ evidence: Evidence) -> Evidence {
+        Evidence(
+            random: evidence.random, kind: evidence.kind, origin: evidence.origin, thumbprint: evidence.thumbprint,
+            credentialID: evidence.credentialID, authenticatorData: evidence.authenticatorData,
+            clientDataJSON: evidence.clientDataJSON, signature: evidence.signature)
+    }
+
     func test_kill_and_restart_of_the_server_lose_nothing_and_repeat_nothing() async throws {
         try await withAccounts { accounts in
             let events = try accounts.events(.init(start: .now))

@@ -86,6 +86,41 @@ final class SessionsTests: XCTestCase {
         }
     }
 
+    func test_a_kill_of_the_server_is_bridged_and_what_ended_meanwhile_is_told() async throws {
+        try await withAccounts { accounts in
+            let live = accounts.sessions
+            try await live.inSync()
+            let endings = live.endings()
+            let ada = try await live.waitFor(try await World.signIn().sessionID)
+            let grace = try await live.waitFor(try await World.signIn("grace@shop.example").sessionID)
+            let ended = Task { try await ada.ended() }
+            try await World.order("kill")
+            let waiting = await live.statusUpdates.reaches { if case .waiting = $0 { true } else { false } }
+            XCTAssertNotNil(waiting)
+            // What was known is still said, and how old it is too.
+            XCTAssertEqual(live.get(grace.sessionID)?.accountID, grace.accountID)
+            try await World.order("start")
+            // Most likely before the stream has come back; it is to be told either way.
+            try await accounts.api.endSession(ada.sessionID)
+            let again = try await World.signIn()
+            let end = try await ended.value
+            XCTAssertEqual(end, .loggedOut(.revoked))
+            var iterator = endings.makeAsyncIterator()
+            var told: SessionEnd?
+            while told?.sessionID != ada.sessionID, case .ended(let next)? = try await iterator.next() { told = next }
+            XCTAssertEqual(told?.ended, .loggedOut(.revoked))
+            _ = try await live.waitFor(again.sessionID, atMost: .seconds(20))
+            try live.freshWithin(.seconds(30))
+            for account in [ada.accountID, grace.accountID] {
+                let open = try await accounts.api.sessions(accountID: account).sessions
+                XCTAssertEqual(
+                    Set(live.ofAccount(account).map(\.sessionID)), Set(open.map(\.sessionID)), "as the server has them")
+            }
+            XCTAssertNil(grace.end)
+            try await World.signOut(again)
+        }
+    }
+
     func test_who_holds_a_session_is_told_when_nobody_follows_it_any_more() async throws {
         let accounts = try World.connect()
         let live = accounts.sessions

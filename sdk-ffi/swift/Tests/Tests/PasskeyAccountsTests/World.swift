@@ -83,18 +83,20 @@ enum World {
 
 extension XCTestCase {
     /// Gives a handle to the body, and closes it afterwards whatever happened.
-    func withAccounts(
+    @discardableResult
+    func withAccounts<Value>(
         _ key: String = World.apiKey, origins: [String] = [],
-        _ body: (Accounts) async throws -> Void
-    ) async throws {
+        _ body: (Accounts) async throws -> Value
+    ) async throws -> Value {
         let accounts = try World.connect(key, origins: origins)
         do {
-            try await body(accounts)
+            let value = try await body(accounts)
+            await accounts.close()
+            return value
         } catch {
             await accounts.close()
             throw error
         }
-        await accounts.close()
     }
 
     /// The error that this throws, which must be one of ours with this code.
@@ -152,6 +154,24 @@ func assertConsecutive(_ numbers: [Int], count: Int, file: StaticString = #fileP
     XCTAssertEqual(numbers.count, count, file: file, line: line)
     guard let first = numbers.first else { return }
     XCTAssertEqual(numbers, Array(first..<(first + count)), file: file, line: line)
+}
+
+/// A folder that is gone after the test.
+final class Folder: Sendable {
+    private let folder: URL
+
+    init() throws {
+        folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    }
+
+    deinit {
+        try? FileManager.default.removeItem(at: folder)
+    }
+
+    func path(_ name: String) -> String {
+        folder.appendingPathComponent(name).path
+    }
 }
 
 /// A condition that tasks wait for.

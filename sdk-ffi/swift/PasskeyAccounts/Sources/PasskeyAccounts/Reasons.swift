@@ -1,0 +1,39 @@
+// Why things end.
+
+/// Why a session ended.
+public enum EndReason: String, Sendable {
+    /// The person signed out.
+    case user
+    /// The page closed its socket in an orderly way.
+    case pageGone
+    /// The socket dropped and nobody resumed within the grace time.
+    case connectionLost
+    /// The page was silent for too long.
+    case idleTimeout
+    /// The session reached its greatest age.
+    case absoluteTimeout
+    /// A back end or an operator ended it.
+    case revoked
+    /// The same page signed in anew.
+    case replaced
+    /// The passkey that opened it was removed.
+    case passkeyRemoved
+    /// The account was erased.
+    case accountErased
+    /// The API key that vouched for it was revoked.
+    case keyRevoked
+    /// The server that carried it went away.
+    case serverLost
+    /// A newer server's reason.
+    case other
+}
+
+/// Why a passkey was removed.
+public enum RemovalReason: String, Sendable {
+    /// A back end asked for it, with an API key.
+    case backEnd
+    /// The person removed it, and confirmed that with a passkey.
+    case user
+    /// A newer server's reason.
+    case other
+}
