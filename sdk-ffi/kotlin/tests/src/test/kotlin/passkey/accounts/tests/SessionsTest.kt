@@ -10,6 +10,8 @@ import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
+import org.junit.jupiter.params.ParameterizedTest
+import org.junit.jupiter.params.provider.ValueSource
 import passkey.accounts.EndReason
 import passkey.accounts.Ended
 import passkey.accounts.ProofException
@@ -45,6 +47,39 @@ class SessionsTest {
         assertNull(sessions[ada.sessionId])
         val gone = runCatching { sessions.waitFor(ada.sessionId, 50.milliseconds) }.exceptionOrNull()
         assertEquals("sessionGone", (gone as StreamException).code)
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = ["kill", "restart"])
+    fun `a server that went away is bridged, and what ended meanwhile is told`(stop: String) = live { accounts ->
+        val sessions = accounts.sessions
+        sessions.inSync()
+        sessions.endings().use { endings ->
+            val (leaving, staying) = Person("leaving@shop.example") to Person("staying@shop.example")
+            val (left, stayed) = sessions.waitFor(leaving.sessionId) to sessions.waitFor(staying.sessionId)
+            world(stop)
+            if (stop == "kill") {
+                sessions.status.first { it is Status.Waiting }
+                // What was known is still said, and how old it is too.
+                assertEquals(stayed, sessions[staying.sessionId])
+                world("start")
+            }
+            // Most likely before the stream has come back; it is to be told either way.
+            accounts.api.endSession(leaving.sessionId)
+            assertEquals(Ended.LoggedOut(EndReason.REVOKED), left.ended())
+            val told = endings.first { it is SessionEnd && it.sessionId == leaving.sessionId }
+            assertEquals(SessionEnd(leaving.sessionId, leaving.accountId, Ended.LoggedOut(EndReason.REVOKED), true), told)
+            val again = Person("staying@shop.example")
+            sessions.waitFor(again.sessionId, 20.seconds)
+            // The page that was there before has not come back yet, and may for its grace time.
+            assertNull(stayed.end)
+            for (account in listOf(leaving.accountId, staying.accountId)) {
+                val listed = accounts.api.sessions(accountId = account).sessions.map { it.sessionId }
+                assertEquals(listed.toSet(), sessions.ofAccount(account).map { it.sessionId }.toSet(), "as the server has them")
+            }
+            sessions.freshWithin(30.seconds)
+            again.close()
+        }
     }
 
     @Test

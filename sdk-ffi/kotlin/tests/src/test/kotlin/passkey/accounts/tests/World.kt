@@ -17,6 +17,7 @@ import passkey.accounts.Event
 import passkey.accounts.Events
 import passkey.accounts.Item
 import passkey.accounts.Status
+import passkey.accounts.StreamException
 
 val URL: String = System.getenv("PASSKEY_ACCOUNTS_URL") ?: "http://localhost:1"
 val API_KEY: String = System.getenv("PASSKEY_ACCOUNTS_API_KEY").orEmpty()
@@ -56,6 +57,9 @@ class Person(email: String) : AutoCloseable {
     fun proveSocket(audience: String, nonce: String): String =
         world("proveSocket", "page" to page, "audience" to audience, "nonce" to nonce)["token"].asText()
 
+    /** The server says that this person has signed in once more, which no passkey has signed; the session's id. */
+    fun forge(): String = world("forge", "page" to page)["sessionID"].asText()
+
     fun confirm(action: String): JsonNode = world("confirm", "page" to page, "action" to action)
 
     /** Signs out. */
@@ -76,6 +80,14 @@ suspend inline fun <reified Wanted : Item> Events.until(): Delivery {
         if (delivery.item is Wanted) return delivery
         delivery.ack()
     }
+}
+
+/** Why this was refused. */
+suspend fun refusal(refused: suspend () -> Unit): StreamException = try {
+    refused()
+    throw AssertionError("nothing was refused")
+} catch (error: StreamException) {
+    error
 }
 
 /** The numbers of so many events, each acknowledged. */
