@@ -15,6 +15,7 @@ use crate::{
     crypto::Keyring,
     limits::MAX_BACK_END_SOCKETS_PER_APP,
     mail::Mailer,
+    rates::Rationing,
     routes::{ApiState, Site},
     sessions::{Attached, Detached, SessionLimits},
     store::Store,
@@ -42,6 +43,8 @@ pub struct Context {
     pub detached: Detached,
     /// Back-end sockets, counted per app.
     pub back_ends: BackEnds,
+    /// How often strangers may ask.
+    pub rationing: Rationing,
     /// What the HTTP API counts and remembers.
     pub api: ApiState,
     /// Workers, grouped by consumer.

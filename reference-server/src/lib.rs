@@ -19,6 +19,7 @@ pub mod limits;
 pub mod listen;
 pub mod log;
 pub mod mail;
+pub mod rates;
 pub mod routes;
 pub mod server;
 pub mod sessions;

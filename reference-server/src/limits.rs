@@ -15,6 +15,15 @@ pub const API_REQUESTS_PER_SECOND: u32 = 100;
 /// Requests to the HTTP API that an app may make at once, before the average counts.
 pub const API_REQUEST_BURST: u32 = 300;
 
+/// Addresses, or whatever else strangers are counted by, that are remembered at once.
+pub const MAX_TRACKED_ADDRESSES: usize = 100_000;
+
+/// What a page that asked too often is told to wait, in milliseconds.
+pub const RATE_LIMITED_MS: u64 = 60_000;
+
+/// What a page is told to wait when everybody together asked too often, in milliseconds.
+pub const OVER_CAPACITY_MS: u64 = 2_000;
+
 /// Time for the body of a request, in milliseconds.
 pub const REQUEST_BODY_MS: u64 = 10_000;
 

@@ -1,15 +1,17 @@
 //! The accept loop: TLS, deadlines and a cap on connections, before anything else runs.
 
 use std::{
+    convert::Infallible,
     io,
+    net::IpAddr,
     pin::Pin,
     sync::Arc,
     task::{Context as Task, Poll},
     time::Duration,
 };
 
-use axum::Router;
-use hyper::server::conn::http1;
+use axum::{Router, http::Request, response::Response, routing::future::RouteFuture};
+use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -21,6 +23,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
+use tower::Service;
 
 use crate::{
     context::stopped,
@@ -45,9 +48,10 @@ pub async fn listen(
             () = stopped(&mut stopping) => return,
         };
         match accepted {
-            Ok((stream, _)) => {
-                let (tls, router, stopping) = (tls.clone(), router.clone(), stopping.clone());
-                tasks.spawn(serve(stream, slot, tls, router, stopping));
+            Ok((stream, peer)) => {
+                let (tls, stopping) = (tls.clone(), stopping.clone());
+                let service = Named { router: router.clone(), peer: Peer(peer.ip()) };
+                tasks.spawn(serve(stream, slot, tls, service, stopping));
             }
             Err(error) => {
                 // Out of file descriptors, most likely: accepting again at once would only spin.
@@ -62,18 +66,18 @@ async fn serve(
     stream: TcpStream,
     slot: OwnedSemaphorePermit,
     tls: Option<TlsAcceptor>,
-    router: Router,
+    service: Named,
     stopping: watch::Receiver<bool>,
 ) {
     let _ = stream.set_nodelay(true);
-    let Some(tls) = tls else { return speak_http(Slotted { stream, _slot: slot }, router, stopping).await };
+    let Some(tls) = tls else { return speak_http(Slotted { stream, _slot: slot }, service, stopping).await };
     let handshake = tokio::time::timeout(Duration::from_millis(TLS_HANDSHAKE_MS), tls.accept(stream));
     if let Ok(Ok(stream)) = handshake.await {
-        speak_http(Slotted { stream, _slot: slot }, router, stopping).await;
+        speak_http(Slotted { stream, _slot: slot }, service, stopping).await;
     }
 }
 
-async fn speak_http<S>(stream: S, router: Router, mut stopping: watch::Receiver<bool>)
+async fn speak_http<S>(stream: S, service: Named, mut stopping: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -81,7 +85,7 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(REQUEST_HEAD_MS))
         .max_buf_size(MAX_REQUEST_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
@@ -90,6 +94,32 @@ where
     }
     connection.as_mut().graceful_shutdown();
     let _ = connection.await;
+}
+
+/// The address of whoever has connected: an extension of every request.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub IpAddr);
+
+/// The routes, told who has connected.
+#[derive(Debug, Clone)]
+struct Named {
+    router: Router,
+    peer: Peer,
+}
+
+impl Service<Request<Incoming>> for Named {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = RouteFuture<Infallible>;
+
+    fn poll_ready(&mut self, _: &mut Task<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.peer);
+        self.router.call(request)
+    }
 }
 
 /// A connection that gives its slot back when it is closed, upgraded to a WebSocket or not.

@@ -17,6 +17,7 @@ use crate::{
     listen::listen,
     log::Retention,
     mail::Mailer,
+    rates::{Rates, Rationing},
     routes::{ApiState, Site, router},
     sessions::{Attached, Detached, SessionLimits},
     store::{OpenError, Store},
@@ -34,6 +35,8 @@ pub struct Settings {
     pub keyring: Keyring,
     /// Where mail goes.
     pub mailer: Mailer,
+    /// How often strangers may ask.
+    pub rates: Rates,
     /// How long sessions last.
     pub session_limits: SessionLimits,
     /// How much of each log is kept.
@@ -86,7 +89,17 @@ impl Prepared {
     ) -> Result<Running, OpenError> {
         let Self {
             settings:
-                Settings { data_directory, clock, keyring, mailer, session_limits, retention, drain_ms, tls },
+                Settings {
+                    data_directory,
+                    clock,
+                    keyring,
+                    mailer,
+                    session_limits,
+                    rates,
+                    retention,
+                    drain_ms,
+                    tls,
+                },
             store,
         } = self;
         let address = listener.local_addr().map_err(|error| OpenError::Directory(data_directory, error))?;
@@ -103,6 +116,7 @@ impl Prepared {
         let back_ends = BackEnds::default();
         let tasks = TaskTracker::new();
         let context = Arc::new(Context {
+            rationing: Rationing::new(rates, &clock),
             api: ApiState::new(&clock),
             clock,
             store,

@@ -78,6 +78,8 @@ mod switch {
         AddressProven
         /// A mailed code dies with the fifth wrong try.
         CodeTries
+        /// An email address is sent a few codes in an hour, whoever asks.
+        MailRationed
         /// An unknown address is answered with decoys.
         Decoys
         /// The back-end socket opens for nothing that a browser sends.

@@ -27,6 +27,7 @@ mod notes;
 mod npm;
 mod proof;
 mod python;
+mod rates;
 mod resume;
 mod revocation;
 mod serve;

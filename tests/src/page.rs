@@ -123,6 +123,17 @@ impl Page {
         Self::open(None, request, &origin).await.expect("the page connects")
     }
 
+    /// Connects from the app's own origin through a proxy, which says that somebody at this address is asking.
+    ///
+    /// # Errors
+    /// The handshake's, with the server's response inside.
+    pub async fn connect_for(server: &TestServer, address: &str) -> Result<Self, tungstenite::Error> {
+        let origin = server.origin();
+        let mut request = upgrade(&server.gateway_url(), server.app_id, &origin)?;
+        request.headers_mut().insert("x-forwarded-for", HeaderValue::from_str(address)?);
+        Self::open(None, request, &origin).await
+    }
+
     async fn open(
         tls: Option<Connector>,
         request: Request,

@@ -18,6 +18,7 @@ use passkey_accounts_server::{
     keys::{ApiKey, KeyEnvironment},
     log::Retention,
     mail::{Mailer, Outbox},
+    rates::Rates,
     routes::{Mode, Site},
     server::{Prepared, Running, Settings},
     sessions::SessionLimits,
@@ -39,6 +40,7 @@ pub struct TestServer {
     _temporary: Option<TempDir>,
     clock: Clock,
     session_limits: SessionLimits,
+    rates: Rates,
     mode: Mode,
     drain_ms: u64,
     address: SocketAddr,
@@ -77,6 +79,7 @@ impl TestServer {
             _temporary: Some(temporary),
             clock,
             session_limits,
+            rates: Rates::off(),
             mode,
             drain_ms: 0,
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -98,6 +101,7 @@ impl TestServer {
             _temporary: None,
             clock: Clock::System,
             session_limits: SessionLimits::default(),
+            rates: Rates::off(),
             mode: Mode::Dev,
             drain_ms: 0,
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
@@ -115,6 +119,7 @@ impl TestServer {
             keyring: Keyring::new(&[7; 32]),
             mailer: Mailer::Outbox(Outbox::default()),
             session_limits: self.session_limits,
+            rates: self.rates.clone(),
             retention: Retention::default(),
             drain_ms: self.drain_ms,
             tls: None,
@@ -156,6 +161,12 @@ impl TestServer {
         if let Some(running) = self.running.take() {
             running.stop().await;
         }
+    }
+
+    /// Starts the server again with limits for strangers; there are none otherwise, because all tests have one address.
+    pub async fn ration(&mut self, rates: Rates) {
+        self.rates = rates;
+        self.restart().await;
     }
 
     /// Starts the server again with this time for sockets to leave; it is 0 otherwise.

@@ -43,6 +43,7 @@ impl Serve {
             keyring: Keyring::load(&config.root_key_file, false)?,
             mailer: Mailer::Smtp(Smtp::new(&config.mail.smtp_url, &config.mail.from)?),
             session_limits: config.sessions.limits(),
+            rates: config.limits.clone(),
             retention: config.log.retention(),
             drain_ms: config.drain_seconds * 1_000,
             tls: config.tls.as_ref().map(load_tls).transpose()?,

@@ -16,6 +16,7 @@ pub use tls::{TlsError, load as load_tls};
 use crate::{
     apps::{NotAnOrigin, Origin},
     log::Retention,
+    rates::Rates,
     sessions::SessionLimits,
 };
 
@@ -48,6 +49,9 @@ pub struct Config {
     /// How long sessions last.
     #[serde(default)]
     pub sessions: Sessions,
+    /// How often strangers may ask.
+    #[serde(default)]
+    pub limits: Rates,
     /// How much of each app's log is kept.
     #[serde(default)]
     pub log: Log,

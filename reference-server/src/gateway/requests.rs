@@ -64,6 +64,9 @@ async fn sign_up_begin(
     conversation.begin()?;
     let (email, session_key) = check(begin)?;
     conversation.count_code()?;
+    let source = page.open.source();
+    page.context.rationing.begin(source)?;
+    page.context.rationing.mail(source, &page.context.keyring.derive_email_index(page.app.app_id, &email))?;
     let code = six_digits(make_random());
     let now = page.context.clock.now();
     let expires_at = now.plus(CODE_MS);
@@ -93,6 +96,7 @@ async fn sign_in_begin(
     begin: Begin,
 ) -> Result<ServerMessage, Code> {
     conversation.begin()?;
+    page.context.rationing.begin(page.open.source())?;
     let (email, session_key) = check(begin)?;
     let email_index = page.context.keyring.derive_email_index(page.app.app_id, &email);
     let Context { store, keyring, .. } = &*page.context;

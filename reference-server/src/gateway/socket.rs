@@ -16,7 +16,10 @@ use crate::{
     apps::{App, Origin},
     clock::make_random,
     context::{Context, stopped},
-    limits::{ANONYMOUS_MS, DEAD_PEER_MS, DRAIN_MS, EXPIRING_MS, IDLE_MS},
+    limits::{
+        ANONYMOUS_MS, DEAD_PEER_MS, DRAIN_MS, EXPIRING_MS, IDLE_MS, OVER_CAPACITY_MS, RATE_LIMITED_MS,
+    },
+    rates::OpenSocket,
     sessions::{self, Carried, Loss, Session, next_end},
     socket::{Heard, Socket, WriteError},
 };
@@ -36,13 +39,21 @@ pub struct Page {
     pub connection_id: ConnectionID,
     /// Random bytes of this socket alone.
     pub nonce: [u8; 32],
+    /// Where it comes from, and that it is counted.
+    pub open: OpenSocket,
 }
 
 impl Page {
     /// A page that has just connected.
-    pub fn new(context: Arc<Context>, app: Arc<App>, origin: Origin, user_agent: String) -> Self {
+    pub fn new(
+        context: Arc<Context>,
+        app: Arc<App>,
+        origin: Origin,
+        user_agent: String,
+        open: OpenSocket,
+    ) -> Self {
         let connection_id = ConnectionID::from_bytes(make_random());
-        Self { context, app, origin, user_agent, connection_id, nonce: make_random() }
+        Self { context, app, origin, user_agent, connection_id, nonce: make_random(), open }
     }
 
     fn hello(&self) -> ServerMessage {
@@ -163,13 +174,22 @@ async fn answer(
     let failure = match message {
         Ok(message) => match requests::handle(page, conversation, message).await {
             Ok(reply) => return Ok(socket.send(reply.encode(id)).await?),
-            Err(code) => (code, Failure::from(code)),
+            Err(code) => (code, Failure { retry_after_ms: retry_after_ms(code), ..Failure::from(code) }),
         },
         Err(error) => (error.code(), Failure { message: error.to_string(), ..Failure::from(error.code()) }),
     };
     let (code, failure) = failure;
     socket.send(ServerMessage::Error(failure).encode(id)).await?;
     if conversation.count_unexpected(code) { Err(End::Refused(code)) } else { Ok(()) }
+}
+
+/// When to come again, where that is known.
+const fn retry_after_ms(code: Code) -> Option<u64> {
+    match code {
+        Code::RateLimited => Some(RATE_LIMITED_MS),
+        Code::OverCapacity => Some(OVER_CAPACITY_MS),
+        _ => None,
+    }
 }
 
 /// When something was last said and heard.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
+    Extension,
     extract::{Query, State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
     http::{
         HeaderMap, StatusCode,
@@ -19,7 +20,8 @@ use serde::Deserialize;
 use super::socket::{Page, converse};
 use crate::{
     context::Context,
-    limits::MAX_USER_AGENT_BYTES,
+    limits::{MAX_USER_AGENT_BYTES, RATE_LIMITED_MS},
+    listen::Peer,
     routes::Problem,
     socket::{Socket, tune},
 };
@@ -34,6 +36,7 @@ pub struct GatewayQuery {
 /// Upgrades a page's request to a browser socket.
 pub async fn upgrade(
     State(context): State<Arc<Context>>,
+    Extension(Peer(peer)): Extension<Peer>,
     Query(query): Query<GatewayQuery>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -52,6 +55,12 @@ pub async fn upgrade(
     else {
         return Problem::new(StatusCode::FORBIDDEN, Code::OriginNotAllowed).into_response();
     };
+    let source = context.rationing.source(peer, &headers);
+    let Ok(open) = context.rationing.enter(source) else {
+        return Problem::new(StatusCode::TOO_MANY_REQUESTS, Code::RateLimited)
+            .retry_after_ms(RATE_LIMITED_MS)
+            .into_response();
+    };
     if upgrade.selected_protocol().is_none() {
         let detail = format!("offer the WebSocket subprotocol {}", gateway::SUBPROTOCOL);
         return Problem::new(StatusCode::BAD_REQUEST, Code::UnsupportedProtocol)
@@ -62,7 +71,7 @@ pub async fn upgrade(
     let sockets = context.sockets.clone();
     tune(upgrade, gateway::MAX_CLIENT_FRAME_BYTES).on_upgrade(move |socket| {
         let socket = Socket::new(socket, context.clock.clone());
-        sockets.track_future(converse(Page::new(context, app, origin, user_agent), socket))
+        sockets.track_future(converse(Page::new(context, app, origin, user_agent, open), socket))
     })
 }
 

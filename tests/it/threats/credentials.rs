@@ -105,6 +105,27 @@ async fn a_mailed_code_is_guessed_with_the_sixth_try() {
 }
 
 #[tokio::test]
+async fn codes_are_guessed_over_many_connections() {
+    attack("manyCodes", async |build| {
+        let shop = Shop::open(build).await;
+        let mut mailed = 0;
+        for _ in 0..50 {
+            let is_mailed = if is_ours(build) {
+                let mut page = shop.connect_page().await;
+                let said = page.ask(ClientMessage::SignUpBegin(page.begin(ADA))).await;
+                matches!(said, ServerMessage::CodeSent(_))
+            } else {
+                shop.post("/mail", &json!({ "email": ADA })).await.status == 200
+            };
+            mailed += u32::from(is_mailed);
+        }
+        // Five guesses at each.
+        if mailed > 5 { fell(format!("{mailed} codes, as many as one likes")) } else { held(format!("{mailed} codes in an hour")) }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_stolen_security_key_is_touched_by_the_thief() {
     attack("touchOnly", async |build| {
         let shop = Shop::open(build).await;

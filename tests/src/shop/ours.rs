@@ -21,6 +21,7 @@ use passkey_accounts::{
     },
     tower::ProofLayer,
 };
+use passkey_accounts_server::rates::Rates;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -37,6 +38,7 @@ struct Ours {
 /// Starts the server, and a back end of it that answers at `origin`.
 pub(super) async fn routes(origin: &str, host: &str, actions: &Arc<Actions>) -> (Router, TestServer) {
     let mut auth = TestServer::start_in_real_time().await;
+    auth.ration(Rates::default()).await;
     let app_id = auth.make_app_for(host, &[origin]).await;
     let key = auth.make_key_of(app_id).await;
     (auth.app_id, auth.api_key) = (app_id, key.reveal().to_owned());

@@ -1,6 +1,6 @@
 //! Who asks: the API key in `Authorization`, its app, its scopes, and how often.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use axum::{
     extract::{Request, State},
@@ -9,8 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use governor::{
-    NotUntil, Quota, RateLimiter, clock::Clock as _, middleware::NoOpMiddleware, nanos::Nanos,
-    state::keyed::HashMapStateStore,
+    NotUntil, Quota, RateLimiter, middleware::NoOpMiddleware, nanos::Nanos, state::keyed::HashMapStateStore,
 };
 use passkey_accounts::protocol::{AppID, Code, Scope};
 
@@ -20,6 +19,7 @@ use crate::{
     context::Context,
     keys::ApiKey,
     limits::{API_REQUEST_BURST, API_REQUESTS_PER_SECOND},
+    rates::Ticks,
     store::{KeyRow, KeyState},
 };
 
@@ -46,7 +46,7 @@ impl ApiState {
 
     fn count(&self, app_id: AppID) -> Result<(), Problem> {
         let too_many = |not_until: NotUntil<Nanos>| {
-            let wait = not_until.wait_time_from(self.ticks.now());
+            let wait = self.ticks.wait(&not_until);
             let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
             Problem::new(StatusCode::TOO_MANY_REQUESTS, Code::RateLimited).retry_after_ms(millis)
         };
@@ -57,18 +57,6 @@ impl ApiState {
 impl fmt::Debug for ApiState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ApiState").finish_non_exhaustive()
-    }
-}
-
-/// The server's clock as the limiter reads it.
-#[derive(Debug, Clone)]
-struct Ticks(Clock);
-
-impl governor::clock::Clock for Ticks {
-    type Instant = Nanos;
-
-    fn now(&self) -> Nanos {
-        Duration::from_millis(self.0.now().0).into()
     }
 }
 

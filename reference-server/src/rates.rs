@@ -1,0 +1,341 @@
+//! How often strangers may ask, by where they come from and whom they ask about. Nothing here delays anybody who keeps
+//! within the rates: a check is one look into a table in memory.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    hash::Hash,
+    net::{IpAddr, Ipv6Addr},
+    num::NonZeroU32,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use axum::http::HeaderMap;
+use governor::{
+    Quota, RateLimiter, clock::Clock as _, middleware::NoOpMiddleware, nanos::Nanos,
+    state::keyed::HashMapStateStore,
+};
+use ipnet::IpNet;
+use passkey_accounts::{defended, protocol::Code};
+use serde::Deserialize;
+
+use crate::{clock::Clock, limits::MAX_TRACKED_ADDRESSES};
+
+/// What an operator can set. 0 anywhere: no such limit.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rates {
+    /// Browser sockets that one address has at once. Default 500: many people share the address of an office.
+    pub page_sockets_per_address: u32,
+    /// Sign-ins and sign-ups that one address begins in a minute. Default 300.
+    pub sign_ins_per_minute_per_address: u32,
+    /// Codes that one address has mailed in an hour. Default 60.
+    pub codes_per_hour_per_address: u32,
+    /// Codes that are mailed to one email address in an hour, whoever asks. Default 5.
+    pub codes_per_hour_per_email: u32,
+    /// Sign-ins and sign-ups that begin in a second on the whole server. What comes beyond is told to come again.
+    /// Default 500.
+    pub sign_ins_per_second: u32,
+    /// The proxies whose `X-Forwarded-For` is believed: addresses or networks, `10.0.0.0/8`. Default none.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        Self {
+            page_sockets_per_address: 500,
+            sign_ins_per_minute_per_address: 300,
+            codes_per_hour_per_address: 60,
+            codes_per_hour_per_email: 5,
+            sign_ins_per_second: 500,
+            trusted_proxies: Vec::new(),
+        }
+    }
+}
+
+impl Rates {
+    /// No limits: for developing, where everybody has one address.
+    pub const fn off() -> Self {
+        Self {
+            page_sockets_per_address: 0,
+            sign_ins_per_minute_per_address: 0,
+            codes_per_hour_per_address: 0,
+            codes_per_hour_per_email: 0,
+            sign_ins_per_second: 0,
+            trusted_proxies: Vec::new(),
+        }
+    }
+}
+
+/// Where a request comes from: an IPv4 address, or the network of an IPv6 address, of which a stranger has all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Source(IpAddr);
+
+impl From<IpAddr> for Source {
+    fn from(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self(address.into()),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                Self(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into())
+            }
+        }
+    }
+}
+
+/// The rates of one server, and what was counted.
+pub struct Rationing {
+    rates: Rates,
+    sockets: Arc<Sockets>,
+    sign_ins: Option<Limiter<Source>>,
+    codes_from: Option<Limiter<Source>>,
+    codes_to: Option<Limiter<[u8; 32]>>,
+    all_sign_ins: Option<Limiter<()>>,
+}
+
+impl Rationing {
+    /// Nothing counted yet.
+    pub fn new(rates: Rates, clock: &Clock) -> Self {
+        Self {
+            sockets: Arc::default(),
+            sign_ins: limiter(rates.sign_ins_per_minute_per_address, MINUTE, clock),
+            codes_from: limiter(rates.codes_per_hour_per_address, HOUR, clock),
+            codes_to: limiter(rates.codes_per_hour_per_email, HOUR, clock),
+            all_sign_ins: limiter(rates.sign_ins_per_second, SECOND, clock),
+            rates,
+        }
+    }
+
+    /// Who asks: the peer, or whom the proxies in front say, as far as they are trusted. The last address that no trusted
+    /// proxy has is the one that a trusted proxy has seen; what stands before it anybody may have written.
+    pub fn source(&self, peer: IpAddr, headers: &HeaderMap) -> Source {
+        let is_trusted = |address: IpAddr| {
+            self.rates.trusted_proxies.iter().any(|proxy| proxy.contains(&address.to_canonical()))
+        };
+        if !is_trusted(peer) {
+            return peer.into();
+        }
+        let lines: Vec<_> = headers.get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok()).collect();
+        let listed = lines.iter().flat_map(|line| line.split(',')).map(|hop| hop.trim().parse::<IpAddr>());
+        for hop in listed.rev() {
+            match hop {
+                Ok(address) if is_trusted(address) => {}
+                Ok(address) => return address.into(),
+                Err(_) => break,
+            }
+        }
+        peer.into()
+    }
+
+    /// Counts one more browser socket of an address, until what is returned is dropped.
+    ///
+    /// # Errors
+    /// [`Code::RateLimited`] when it has as many as it may.
+    pub fn enter(&self, source: Source) -> Result<OpenSocket, Code> {
+        let most = self.rates.page_sockets_per_address;
+        let mut open = self.sockets.lock();
+        let count = open.entry(source).or_default();
+        if most != 0 && *count >= most {
+            return Err(Code::RateLimited);
+        }
+        *count += 1;
+        Ok(OpenSocket { sockets: Arc::clone(&self.sockets), source })
+    }
+
+    /// Counts a sign-in or sign-up that begins.
+    ///
+    /// # Errors
+    /// [`Code::RateLimited`] when the address has begun too many, [`Code::OverCapacity`] when all together have.
+    pub fn begin(&self, source: Source) -> Result<(), Code> {
+        check(self.sign_ins.as_ref(), &source, Code::RateLimited)?;
+        check(self.all_sign_ins.as_ref(), &(), Code::OverCapacity)
+    }
+
+    /// Counts a code that is to be mailed.
+    ///
+    /// # Errors
+    /// [`Code::RateLimited`] when the address has asked for too many, or the email address was sent too many.
+    pub fn mail(&self, source: Source, email_index: &[u8; 32]) -> Result<(), Code> {
+        check(self.codes_from.as_ref(), &source, Code::RateLimited)?;
+        if defended!(MailRationed) {
+            check(self.codes_to.as_ref(), email_index, Code::RateLimited)?;
+        }
+        Ok(())
+    }
+}
+
+fn limiter<K: Hash + Eq + Clone>(most: u32, period: Duration, clock: &Clock) -> Option<Limiter<K>> {
+    Some(Limiter::new(NonZeroU32::new(most)?, period, clock))
+}
+
+fn check<K: Hash + Eq + Clone>(limiter: Option<&Limiter<K>>, key: &K, code: Code) -> Result<(), Code> {
+    if limiter.is_none_or(|limiter| limiter.admits(key)) { Ok(()) } else { Err(code) }
+}
+
+impl fmt::Debug for Rationing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rationing").field("rates", &self.rates).finish_non_exhaustive()
+    }
+}
+
+/// So many in a period, for each key; those of a whole period may come at once.
+struct Limiter<K: Hash + Eq + Clone>(RateLimiter<K, HashMapStateStore<K>, Ticks, NoOpMiddleware<Nanos>>);
+
+impl<K: Hash + Eq + Clone> Limiter<K> {
+    fn new(most: NonZeroU32, period: Duration, clock: &Clock) -> Self {
+        let each = (period / most.get()).max(Duration::from_nanos(1));
+        let quota = Quota::with_period(each).map(|quota| quota.allow_burst(most));
+        let quota = quota.unwrap_or(Quota::per_second(most));
+        Self(RateLimiter::new(quota, HashMapStateStore::default(), Ticks(clock.clone())))
+    }
+
+    fn admits(&self, key: &K) -> bool {
+        if self.0.len() >= MAX_TRACKED_ADDRESSES {
+            self.0.retain_recent();
+            // So many at once are no people: better to turn some away than to hold whatever strangers send.
+            if self.0.len() >= MAX_TRACKED_ADDRESSES {
+                return false;
+            }
+        }
+        self.0.check_key(key).is_ok()
+    }
+}
+
+/// The server's clock as a limiter reads it.
+#[derive(Debug, Clone)]
+pub(crate) struct Ticks(pub(crate) Clock);
+
+impl governor::clock::Clock for Ticks {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        Duration::from_millis(self.0.now().0).into()
+    }
+}
+
+impl Ticks {
+    /// How long to wait from now until a limiter's word.
+    pub(crate) fn wait(&self, until: &governor::NotUntil<Nanos>) -> Duration {
+        until.wait_time_from(self.now())
+    }
+}
+
+/// How many browser sockets each address has.
+#[derive(Debug, Default)]
+struct Sockets(Mutex<HashMap<Source, u32>>);
+
+impl Sockets {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Source, u32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A browser socket in the count.
+#[derive(Debug)]
+pub struct OpenSocket {
+    sockets: Arc<Sockets>,
+    source: Source,
+}
+
+impl OpenSocket {
+    /// Whose it is.
+    pub const fn source(&self) -> Source {
+        self.source
+    }
+}
+
+impl Drop for OpenSocket {
+    fn drop(&mut self) {
+        let mut open = self.sockets.lock();
+        if let Some(count) = open.get_mut(&self.source) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.source);
+            }
+        }
+    }
+}
+
+const FORWARDED_FOR: &str = "x-forwarded-for";
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use axum::http::{HeaderMap, HeaderValue};
+    use passkey_accounts::protocol::{Code, UnixMillis};
+
+    use super::{Clock, Limiter, MAX_TRACKED_ADDRESSES, MINUTE, NonZeroU32, Rates, Rationing, Source};
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn only_what_a_trusted_proxy_has_seen_is_believed() {
+        let trusted_proxies = vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
+        let rationing = Rationing::new(Rates { trusted_proxies, ..Rates::off() }, &Clock::System);
+        for (peer, lines, source) in [
+            ("192.0.2.1", &[][..], "192.0.2.1"),
+            ("192.0.2.1", &["203.0.113.7"], "192.0.2.1"),
+            ("10.0.0.1", &[], "10.0.0.1"),
+            ("10.0.0.1", &["203.0.113.7"], "203.0.113.7"),
+            ("10.0.0.1", &["198.51.100.1, 203.0.113.7"], "203.0.113.7"),
+            ("10.0.0.1", &["198.51.100.1", "203.0.113.7, 10.9.9.9"], "203.0.113.7"),
+            ("10.0.0.1", &["203.0.113.7, nonsense"], "10.0.0.1"),
+            ("10.0.0.1", &["nonsense, 203.0.113.7"], "203.0.113.7"),
+            ("::ffff:10.0.0.1", &["203.0.113.7"], "203.0.113.7"),
+            ("::1", &["2001:db8:1:2:3:4:5:6"], "2001:db8:1:2::"),
+        ] {
+            let lines = lines.iter().map(|line| HeaderValue::from_str(line).unwrap());
+            let headers: HeaderMap =
+                lines.map(|line| ("x-forwarded-for".parse().unwrap(), line)).collect();
+            assert_eq!(rationing.source(address(peer), &headers), Source::from(address(source)), "{peer} {headers:?}");
+        }
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_source() {
+        let source = |text| Source::from(address(text));
+        assert_eq!(source("2001:db8::1"), source("2001:db8::ffff:1"));
+        assert_ne!(source("2001:db8::1"), source("2001:db8:0:1::1"));
+        assert_eq!(source("::ffff:192.0.2.1"), source("192.0.2.1"));
+    }
+
+    #[test]
+    fn a_rate_comes_back_with_time() {
+        let clock = Clock::manual(UnixMillis(1_000_000));
+        let limiter = Limiter::new(NonZeroU32::new(3).unwrap(), MINUTE, &clock);
+        assert_eq!([(); 4].map(|()| limiter.admits(&"a")), [true, true, true, false]);
+        assert!(limiter.admits(&"b"), "another key has a rate of its own");
+        clock.advance(20_000);
+        assert_eq!([(); 2].map(|()| limiter.admits(&"a")), [true, false]);
+    }
+
+    #[test]
+    fn what_is_remembered_of_strangers_is_bounded() {
+        let clock = Clock::manual(UnixMillis(1_000_000));
+        let limiter = Limiter::new(NonZeroU32::new(1).unwrap(), MINUTE, &clock);
+        let admitted = (0..MAX_TRACKED_ADDRESSES + 10).filter(|number| limiter.admits(number)).count();
+        assert_eq!(admitted, MAX_TRACKED_ADDRESSES);
+        clock.advance(60_000);
+        assert!(limiter.admits(&usize::MAX), "what is over is forgotten");
+    }
+
+    #[test]
+    fn a_socket_is_counted_while_it_is_open() {
+        let rates = Rates { page_sockets_per_address: 2, ..Rates::off() };
+        let rationing = Rationing::new(rates, &Clock::System);
+        let here = Source::from(address("192.0.2.1"));
+        let first = rationing.enter(here).unwrap();
+        let _second = rationing.enter(here).unwrap();
+        assert_eq!(rationing.enter(here).unwrap_err(), Code::RateLimited);
+        assert!(rationing.enter(address("192.0.2.2").into()).is_ok());
+        drop(first);
+        assert!(rationing.enter(here).is_ok());
+    }
+}
