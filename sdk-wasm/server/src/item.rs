@@ -1,4 +1,4 @@
-//! An item as it crosses the boundary: a line of JSON about it, and behind it the JSON that it carries, byte for byte.
+//! Items as they cross the boundary: one text for as many as there are, because each crossing costs more than an item.
 
 use passkey_accounts::{
     protocol::{
@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::json;
 
-/// What the first line says of what is no event. Times are milliseconds since 1970.
+/// What is said of what is no event. Times are milliseconds since 1970.
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "camelCase")]
 enum Line<'a> {
@@ -20,44 +20,77 @@ enum Line<'a> {
     Bookmark { id: &'a str, time: u64, hash: Option<&'a Base64Url>, head: Option<&'a SignedHead> },
 }
 
-/// The text of an item. What is no event begins with a space; then come `[token, lane, lease, line]`, a line break, and the
-/// JSON that it carries. As we write it it has no line breaks, so the first one ends the line.
-pub(crate) fn encode(token: u32, in_hand: &InHand) -> String {
-    let InHand { lane, lease, item, .. } = in_hand;
-    let (line, sessions) = match item {
-        Item::Event(event) => return encode_event(token, *lane, *lease, event),
-        Item::Snapshot(page) => {
-            let (first, last) = (page.first, page.last);
-            (Line::Snapshot { id: &page.id, first, last, hash: page.hash.as_ref() }, json(&page.sessions))
-        }
-        Item::Gap(gap) => {
-            let (after, oldest) = (gap.after.as_str(), gap.oldest.as_deref());
-            (Line::Gap { reason: gap.reason, after, next: gap.next, oldest }, String::new())
-        }
-        Item::Bookmark(mark) => {
-            let (hash, head) = (mark.hash.as_ref(), mark.head.as_ref());
-            (Line::Bookmark { id: &mark.id, time: mark.time.0, hash, head }, String::new())
-        }
-    };
-    format!(" {}\n{sessions}", json(&(token, lane, lease, line)))
+/// A line of JSON about the items, and behind it the JSON that each carries, byte for byte:
+/// `[[number, lane, lease, length, id, seq, time, name, isKnown], ...]` for events and
+/// `[number, lane, lease, length, line]` for what is none. Lengths are JavaScript's.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    /// The line, not closed yet.
+    rows: Vec<u8>,
+    carried: String,
 }
 
-/// `[data, length, token, lane, lease, id, seq, time, name, isKnown]`: to be read in one go, and the data's own text is where
-/// its length says, which is JavaScript's.
-fn encode_event(token: u32, lane: u32, lease: u64, event: &Event) -> String {
-    let Event { id, seq, time, name, data, kind } = event;
-    let length = if data.is_ascii() { data.len() } else { data.encode_utf16().count() };
-    let about = (length, token, lane, lease, id, seq, time.0, name, kind.is_some());
-    let mut text = Vec::with_capacity(data.len() + HEAD_BYTES);
-    text.push(b'[');
-    text.extend_from_slice(data.as_bytes());
-    let start = text.len();
-    serde_json::to_writer(&mut text, &about).expect("numbers and text go into memory");
-    if let Some(bracket) = text.get_mut(start) {
-        *bracket = b',';
+impl Batch {
+    pub(crate) fn new() -> Self {
+        Self { rows: Vec::with_capacity(ROWS_BYTES), carried: String::with_capacity(BATCH_BYTES) }
     }
-    String::from_utf8(text).expect("JSON is text")
+
+    /// Whether the next item is for another batch: what the application keeps of one keeps all its text alive.
+    pub(crate) fn is_full(&self) -> bool {
+        self.carried.len() >= BATCH_BYTES
+    }
+
+    pub(crate) fn push(&mut self, number: u32, in_hand: &InHand) {
+        let InHand { lane, lease, item, .. } = in_hand;
+        let (line, sessions) = match item {
+            Item::Event(event) => {
+                let Event { id, seq, time, name, data, kind } = event;
+                self.carried.push_str(data);
+                let is_known = kind.is_some();
+                return self.row(&(number, lane, lease, length(data), id, seq, time.0, name, is_known));
+            }
+            Item::Snapshot(page) => {
+                let (first, last) = (page.first, page.last);
+                let line = Line::Snapshot { id: &page.id, first, last, hash: page.hash.as_ref() };
+                (line, json(&page.sessions))
+            }
+            Item::Gap(gap) => {
+                let (after, oldest) = (gap.after.as_str(), gap.oldest.as_deref());
+                (Line::Gap { reason: gap.reason, after, next: gap.next, oldest }, String::new())
+            }
+            Item::Bookmark(mark) => {
+                let (hash, head) = (mark.hash.as_ref(), mark.head.as_ref());
+                (Line::Bookmark { id: &mark.id, time: mark.time.0, hash, head }, String::new())
+            }
+        };
+        self.carried.push_str(&sessions);
+        self.row(&(number, lane, lease, length(&sessions), line));
+    }
+
+    /// `None` when there is nothing in it. As we write the line it has no line breaks, so the first one ends it.
+    pub(crate) fn text(self) -> Option<String> {
+        let Self { rows, carried } = self;
+        let mut text = String::from_utf8(rows).expect("JSON is text");
+        if text.is_empty() {
+            return None;
+        }
+        text.push_str("]\n");
+        text.push_str(&carried);
+        Some(text)
+    }
+
+    fn row(&mut self, row: &impl Serialize) {
+        self.rows.push(if self.rows.is_empty() { b'[' } else { b',' });
+        serde_json::to_writer(&mut self.rows, row).expect("numbers and text go into memory");
+    }
 }
 
-/// Room for what is said of an event.
-const HEAD_BYTES: usize = 128;
+/// As JavaScript counts.
+fn length(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { text.encode_utf16().count() }
+}
+
+/// Some ten events, half of which carry evidence.
+const BATCH_BYTES: usize = 8 * 1024;
+
+const ROWS_BYTES: usize = 2 * 1024;

@@ -64,7 +64,7 @@ impl Live {
             if is_awaited {
                 self.opened.extend(opened(&in_hand.item));
             }
-            stream.handled(elapsed, in_hand.token);
+            stream.done(elapsed, in_hand.token);
         }
         true
     }

@@ -10,7 +10,7 @@ use passkey_accounts::{
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::{duration, item, json, milliseconds};
+use crate::{duration, item::Batch, json, milliseconds};
 
 /// One stream. What it wants done is asked for with [`poll_output`](Self::poll_output) after every other call.
 #[wasm_bindgen]
@@ -81,24 +81,33 @@ impl Stream {
         self.machine.poll_timeout().map(milliseconds)
     }
 
-    /// The next item, which counts as in hand until it is settled: a line of JSON, and what it carries behind it.
+    /// The next items, at most `most`, each of which counts as in hand until it is settled; their text is described at
+    /// [`Batch`].
     ///
     /// # Errors
     /// As JSON: the witness has found the log to contradict itself, and the stream is over.
-    #[wasm_bindgen(js_name = pollItem)]
-    pub fn poll_item(&mut self, now: f64) -> Result<Option<String>, String> {
-        let Some(in_hand) = self.take(now) else { return Ok(None) };
-        if let Some(watch) = &mut self.watch {
-            let app_id = self.machine.greeting().and_then(|greeting| greeting.app_id);
-            if let Err(found) = watch.check(&in_hand.item, app_id) {
-                self.machine.handle_stopped(duration(now));
-                return Err(Failure::from(&StreamError::from(&found)).json());
+    #[wasm_bindgen(js_name = pollItems)]
+    pub fn poll_items(&mut self, now: f64, most: u32) -> Result<Option<String>, String> {
+        let mut batch = Batch::new();
+        // A witness reads one item after the other.
+        for _ in 0..if self.watch.is_some() { 1 } else { most } {
+            let Some(in_hand) = self.take(now) else { break };
+            if let Some(watch) = &mut self.watch {
+                let app_id = self.machine.greeting().and_then(|greeting| greeting.app_id);
+                if let Err(found) = watch.check(&in_hand.item, app_id) {
+                    self.machine.handle_stopped(duration(now));
+                    return Err(Failure::from(&StreamError::from(&found)).json());
+                }
+            }
+            let number = self.next_number;
+            self.next_number = number.wrapping_add(1);
+            batch.push(number, &in_hand);
+            self.in_hand.insert(number, in_hand.token);
+            if batch.is_full() {
+                break;
             }
         }
-        let number = self.next_number;
-        self.next_number = number.wrapping_add(1);
-        self.in_hand.insert(number, in_hand.token);
-        Ok(Some(item::encode(number, &in_hand)))
+        Ok(batch.text())
     }
 
     /// How many items wait.
@@ -111,6 +120,14 @@ impl Stream {
     #[wasm_bindgen(js_name = isFull)]
     pub fn is_full(&self) -> bool {
         self.machine.is_full()
+    }
+
+    /// These items are handled; only the first outcome of each counts.
+    #[expect(clippy::needless_pass_by_value, reason = "wasm-bindgen hands over vectors only")]
+    pub fn handled(&mut self, now: f64, numbers: Vec<u32>) {
+        for number in numbers {
+            self.settle(now, number, true);
+        }
     }
 
     /// What became of an item; only its first outcome counts.
@@ -155,10 +172,14 @@ impl Stream {
         self.machine.handle_message(duration(now), text);
     }
 
-    /// A text frame whose bytes are known to be UTF-8; others are no message.
-    #[wasm_bindgen(js_name = messageBytes)]
-    pub fn message_bytes(&mut self, now: f64, bytes: &[u8]) {
-        self.machine.handle_message(duration(now), std::str::from_utf8(bytes).unwrap_or_default());
+    /// Text frames that have arrived together, one behind the other, and where each ends. What is not UTF-8 is no message.
+    pub fn messages(&mut self, now: f64, frames: &[u8], ends: &[u32]) {
+        let mut start = 0;
+        for end in ends.iter().map(|end| usize::try_from(*end).unwrap_or(usize::MAX)) {
+            let frame = frames.get(start..end).and_then(|frame| std::str::from_utf8(frame).ok());
+            self.machine.handle_message(duration(now), frame.unwrap_or_default());
+            start = end;
+        }
     }
 
     /// The server has sent a close frame.
@@ -199,7 +220,7 @@ impl Stream {
         self.machine.poll_item(duration(now))
     }
 
-    pub(crate) fn handled(&mut self, now: f64, token: Token) {
+    pub(crate) fn done(&mut self, now: f64, token: Token) {
         self.machine.handle_settled(duration(now), token, true);
     }
 

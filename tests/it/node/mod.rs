@@ -89,6 +89,11 @@ async fn a_hundred_thousand_events_take_no_more_memory_than_some() {
 }
 
 #[tokio::test]
+async fn what_arrives_together_is_handed_out_one_by_one() {
+    ends_well(node(&["bursts.test.mjs"])).await;
+}
+
+#[tokio::test]
 async fn all_vectors_have_the_outcome_that_they_say() {
     let said = ends_well(node(&["replay/replay.test.mjs", "replay/proofs.test.mjs"])).await;
     vectors::record("Node", &said);

@@ -1,6 +1,6 @@
 // The machine that back ends get, in virtual time, replaying what its server and its application do in a transcript. Runs
 // in browsers too.
-import { decode, elsewhere, positionOf, Stream } from '../node_modules/internals.mjs';
+import { Batch, elsewhere, positionOf, Stream } from '../node_modules/internals.mjs';
 import { difference, word } from './transcripts.mjs';
 
 const KEY = 'pa_dev_040g2081040g2081_040g2081040g2081040g2081040g2081040g2081040g2081040g_8a296a36';
@@ -108,8 +108,9 @@ class Client {
     const [stream, now] = [this.#stream, this.#now];
     if (line.kind === '<') {
       // Both ways that a frame can take.
+      const bytes = new TextEncoder().encode(line.frame);
       if (this.#handedOver.length % 2) stream.message(now, line.frame);
-      else stream.messageBytes(now, new TextEncoder().encode(line.frame));
+      else stream.messages(now, bytes, Uint32Array.of(bytes.length));
       this.#collect();
       return;
     }
@@ -140,7 +141,8 @@ class Client {
 
   #poll() {
     try {
-      return this.#stream.pollItem(this.#now);
+      const text = this.#stream.pollItems(this.#now, 64);
+      return text === undefined ? undefined : new Batch(text);
     } catch (found) {
       // The witness: the stream is over.
       this.#see({ ends: JSON.parse(found).code });
@@ -150,11 +152,13 @@ class Client {
 
   #collect() {
     for (;;) {
-      for (let text = this.#poll(); text !== undefined; text = this.#poll()) {
-        const { token, lane, lease, item } = decode(text);
-        this.#see(shown(item, lane, lease));
-        this.#handedOver.push(token);
-        if (!this.#header.handlesByHand) this.#stream.settle(this.#now, token, true);
+      for (let batch = this.#poll(); batch !== undefined; batch = this.#poll()) {
+        while (!batch.isEmpty) {
+          const { token, lane, lease, item } = batch.take();
+          this.#see(shown(item, lane, lease));
+          this.#handedOver.push(token);
+          if (!this.#header.handlesByHand) this.#stream.handled(this.#now, Uint32Array.of(token));
+        }
       }
       const output = this.#stream.pollOutput();
       if (output === undefined) return;

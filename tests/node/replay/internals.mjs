@@ -5,4 +5,4 @@ import { wasm } from '../../../sdk-wasm/npm/src/server/wasm.js';
 initSync({ module: wasm() });
 
 export { elsewhere, Stream } from '../../../sdk-wasm/npm/src/server/core.js';
-export { decode, positionOf } from '../../../sdk-wasm/npm/src/server/items.js';
+export { Batch, positionOf } from '../../../sdk-wasm/npm/src/server/items.js';

@@ -64,6 +64,8 @@ export async function replay({ sessions, cases, origins }) {
     await live.inSync();
     for (const step of ofCase) {
       Server.current.setTime(step.now);
+      // What a socket has said is taken when it has said all that it has.
+      await undefined;
       const checked = origins ? request(live, step) : live.verifySocket(step.token, step);
       const outcome = await checked.then(() => 'accepted', (error) => error.code ?? String(error));
       if (outcome !== step.expect) differences.push(`${name}: ${outcome} instead of ${step.expect}`);

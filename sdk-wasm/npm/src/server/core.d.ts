@@ -17,9 +17,10 @@ export class Stream {
   witness(keys: string[], checkpoint: string | undefined): void;
   takeCheckpoint(): string | undefined;
   /** Throws JSON of a failure. */
-  pollItem(now: number): string | undefined;
+  pollItems(now: number, most: number): string | undefined;
   queuedItems(): number;
   isFull(): boolean;
+  handled(now: number, tokens: Uint32Array): void;
   settle(now: number, token: number, isHandled: boolean): void;
   tick(now: number): void;
   key(now: number, apiKey: string): void;
@@ -27,7 +28,7 @@ export class Stream {
   opened(now: number): void;
   heard(now: number): void;
   message(now: number, text: string): void;
-  messageBytes(now: number, bytes: Uint8Array): void;
+  messages(now: number, frames: Uint8Array, ends: Uint32Array): void;
   closed(now: number, code: number, reason: string): void;
   refused(now: number, status: number, retryAfterMs: number | undefined): void;
   broken(now: number, why: string): void;

@@ -36,6 +36,8 @@ export class Driver {
 
   #options: DriverOptions;
   #link: Link | undefined;
+  /** Received and not yet told. */
+  #frames: Uint8Array[] = [];
   #isReading = true;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAt = Infinity;
@@ -176,10 +178,7 @@ export class Driver {
       this.#isReading = true;
       this.#link = connect(WebSocket, to, {
         opened: () => this.tell((stream) => stream.opened(now())),
-        message: (frame) =>
-          this.tell((stream) =>
-            typeof frame === 'string' ? stream.message(now(), frame) : stream.messageBytes(now(), frame),
-          ),
+        message: (frame) => this.#hear(frame),
         heard: () => this.tell((stream) => stream.heard(now())),
         closed: (code, reason) => this.#lost((stream) => stream.closed(now(), code, reason)),
         refused: (status, retryAfterMs) => this.#lost((stream) => stream.refused(now(), status, retryAfterMs)),
@@ -193,7 +192,30 @@ export class Driver {
     }
   }
 
+  /**
+   * What arrives together is taken together: a call across the boundary for each would cost more than its message. The
+   * package `ws` hands over whatever it has read; the platform's sockets come back later for the next.
+   */
+  #hear(frame: string | Uint8Array): void {
+    if (typeof frame === 'string') this.tell((stream) => stream.message(now(), frame));
+    else if (this.#frames.push(frame) === 1) queueMicrotask(() => this.#tellFrames());
+  }
+
+  #tellFrames(): void {
+    const frames = this.#frames;
+    if (frames.length === 0) return;
+    this.#frames = [];
+    const ends = new Uint32Array(frames.length);
+    let end = 0;
+    frames.forEach((frame, index) => (ends[index] = end += frame.length));
+    if (together.length < end) together = new Uint8Array(end);
+    frames.forEach((frame, index) => together.set(frame, ends[index]! - frame.length));
+    this.tell((stream) => stream.messages(now(), together.subarray(0, end), ends));
+  }
+
   #lost(how: (stream: Stream) => void): void {
+    // What came before the end.
+    this.#tellFrames();
     this.#link = undefined;
     this.tell(how);
   }
@@ -201,6 +223,7 @@ export class Driver {
   #leave(code: number, reason: string): void {
     const link = this.#link;
     this.#link = undefined;
+    this.#frames = [];
     if (link) this.#gone = link.close(code, reason);
   }
 
@@ -257,6 +280,9 @@ export class Driver {
 export function now(): number {
   return performance.now();
 }
+
+/** Made once: what a socket gives at a time is about as long each time. */
+let together = new Uint8Array(64 * 1024);
 
 /** The application's answer, if it comes in time. */
 async function inTime<T>(ask: () => Promise<T>): Promise<T> {

@@ -1,9 +1,10 @@
 /** The event stream: items to handle, one after the other or lane by lane. */
 
 import type { PasskeyError } from '../error.js';
-import { Driver, now } from './driver.js';
+import { Driver } from './driver.js';
 import { cancelled, thrown } from './failure.js';
-import { decode, positionOf, type HandedOver, type Item } from './items.js';
+import { FETCHED_ITEMS, Fetched } from './fetched.js';
+import { positionOf, type HandedOver, type Item } from './items.js';
 import { Keeper } from './keeper.js';
 import type { WebSocketClass } from './socket.js';
 import type { Status } from './status.js';
@@ -121,6 +122,7 @@ export type Next = IteratorResult<Delivery, undefined>;
  */
 export class Events implements AsyncIterableIterator<Delivery, undefined> {
   #driver: Driver;
+  #fetched: Fetched;
   #consumer: string;
   #waiting: (() => void)[] = [];
   #last: Delivery | undefined;
@@ -132,15 +134,18 @@ export class Events implements AsyncIterableIterator<Delivery, undefined> {
   /** @internal */
   constructor(connection: Connection, options: EventsOptions, onEnd: (events: Events) => void) {
     const { positions, witness, signal, ...wish } = options;
-    this.#consumer = wish.consumer ?? '';
+    const { consumer = '', inHand = 1 } = wish;
+    this.#consumer = consumer;
+    const fetchesMany = consumer === '' && !witness;
     this.#onEnd = onEnd;
     if (wish.window !== undefined && !(wish.window >= 1)) throw new RangeError('window is 1 to 4096');
     this.#driver = new Driver({
       ...connection,
-      wish,
+      wish: { ...wish, inHand: fetchesMany ? inHand + FETCHED_ITEMS : inHand },
       position: async (lane, lease) => positions?.claim(this.#consumer, lane, lease),
       onChange: () => this.#look(),
     });
+    this.#fetched = new Fetched(this.#driver, fetchesMany ? Math.max(inHand, 1) : undefined, () => this.#look());
     const abort = (): void => {
       if (this.#end === 'none') this.#end = 'aborted';
       void this.close();
@@ -185,6 +190,7 @@ export class Events implements AsyncIterableIterator<Delivery, undefined> {
   /** The same as `return`. */
   async close(): Promise<void> {
     if (this.#end === 'none') this.#end = 'over';
+    this.#fetched.tell();
     await this.#driver.stop();
     await this.#keeper?.saved();
   }
@@ -271,13 +277,13 @@ export class Events implements AsyncIterableIterator<Delivery, undefined> {
       throw cancelled('the stream', this.#signal);
     }
     if (this.#end === 'over') return OVER;
-    const text = this.#isWatched ? undefined : this.#poll();
-    if (text !== undefined) {
-      this.#last = this.#deliver(decode(text));
+    const handedOver = this.#isWatched ? undefined : this.#poll();
+    if (handedOver) {
+      this.#last = this.#deliver(handedOver);
       return { done: false, value: this.#last };
     }
     // What is left is handed out before the end is said.
-    if (!this.#driver.isOver || this.#driver.stream.queuedItems() > 0) return undefined;
+    if (!this.#driver.isOver || this.#driver.stream.queuedItems() > 0 || !this.#fetched.isEmpty) return undefined;
     this.#end = 'over';
     if (this.#driver.failure) throw this.#driver.failure;
     return OVER;
@@ -286,17 +292,16 @@ export class Events implements AsyncIterableIterator<Delivery, undefined> {
   #deliver({ token, lane, lease, item }: HandedOver): Delivery {
     const id = positionOf(item);
     const position = id === undefined ? undefined : { consumer: this.#consumer, lane, id, lease };
-    const driver = this.#driver;
-    const keeper = this.#keeper;
+    const [driver, fetched, keeper] = [this.#driver, this.#fetched, this.#keeper];
     return new Delivery(item, position, (isHandled) => {
-      driver.tell((stream) => stream.settle(now(), token, isHandled));
+      fetched.settle(token, isHandled);
       keeper?.keep(driver.stream);
     });
   }
 
-  #poll(): string | undefined {
+  #poll(): HandedOver | undefined {
     try {
-      return this.#driver.stream.pollItem(now());
+      return this.#fetched.take();
     } catch (found) {
       this.#driver.fail(thrown(found) as PasskeyError);
       return undefined;

@@ -203,15 +203,38 @@ export interface HandedOver {
   item: Item;
 }
 
-/** Reads an item as the core writes it (sdk-wasm/server/src/item.rs). */
-export function decode(text: string): HandedOver {
-  if (text.startsWith('[')) {
-    const [data, length, token, lane, lease, id, seq, time, name, isKnown] = JSON.parse(text) as EventLine;
-    return { token, lane, lease, item: event(data, id, seq, time, name, isKnown, text.slice(1, 1 + length)) };
+/** Items as the core writes them, many in one text (sdk-wasm/server/src/item.rs), read one after the other. */
+export class Batch {
+  #rows: Row[];
+  #text: string;
+  /** Which row is next, and where what it carries begins. */
+  #next = 0;
+  #at: number;
+
+  constructor(text: string) {
+    const end = text.indexOf('\n');
+    this.#rows = JSON.parse(text.slice(0, end)) as Row[];
+    this.#text = text;
+    this.#at = end + 1;
   }
-  const end = text.indexOf('\n');
-  const [token, lane, lease, line] = JSON.parse(text.slice(0, end)) as OtherLine;
-  return { token, lane, lease, item: other(line, text.slice(end + 1)) };
+
+  get isEmpty(): boolean {
+    return this.#next === this.#rows.length;
+  }
+
+  take(): HandedOver | undefined {
+    const row = this.#rows[this.#next];
+    if (row === undefined) return undefined;
+    this.#next += 1;
+    const json = this.#text.slice(this.#at, this.#at + row[3]);
+    this.#at += row[3];
+    if (row.length === 5) {
+      const [token, lane, lease, , line] = row;
+      return { token, lane, lease, item: other(line, json) };
+    }
+    const [token, lane, lease, , id, seq, time, name, isKnown] = row;
+    return { token, lane, lease, item: event(json, id, seq, time, name, isKnown) };
+  }
 }
 
 /** Reads a page of the log as the core writes it: a line of JSON, and the data of all events behind it. */
@@ -222,7 +245,7 @@ export function readPage(text: string): EventsPage {
   const events = lines.map(([id, seq, time, name, isKnown, length]) => {
     const json = text.slice(at, at + length);
     at += length;
-    return event(JSON.parse(json) as Data, id, seq, time, name, isKnown, json);
+    return event(json, id, seq, time, name, isKnown);
   });
   return { events, ...page };
 }
@@ -242,12 +265,13 @@ export function positionOf(item: Item): string | undefined {
 
 type Data = Record<string, unknown>;
 
-type EventLine = [
-  data: Data,
-  length: number,
+type Row = EventRow | OtherRow;
+
+type EventRow = [
   token: number,
   lane: number,
   lease: number,
+  length: number,
   id: string,
   seq: number,
   time: number,
@@ -255,7 +279,7 @@ type EventLine = [
   isKnown: boolean,
 ];
 
-type OtherLine = [token: number, lane: number, lease: number, line: Line];
+type OtherRow = [token: number, lane: number, lease: number, length: number, line: Line];
 
 type PageLine = [id: string, seq: number, time: number, name: string, isKnown: boolean, length: number];
 
@@ -264,10 +288,57 @@ type Line =
   | { kind: 'gap'; reason: Gap['reason']; after: string; next: Gap['next']; oldest: string | null }
   | { kind: 'bookmark'; id: string; time: number; hash: string | null; head: SignedHead | null };
 
-function event(data: Data, id: string, seq: number, time: number, name: string, isKnown: boolean, json: string): Event {
-  const type = isKnown && Object.hasOwn(READERS, name) ? name : 'other';
-  READERS[type as keyof EventData](data);
-  return { kind: 'event', type, name, data, id, seq, time: new Date(time), json } as unknown as Event;
+/**
+ * An event whose data is read when it is first asked for: that costs more than all the rest, and often the type or the
+ * account of a few decides. To whoever copies, prints or compares it, it is a plain object.
+ */
+class ReadLater {
+  // Declared only, so that they come in the order in which the constructor makes them.
+  declare readonly kind: 'event';
+  declare readonly type: keyof EventData;
+  declare readonly name: string;
+  declare readonly data: Data;
+  declare readonly id: string;
+  declare readonly seq: number;
+  declare readonly time: Date;
+  declare readonly json: string;
+  #data: Data | undefined;
+
+  constructor(json: string, id: string, seq: number, time: number, name: string, isKnown: boolean) {
+    this.kind = 'event';
+    this.type = (isKnown && Object.hasOwn(READERS, name) ? name : 'other') as keyof EventData;
+    this.name = name;
+    Object.defineProperty(this, 'data', ReadLater.#property);
+    this.id = id;
+    this.seq = seq;
+    this.time = new Date(time);
+    this.json = json;
+  }
+
+  /** The same function for all of them, so that engines see one shape. */
+  static #property: PropertyDescriptor = {
+    get(this: ReadLater): Data {
+      return ReadLater.#read(this);
+    },
+    enumerable: true,
+  };
+
+  static #read(event: ReadLater): Data {
+    if (event.#data === undefined) {
+      event.#data = JSON.parse(event.json) as Data;
+      READERS[event.type](event.#data);
+    }
+    return event.#data;
+  }
+
+  /** For `console.log` in Node, Bun and Deno, which would show an accessor. */
+  [Symbol.for('nodejs.util.inspect.custom')](): object {
+    return { ...this };
+  }
+}
+
+function event(...of: ConstructorParameters<typeof ReadLater>): Event {
+  return new ReadLater(...of) as unknown as Event;
 }
 
 function other(line: Line, json: string): Item {
