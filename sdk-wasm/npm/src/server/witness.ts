@@ -30,12 +30,9 @@ export interface CheckpointStore {
 
 /** A checkpoint in a file of its own, written for one process. The file `<path>.new` beside it is used too. */
 export function fileCheckpoint(path: string): CheckpointStore {
-  // By a name that bundlers do not follow: workerd has no files.
-  const files = 'node:fs/promises';
-  const load = async (): Promise<Files> => (await import(/* @vite-ignore */ /* webpackIgnore: true */ files)) as Files;
   return {
     async load() {
-      const { readFile } = await load();
+      const { readFile } = await load<Files>('node:fs/promises');
       try {
         return await readFile(path, 'utf8');
       } catch (error) {
@@ -44,22 +41,47 @@ export function fileCheckpoint(path: string): CheckpointStore {
       }
     },
     async save(checkpoint) {
-      const { open, rename } = await load();
+      const { open, rename } = await load<Files>('node:fs/promises');
+      const { dirname } = await load<Paths>('node:path');
+      const { platform } = await load<Process>('node:process');
+      const synced = async (file: File, text?: string): Promise<void> => {
+        try {
+          if (text !== undefined) await file.writeFile(text);
+          await file.sync();
+        } finally {
+          await file.close();
+        }
+      };
       // Beside it and moved over: a crash leaves the old file or the new one, whole.
-      const file = await open(`${path}.new`, 'w');
-      try {
-        await file.writeFile(`${checkpoint}\n`);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
+      await synced(await open(`${path}.new`, 'w'), `${checkpoint}\n`);
       await rename(`${path}.new`, path);
+      // The name is safe once the folder is. Windows opens no folders, and keeps the names itself.
+      if (platform !== 'win32') await synced(await open(dirname(path), 'r'));
     },
   };
 }
 
+/** By a name that bundlers do not follow: workerd has no files. */
+async function load<Module>(name: string): Promise<Module> {
+  return (await import(/* @vite-ignore */ /* webpackIgnore: true */ name)) as Module;
+}
+
 interface Files {
   readFile(path: string, encoding: 'utf8'): Promise<string>;
-  open(path: string, flags: 'w'): Promise<{ writeFile(text: string): Promise<void>; sync(): Promise<void>; close(): Promise<void> }>;
+  open(path: string, flags: 'r' | 'w'): Promise<File>;
   rename(from: string, to: string): Promise<void>;
+}
+
+interface File {
+  writeFile(text: string): Promise<void>;
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+interface Paths {
+  dirname(path: string): string;
+}
+
+interface Process {
+  platform: string;
 }
