@@ -113,6 +113,8 @@ extension Event: Hashable {
 extension Event: CustomReflectable {
     /// Its members.
     public var customMirror: Mirror {
-        Mirror(self, children: ["id": id, "seq": seq, "time": time, "name": name, "data": data, "json": json])
+        Mirror(
+            self, children: ["id": id, "seq": seq, "time": time, "name": name, "data": data, "json": json],
+            displayStyle: .struct)
     }
 }

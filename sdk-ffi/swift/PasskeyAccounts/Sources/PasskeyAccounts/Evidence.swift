@@ -24,7 +24,7 @@ public struct SessionKey: Sendable, Hashable, CustomReflectable {
     public var y: Data { packed.read { $0.data(after: 1) } }
 
     /// Its members.
-    public var customMirror: Mirror { Mirror(self, children: ["x": x, "y": y]) }
+    public var customMirror: Mirror { Mirror(self, children: ["x": x, "y": y], displayStyle: .struct) }
 }
 
 /// What an authenticator signed, and over what: checkable with the passkey's public key alone.
@@ -80,6 +80,6 @@ public struct Evidence: Sendable, Hashable, CustomReflectable {
         Mirror(self, children: [
             "random": random, "kind": kind, "origin": origin, "thumbprint": thumbprint, "credentialID": credentialID,
             "authenticatorData": authenticatorData, "clientDataJSON": clientDataJSON, "signature": signature,
-        ])
+        ], displayStyle: .struct)
     }
 }

@@ -62,16 +62,16 @@ final class EventsTests: XCTestCase {
                     json: event.json)
                 XCTAssertEqual(made, event)
                 XCTAssertTrue(received.contains(made))
-                var described = ""
-                dump(event, to: &described)
-                XCTAssertTrue(described.contains(event.id) && described.contains(event.name), described)
+                XCTAssertTrue("\(event)".contains(event.id) && "\(event)".contains(event.name), "it prints its members")
                 let other = Event(
                     id: event.id, seq: event.seq, time: event.time, name: event.name,
                     data: .accountErased(AccountErased(accountID: "acct_other")), json: event.json)
                 XCTAssertNotEqual(other, event)
-                if case .loggedIn(let login) = event.data, login.accountID == page.accountID {
-                    isSigned = login.evidence != nil
-                }
+                guard case .loggedIn(let login) = event.data else { continue }
+                let json = try XCTUnwrap(try JSONSerialization.jsonObject(with: Data(event.json.utf8)) as? [String: Any])
+                assertEqual(login.sessionKey, json["sessionKey"])
+                if let evidence = login.evidence { assertEqual(evidence, json["evidence"]) }
+                isSigned = login.accountID == page.accountID && login.evidence != nil
             }
             // What the HTTP API says is the same event.
             let listed = try await accounts.api.events(types: ["*"])
@@ -101,6 +101,16 @@ final class EventsTests: XCTestCase {
                 accountID: confirmed.accountID, sessionID: confirmed.sessionID, passkeyID: confirmed.passkeyID,
                 ceremonyID: confirmed.ceremonyID, action: confirmed.action, evidence: remade(confirmed.evidence)))
         default: data
+        }
+    }
+
+    /// Whether all members of a value are what the JSON says.
+    private func assertEqual(_ value: Any, _ json: Any?) {
+        let json = json as? [String: Any] ?? [:]
+        for (name, member) in Mirror(reflecting: value).children {
+            let text = (member as? Data)?.base64EncodedString().filter { $0 != "=" }
+                .replacing("+", with: "-").replacing("/", with: "_")
+            XCTAssertEqual(json[name ?? ""] as? String, text ?? member as? String, name ?? "")
         }
     }
 
