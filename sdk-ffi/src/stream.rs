@@ -10,7 +10,6 @@ use std::{
     time::Duration,
 };
 
-use futures_util::FutureExt;
 use passkey_accounts::{
     Events, EventsBuilder, Receipt, Start as CoreStart, Status as CoreStatus, StreamError,
     evidence::{Expected, FilePins},
@@ -288,17 +287,18 @@ impl EventStream {
         Ok(Some(deliveries))
     }
 
-    /// Like `take`, as one text, for languages that read a text faster than records: see `text.rs` for its form.
+    /// Like `take`, as one text, for languages that read a text faster than records: see `text.rs` for its form. Empty when
+    /// there is nothing now, and U+0004 when the stream was stopped.
     ///
     /// # Errors
     /// As `take`.
-    pub fn take_text(&self, max: u32) -> Result<Option<String>, Error> {
-        let Some(fetched) = self.fetch(max)? else { return Ok(None) };
+    pub fn take_text(&self, max: u32) -> Result<String, Error> {
+        let Some(fetched) = self.fetch(max)? else { return Ok(text::STOPPED.to_owned()) };
         let text = text::encode(
             fetched.iter().map(|(receipt, (item, owed))| (*receipt, owed.lane, owed.lease, item)),
         );
         self.unsettled().extend(fetched.into_iter().map(|(receipt, (_, owed))| (receipt, owed)));
-        Ok(Some(text))
+        Ok(text)
     }
 
     /// Like `take`, as bytes in memory, for languages that read those faster than records: see `packed.rs` for their form.
@@ -325,7 +325,7 @@ impl EventStream {
             let later = through.checked_add(1).map_or_else(BTreeMap::new, |next| unsettled.split_off(&next));
             std::mem::replace(&mut *unsettled, later)
         };
-        handled.into_values().for_each(|owed| owed.receipt.ack());
+        Receipt::ack_all(handled.into_values().map(|owed| owed.receipt));
     }
 
     /// What became of one item. If it was not handled it comes again, and with it everything of its lane that was taken
@@ -423,26 +423,20 @@ async fn next(events: &mut Events, inbox: &Inbox<Fetched>, resting: &mut Option<
 /// An item and those that are there along with it, so that the foreign side is woken once for all; and how the stream has
 /// ended, if it has.
 fn burst(events: &mut Events, first: Next) -> (Vec<Fetched>, Option<Result<(), StreamError>>) {
-    let mut items = Vec::new();
-    let mut next = first;
-    loop {
-        match next {
-            Some(Ok(delivery)) => {
-                let (item, receipt) = delivery.into_parts();
-                let (lane, lease) = (receipt.lane(), receipt.lease());
-                items.push((item, Unsettled { lane, lease, receipt }));
-            }
-            Some(Err(error)) => return (items, Some(Err(error))),
-            None => return (items, Some(Ok(()))),
+    match first {
+        Some(Ok(first)) => {
+            let more = events.take_ready(INBOX_ITEMS - 1);
+            (std::iter::once(first).chain(more).map(fetched).collect(), None)
         }
-        if items.len() >= INBOX_ITEMS {
-            return (items, None);
-        }
-        match events.next().now_or_never() {
-            Some(more) => next = more,
-            None => return (items, None),
-        }
+        Some(Err(error)) => (Vec::new(), Some(Err(error))),
+        None => (Vec::new(), Some(Ok(()))),
     }
+}
+
+fn fetched(delivery: passkey_accounts::Delivery) -> Fetched {
+    let (item, receipt) = delivery.into_parts();
+    let (lane, lease) = (receipt.lane(), receipt.lease());
+    (item, Unsettled { lane, lease, receipt })
 }
 
 pub(crate) async fn status_changed(

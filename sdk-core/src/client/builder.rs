@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
-use super::{Events, KeyProvider, Keys, LiveSessions, PositionStore, positions::Positions};
+use super::{Events, KeyProvider, Keys, LiveSessions, PositionStore, events::Opened, positions::Positions};
 #[cfg(feature = "verify")]
 use super::{guarded::EvidencePlan, witnessed::WitnessPlan};
 #[cfg(feature = "verify")]
@@ -245,13 +245,17 @@ impl EventsBuilder {
     /// Outside of a tokio runtime with time and I/O enabled.
     pub fn open(self) -> Events {
         let consumer: Arc<str> = self.subscription.consumer.as_deref().unwrap_or_default().into();
-        match self.start_driver(&consumer) {
-            Ok(events) => events,
-            Err(error) => {
-                let status = watch::channel(Status::Closed).1;
-                Events::new(Arc::new(Shared::failed(error)), consumer, status)
-            }
-        }
+        self.start_driver(&consumer).unwrap_or_else(|error| {
+            let opened = Opened {
+                shared: Arc::new(Shared::failed(error)),
+                consumer: consumer.to_string(),
+                #[cfg(feature = "verify")]
+                witnessed: None,
+                #[cfg(feature = "verify")]
+                guarded: None,
+            };
+            Events::new(opened, watch::channel(Status::Closed).1)
+        })
     }
 
     #[cfg_attr(not(feature = "verify"), expect(unused_mut, reason = "pins say where to begin"))]
@@ -271,10 +275,15 @@ impl EventsBuilder {
             position: Box::new(move |lane, lease| positions.ask(Arc::clone(&name), lane, lease)),
         };
         tokio::spawn(drive(Arc::clone(&shared), Connector::new(address), application, status_sender));
-        let events = Events::new(shared, Arc::clone(consumer), status);
-        #[cfg(feature = "verify")]
-        let events = events.checked_by(witnessed, guarded);
-        Ok(events)
+        let opened = Opened {
+            shared,
+            consumer: consumer.to_string(),
+            #[cfg(feature = "verify")]
+            witnessed,
+            #[cfg(feature = "verify")]
+            guarded,
+        };
+        Ok(Events::new(opened, status))
     }
 }
 

@@ -45,13 +45,19 @@ use crate::{
 /// ```
 #[derive(Debug)]
 pub struct Events {
-    shared: Arc<Shared>,
-    consumer: Arc<str>,
+    opened: Arc<Opened>,
     status: watch::Receiver<Status>,
+}
+
+/// What a stream and the receipts of its items have in common.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) shared: Arc<Shared>,
+    pub(super) consumer: String,
     #[cfg(feature = "verify")]
-    witnessed: Option<Witnessed>,
+    pub(super) witnessed: Option<Witnessed>,
     #[cfg(feature = "verify")]
-    guarded: Option<Guarded>,
+    pub(super) guarded: Option<Guarded>,
 }
 
 impl Events {
@@ -60,57 +66,37 @@ impl Events {
         EventsBuilder::new(url.into(), Keys::new(api_key))
     }
 
-    pub(super) const fn new(
-        shared: Arc<Shared>,
-        consumer: Arc<str>,
-        status: watch::Receiver<Status>,
-    ) -> Self {
-        Self {
-            shared,
-            consumer,
-            status,
-            #[cfg(feature = "verify")]
-            witnessed: None,
-            #[cfg(feature = "verify")]
-            guarded: None,
-        }
-    }
-
-    #[cfg(feature = "verify")]
-    pub(super) fn checked_by(mut self, witnessed: Option<Witnessed>, guarded: Option<Guarded>) -> Self {
-        (self.witnessed, self.guarded) = (witnessed, guarded);
-        self
+    pub(super) fn new(opened: Opened, status: watch::Receiver<Status>) -> Self {
+        Self { opened: Arc::new(opened), status }
     }
 
     /// The pins that this stream is held against, if any.
     #[cfg(feature = "verify")]
-    pub(super) const fn guarded(&self) -> Option<&Guarded> {
-        self.guarded.as_ref()
+    pub(super) fn guarded(&self) -> Option<&Guarded> {
+        self.opened.guarded.as_ref()
     }
 
     /// What the server said of itself last, and how long ago.
     pub(super) fn greeting(&self) -> Option<(Greeting, Duration)> {
-        self.shared.greeting()
+        self.opened.shared.greeting()
     }
 
     fn hand_over(&self, InHand { token, lane, lease, item }: InHand) -> Result<Delivery, StreamError> {
-        let (shared, consumer) = (Arc::clone(&self.shared), Arc::clone(&self.consumer));
-        let receipt = Receipt::new(shared, consumer, token, lane, lease);
+        let receipt = Receipt::new(Arc::clone(&self.opened), token, lane, lease);
         #[cfg(feature = "verify")]
-        let (item, receipt) = {
-            let item = self.check(item).inspect_err(|_| self.shared.give_up())?;
-            (item, receipt.checked_by(self.witnessed.clone(), self.guarded.clone()))
-        };
+        let item = self.check(item).inspect_err(|_| {
+            self.opened.shared.give_up();
+        })?;
         Ok(Delivery::new(item, receipt))
     }
 
     #[cfg(feature = "verify")]
     fn check(&self, item: Item) -> Result<Item, StreamError> {
-        if let Some(witnessed) = &self.witnessed {
-            let app_id = self.shared.greeting().and_then(|(greeting, _)| greeting.app_id);
+        if let Some(witnessed) = &self.opened.witnessed {
+            let app_id = self.opened.shared.greeting().and_then(|(greeting, _)| greeting.app_id);
             witnessed.check(&item, app_id)?;
         }
-        match &self.guarded {
+        match &self.opened.guarded {
             Some(guarded) => guarded.check(item),
             None => Ok(item),
         }
@@ -125,6 +111,18 @@ impl Events {
     /// Safe: an item is either returned or still there.
     pub async fn next(&mut self) -> Option<Result<Delivery, StreamError>> {
         StreamExt::next(self).await
+    }
+
+    /// Items that are there now, at most so many: a batch after [`next`](Self::next) has returned its first. None with
+    /// evidence or a witness, which look at one item after the other. How the stream ends is for `next` to say.
+    pub fn take_ready(&mut self, most: usize) -> Vec<Delivery> {
+        #[cfg(feature = "verify")]
+        if self.opened.witnessed.is_some() || self.opened.guarded.is_some() {
+            return Vec::new();
+        }
+        let taken = self.opened.shared.take_items(most).into_iter();
+        // Nothing is checked, so nothing is refused.
+        taken.filter_map(|in_hand| self.hand_over(in_hand).ok()).collect()
     }
 
     /// Handles items until the stream ends: up to `concurrency` lanes at a time (at least 1), the items of a lane one
@@ -205,7 +203,8 @@ impl Stream for Events {
     type Item = Result<Delivery, StreamError>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.shared
+        self.opened
+            .shared
             .poll_item(context)
             .map(|next| next.map(|next| next.and_then(|in_hand| self.hand_over(in_hand))))
     }
@@ -213,6 +212,6 @@ impl Stream for Events {
 
 impl Drop for Events {
     fn drop(&mut self) {
-        self.shared.stop();
+        self.opened.shared.stop();
     }
 }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::{net::TcpStream, sync::watch};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{Accounts, Delivery, Events, EventsBuilder};
+use super::{Accounts, Delivery, Events, EventsBuilder, Receipt};
 use crate::{
     protocol::Code,
     stream::{Item, Status},
@@ -77,6 +77,33 @@ async fn what_is_acknowledged_reaches_the_server() {
     peer.send(event(2)).await;
     next(&mut events).await.ack();
     assert_eq!(peer.ack().await, json!({ "id": "e-2" }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_is_taken_and_acknowledged_at_once() {
+    let (server, other_server) = (Server::start().await, Server::start().await);
+    let mut events = view(&server).window(8).in_hand(3).open();
+    let (mut peer, _) = server.accept_with(8).await;
+    assert!(events.take_ready(9).is_empty());
+    for number in 2..=6 {
+        peer.send(event(number)).await;
+    }
+    let mut batch = vec![next(&mut events).await];
+    while batch.len() < 3 {
+        batch.extend(events.take_ready(1));
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(batch.iter().map(id).collect::<Vec<_>>(), ["e-2", "e-3", "e-4"]);
+    assert!(events.take_ready(9).is_empty(), "no more may be in hand");
+
+    let mut others = view(&other_server).window(2).open();
+    let (mut other_peer, _) = other_server.accept_with(2).await;
+    other_peer.send(event(2)).await;
+    batch.insert(1, next(&mut others).await);
+    Receipt::ack_all(batch.into_iter().map(|delivery| delivery.into_parts().1));
+    assert_eq!(other_peer.ack().await, json!({ "id": "e-2" }));
+    assert_eq!(id(&next(&mut events).await), "e-5");
+    assert_eq!(peer.ack().await, json!({ "id": "e-4" }));
 }
 
 #[tokio::test(start_paused = true)]

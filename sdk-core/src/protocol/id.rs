@@ -36,7 +36,7 @@ macro_rules! ids {
             /// The text of the identifier, as `Display` writes it but without Rust's formatting, which a browser would
             /// have to download.
             pub fn text(&self) -> String {
-                [$prefix, &encode(self.0)].concat()
+                encode($prefix, self.0)
             }
 
             /// An identifier that sorts by time: 48 bits of milliseconds, then 80 of the random bits.
@@ -68,7 +68,7 @@ macro_rules! ids {
         #[cfg(feature = "json")]
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-                to.collect_str(self)
+                to.serialize_str(&self.text())
             }
         }
 
@@ -110,8 +110,9 @@ const DIGITS: usize = 26;
 
 // The alphabet of RFC 4648 section 7 is that of Rust's digits in radix 32. Both ways go bit by bit through 32-bit numbers:
 // 128-bit arithmetic would be 700 bytes more of a module that browsers download.
-fn encode(bytes: [u8; 16]) -> String {
-    let (mut text, mut bits, mut count) = (String::with_capacity(DIGITS), 0_u32, 0);
+fn encode(prefix: &str, bytes: [u8; 16]) -> String {
+    let (mut text, mut bits, mut count) = (String::with_capacity(prefix.len() + DIGITS), 0_u32, 0);
+    text.push_str(prefix);
     for byte in bytes {
         bits = (bits << 8) | u32::from(byte);
         count += 8;

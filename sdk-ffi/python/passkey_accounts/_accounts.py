@@ -93,9 +93,11 @@ class Accounts:
         skip: `False`, with `snapshot=False`: a gap ends the stream (`gone`) instead of going on behind it.
         consumer: be a worker of this name: 1 to 64 of `A-Z a-z 0-9 . _ -`.
         lanes: how many lanes the consumer is made with, 1 to 64; later wishes are not heard. By default 1.
-        window: items that may be on their way or unhandled here, 1 to 4,096. By default 256. 0: nothing is acknowledged.
-        prefetch: items of a lane that may be fetched before the first of them is settled. By default 256 for a view; 1 for
-            a worker, whose lane may be wanted by others, and with `evidence` or `witness`.
+        window: items that may be on their way or unhandled here, 1 to 4,096. By default 1,024 for a view, and 256 for a
+            worker and with `evidence` or `witness`. 0: nothing is acknowledged.
+        prefetch: items of a lane that may be fetched before the first of them is settled. By default 1,024 for a view, or
+            256 with a `window` of your own; 1 for a worker, whose lane may be wanted by others, and with `evidence` or
+            `witness`.
         ack_timeout: for workers: how many seconds an item may wait here while others wait for its lane. By default 60.
         positions: for workers: asked for the position of each lane that begins.
         evidence: for views: believe nothing that a passkey should have signed and did not.

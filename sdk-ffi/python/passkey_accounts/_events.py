@@ -29,7 +29,7 @@ class Events:
     Lost connections are made again and resumed where they were; what trying again cannot mend is raised, and is the last
     thing. Nothing is sent before the first item is asked for. Iterate in one task. Cancelling a wait loses nothing.
 
-    Asking for the next item says that the last one is handled; the server is told at once or a few items later. An item
+    Asking for the next item says that the last one is handled; the server is told soon after, of many at once. An item
     that was in hand when the stream was closed, or the process died, comes again. By hand: `deliveries`.
     """
 
@@ -54,7 +54,7 @@ class Events:
 
     async def __anext__(self) -> Item:
         pull = self._pull
-        if self._is_asked or pull.is_time_to_acknowledge:
+        if self._is_asked or not pull.left:
             await self._arrival()
         return pull.next()
 
@@ -186,7 +186,7 @@ class Events:
         pull.acknowledge()
         self._is_asked = True
         try:
-            if not pull.records:
+            if not pull.left:
                 # Others get their turn, however much there is to do here. A busy stream is given a moment, in which more
                 # comes: each waking costs as much as thirty items.
                 await asyncio.sleep(GATHER if pull.is_busy and not pull.is_over else 0)
@@ -194,11 +194,11 @@ class Events:
                 while not self._fetch():
                     # Carries nothing: a cancellation here leaves everything where it is.
                     await stream.ready()
-            if not pull.records:
+            if not pull.left:
                 raise StopAsyncIteration
         finally:
             self._is_asked = False
-        if len(pull.records) > 1 and self._timer is None:
+        if pull.left > 1 and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(UNTOLD, self._tell)
 
     def _fetch(self) -> bool:
@@ -213,7 +213,7 @@ class Events:
         self._timer = None
         pull = self._pull
         pull.acknowledge()
-        if pull.records:
+        if pull.left:
             self._timer = asyncio.get_running_loop().call_later(UNTOLD, self._tell)
 
     def _stop_timer(self) -> None:
@@ -238,7 +238,7 @@ class Deliveries:
     async def __anext__(self) -> Delivery:
         pull = self._events._pull
         pull.pass_on()
-        if not pull.records or self._events._is_asked:
+        if not pull.left or self._events._is_asked:
             await self._events._arrival()
         return pull.next_delivery()
 
@@ -263,6 +263,9 @@ def options(
     """What the binding wants to know."""
     if isinstance(types, str):
         raise TypeError("types is a list of names, not a name")
+    if window is None and consumer is None and evidence is None and witness is None:
+        window = VIEW_WINDOW
+        prefetch = VIEW_WINDOW if prefetch is None else prefetch
     return native.EventsOptions(
         types=None if types is None else list(types),
         after=after,
@@ -279,6 +282,9 @@ def options(
         witness=None if witness is None else witness.native(),
     )
 
+
+# Of a view that nothing reads along with: nobody else waits for what is here, and fewer waits cost a fifth less of the CPU.
+VIEW_WINDOW = 1_024
 
 _STARTS = {
     "state": native.Start.STATE,

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import FrozenInstanceError, dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Union
+from typing import TYPE_CHECKING, Union
 
 from ._data import EventData, SessionKey
-from ._read import EPOCH, FIELD, MILLISECOND, compact, readers, string, unknown
+from ._read import EPOCH, FIELD, MILLISECOND, compact, event_data, string
 
 
 class Event:
@@ -25,46 +25,39 @@ class Event:
     ...             return ""
     """
 
-    __slots__ = ("_data", "_record")
+    __slots__ = {
+        "_record": None,
+        "data": "What happened; `Unknown` for a type that is newer than this version.",
+    }
     __match_args__ = ("id", "seq", "time", "name", "data", "json")
 
-    # As the binding writes it (sdk-ffi/src/text.rs); the data is read when it is looked at first, and set then.
+    # As the binding writes it (sdk-ffi/src/text.rs).
     _record: str
-    _data: EventData | None
+    data: EventData
 
     def __init__(self, id: str, seq: int, time: datetime, name: str, data: EventData, json: str) -> None:
-        _set_record(self, record_of(id, seq, time, name, json))
-        _set_data(self, data)
+        set_record(self, record_of(id, seq, time, name, json))
+        set_data(self, data)
 
     @property
     def id(self) -> str:
         """Cursor and dedupe key. Opaque."""
-        return string(self._record.split(FIELD, 8)[7])
+        return string(self._record.split(FIELD, 6)[5])
 
     @property
     def seq(self) -> int:
         """Its number in the app's log, from 1."""
-        return int(self._record.split(FIELD, 5)[4])
+        return int(self._record.split(FIELD, 4)[3])
 
     @property
     def time(self) -> datetime:
         """When it was committed, in UTC."""
-        return EPOCH + int(self._record.split(FIELD, 6)[5]) * MILLISECOND
+        return EPOCH + int(self._record.split(FIELD, 5)[4]) * MILLISECOND
 
     @property
     def name(self) -> str:
         """The type on the wire, for example `loggedIn`."""
         return string(self._record.rsplit(FIELD, 2)[1])
-
-    @property
-    def data(self) -> EventData:
-        """What happened; `Unknown` for a type that is newer than this version."""
-        data = self._data
-        if data is None:
-            _, name, text = self._record.rsplit(FIELD, 2)
-            data = readers.get(name, unknown)(text)
-            _set_data(self, data)
-        return data
 
     @property
     def json(self) -> str:
@@ -76,6 +69,17 @@ class Event:
         """Give it as `after` to resume behind this event."""
         return self.id
 
+    # Otherwise type checkers believe every name.
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> EventData:
+            # `data` that was not read along with the batch.
+            if name != "data":
+                raise AttributeError(f"an event has no {name!r}", name=name, obj=self)
+            data = event_data(self.name, self.json)
+            set_data(self, data)
+            return data
+
     def __setattr__(self, name: str, value: object) -> None:
         raise FrozenInstanceError(f"cannot assign to field {name!r}")
 
@@ -86,10 +90,10 @@ class Event:
         if not isinstance(other, Event):
             return NotImplemented
         # How it was handed over does not count.
-        return self._record.split(FIELD, 3)[3] == other._record.split(FIELD, 3)[3]
+        return self._record.split(FIELD, 2)[2] == other._record.split(FIELD, 2)[2]
 
     def __hash__(self) -> int:
-        return hash(self._record.split(FIELD, 3)[3])
+        return hash(self._record.split(FIELD, 2)[2])
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__match_args__[:-1])
@@ -99,24 +103,23 @@ class Event:
         return event, (self._record,)
 
 
-_new: Callable[[type[Event]], Event] = object.__new__
+new: Callable[[type[Event]], Event] = object.__new__
 # The slots of an object that cannot be changed.
-_set_record: Callable[[Event, str], None] = vars(Event)["_record"].__set__
-_set_data: Callable[[Event, EventData | None], None] = vars(Event)["_data"].__set__
+set_record: Callable[[Event, str], None] = vars(Event)["_record"].__set__
+set_data: Callable[[Event, EventData], None] = vars(Event)["data"].__set__
 
 
 def event(record: str) -> Event:
-    """The event of a record."""
-    made = _new(Event)
-    _set_record(made, record)
-    _set_data(made, None)
+    """An event whose data is read when it is looked at."""
+    made = new(Event)
+    set_record(made, record)
     return made
 
 
 def record_of(id: str, seq: int, time: datetime, name: str, json: str) -> str:
     """The record of an event that no stream has handed over."""
     millis = (time - EPOCH) // MILLISECOND
-    return FIELD.join(["0", "0", "0", "event", str(seq), str(millis), "1", compact(id), compact(name), json])
+    return FIELD.join(["0", "0", "event", str(seq), str(millis), compact(id), compact(name), json])
 
 
 class GapReason(Enum):

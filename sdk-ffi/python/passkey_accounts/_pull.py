@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ._connection import kept
 from ._errors import PasskeyAccountsError, ours
-from ._items import Item, event
+from ._items import Item
 from ._native import passkey_accounts_ffi as native
-from ._read import FIELD, RECORD
-from ._records import EVENT, item
+from ._read import STOPPED
+from ._records import batch, ownership
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,32 +36,30 @@ class Delivery:
     again: the connection is made anew and resumes before it.
     """
 
-    __slots__ = ("__weakref__", "_forgotten", "_is_kept", "_is_settled", "_lane", "_number", "_pull", "item", "position")
+    __slots__ = ("__weakref__", "_forgotten", "_is_kept", "_is_settled", "_number", "_pull", "item", "lane", "position")
 
     item: Item
     """What to handle."""
+    lane: int
+    """The lane; 0 where there is one only. Items of one lane are in order."""
     position: Position | None
     """What to store together with the item's effect; `None` for what is no position."""
 
-    def __init__(self, pull: Pull, record: str) -> None:
+    def __init__(self, pull: Pull, receipt: int, record: str, item: Item) -> None:
         self._pull = pull
-        self._number, self._lane, lease, _ = record.split(FIELD, 3)
+        self._number = receipt
+        self.lane, lease = ownership(record)
         self._is_settled = False
         self._is_kept = False
         self._forgotten: weakref.finalize[..., Delivery] | None = None
-        self.item = item(record)
-        id = self.item.position
-        self.position = None if id is None else Position(pull.consumer, int(self._lane), id, int(lease))
-
-    @property
-    def lane(self) -> int:
-        """The lane; 0 where there is one only. Items of one lane are in order."""
-        return int(self._lane)
+        self.item = item
+        id = item.position
+        self.position = None if id is None else Position(pull.consumer, self.lane, id, lease)
 
     @property
     def is_void(self) -> bool:
         """An item of its lane before it has failed: it comes again after that one, and need not be handled now."""
-        return self._pull.is_void(int(self._number), self._lane)
+        return self._pull.is_void(self._number, self.lane)
 
     def ack(self) -> None:
         """It is handled. Only the first of `ack` and `fail` counts."""
@@ -77,7 +74,7 @@ class Delivery:
         if not self._is_kept and not self._is_settled:
             self._is_kept = True
             # Not `__del__`: the garbage collector may free the stream before.
-            self._forgotten = weakref.finalize(self, self._pull.settle, int(self._number), False, self._lane)
+            self._forgotten = weakref.finalize(self, self._pull.settle, self._number, False, self.lane)
             self._forgotten.atexit = False
 
     def passed(self) -> None:
@@ -90,7 +87,7 @@ class Delivery:
             self._is_settled = True
             if self._forgotten is not None:
                 self._forgotten.detach()
-            self._pull.settle(int(self._number), is_handled, self._lane)
+            self._pull.settle(self._number, is_handled, self.lane)
 
 
 class Pull:
@@ -100,19 +97,22 @@ class Pull:
         self._open = open
         self.consumer = consumer
         self.stream: native.EventStream | None = None
-        self.records: deque[str] = deque()
         self.failure: PasskeyAccountsError | None = None
         self.is_over = False
         # Much came at once, and not as much as could: more is on its way.
         self.is_busy = False
-        # The record that was handed out last, to be acknowledged when the next is asked for.
-        self.in_hand: str | None = None
-        self.is_handled = False
-        self.told = 0
+        # What was fetched last: items, their receipts and their records; how many were handed out, and the others.
+        self._items: list[Item] = []
+        self._receipts: Sequence[int] = ()
+        self._records: list[str] = []
+        self._handed_out = 0
+        self._rest: Iterator[Item] = iter(())
+        # Whether the one that was handed out last is handled.
+        self._is_handled = False
+        self._told = 0
         self._last: weakref.ref[Delivery] | None = None
-        self._newest = 0
         # By lane: the newest item that was handed out when one before it failed.
-        self._void: dict[str, int] = {}
+        self._void: dict[int, int] = {}
         # Of the synchronous face: a timer on another thread may acknowledge, too.
         self._lock = threading.Lock()
 
@@ -125,40 +125,39 @@ class Pull:
                 raise ours(error) from None
         return self.stream
 
+    @property
+    def left(self) -> int:
+        """How many items were fetched and not handed out."""
+        return len(self._items) - self._handed_out
+
     def next(self) -> Item:
         """The next of what was fetched. Asking for it says that the one before is handled."""
-        record = self.records.popleft()
         # In this order: a timer may look in between.
-        self.is_handled = False
-        self.in_hand = record
-        return item(record)
+        self._is_handled = False
+        self._handed_out += 1
+        return next(self._rest)
 
     def some(self) -> Iterator[Item]:
-        """As `next`, for so many items that it is time to say that they are handled: faster than one by one."""
-        for _ in range(ACKNOWLEDGE_AFTER):
-            if not self.records:
-                return
-            record = self.records.popleft()
-            self.is_handled = False
-            self.in_hand = record
-            yield event(record) if EVENT in record else item(record)
-
-    @property
-    def is_time_to_acknowledge(self) -> bool:
-        """Whether it is time to say what was handled."""
-        return len(self.records) % ACKNOWLEDGE_AFTER == 0
+        """As `next`, for all that was fetched: faster than one by one."""
+        self._is_handled = False
+        for item in self._rest:
+            self._handed_out += 1
+            yield item
 
     def next_delivery(self) -> Delivery:
         """The next of what was fetched, to be settled by hand."""
-        record = self.records.popleft()
-        self._newest = number(record)
-        delivery = Delivery(self, record)
+        self.acknowledge()
+        at = self._handed_out
+        item = self.next()
+        # The word about it is not ours.
+        self._told = self._receipts[at]
+        delivery = Delivery(self, self._receipts[at], self._records[at], item)
         self._last = weakref.ref(delivery)
         return delivery
 
     def pass_on(self) -> None:
         """The next is about to be asked for."""
-        self.is_handled = True
+        self._is_handled = True
         last = None if self._last is None else self._last()
         self._last = None
         if last is not None:
@@ -166,13 +165,12 @@ class Pull:
 
     def acknowledge(self) -> None:
         """Tells what was handled and is not told yet."""
-        in_hand = self.in_hand
-        if in_hand is None or self.stream is None:
+        handled = self._handed_out - (0 if self._is_handled else 1)
+        if handled <= 0 or self.stream is None:
             return
-        # Receipts rise by one with each item, and whatever came before the one in hand is handled.
-        through = number(in_hand) - (0 if self.is_handled else 1)
+        through = self._receipts[handled - 1]
         with self._lock:
-            is_news, self.told = through > self.told, max(through, self.told)
+            is_news, self._told = through > self._told, max(through, self._told)
         if is_news:
             self.stream.acknowledge(through)
 
@@ -187,46 +185,54 @@ class Pull:
             self.is_over = True
             self.failure = ours(error)
             raise self.failure from None
-        if text is None:
+        if text == STOPPED:
             self.is_over = True
         elif text:
-            self.records.extend(text.split(RECORD))
-            self.is_busy = BUSY <= len(self.records) < BATCH
+            self.hold(text)
+            self.is_busy = BUSY <= len(self._items) < BATCH
         return self.is_over or bool(text)
 
-    def is_void(self, receipt: int, lane: str) -> bool:
+    def hold(self, text: str) -> None:
+        """A batch was fetched, and everything before was handed out."""
+        receipt, records, items = batch(text)
+        self._handed_out = 0
+        self._receipts, self._records, self._items = range(receipt, receipt + len(items)), records, items
+        self._rest = iter(items)
+
+    def is_void(self, receipt: int, lane: int) -> bool:
         """Whether an item before this one has failed after both were handed out."""
         return receipt <= self._void.get(lane, 0)
 
-    def settle(self, receipt: int, is_handled: bool, lane: str) -> None:
+    def settle(self, receipt: int, is_handled: bool, lane: int) -> None:
         """What became of one item."""
         if self.stream is None or self.is_over or self.is_void(receipt, lane):
             return
         if not is_handled:
             # It comes again, and so does all of its lane that was fetched after it.
-            self._void[lane] = self._newest
-            self.records = deque(record for record in self.records if record.split(FIELD, 2)[1] != lane)
+            self._void[lane] = self._told
+            self._drop(lane)
         self.stream.settle(receipt, is_handled)
+
+    def _drop(self, lane: int) -> None:
+        places = range(len(self._items))
+        kept = [at for at in places if at < self._handed_out or ownership(self._records[at])[0] != lane]
+        self._receipts = [self._receipts[at] for at in kept]
+        self._records = [self._records[at] for at in kept]
+        # In its place: whoever iterates goes on where it was.
+        self._items[:] = [self._items[at] for at in kept]
 
     def stop(self) -> None:
         """Ends the stream: what was handled is told, what was not comes again."""
         self.acknowledge()
         self.is_over = True
-        self.records.clear()
+        del self._items[self._handed_out :]
         if self.stream is not None:
             self.stream.stop()
 
 
-def number(record: str) -> int:
-    """The receipt of a record."""
-    return int(record[: record.index(FIELD)])
-
-
-# Items that are fetched at once, and after how many the server is told that they are handled: each call across the
-# boundary costs more than an item.
+# Items that are fetched at once, and told to be handled at once: each call across the boundary costs more than an item.
 BATCH = 256
 BUSY = 16
-ACKNOWLEDGE_AFTER = 64
 
 # How long it may stay untold that items were handled, in seconds, while others of the same batch are being handled.
 UNTOLD = 0.05

@@ -32,13 +32,12 @@ from ._data import (
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MILLISECOND = timedelta(milliseconds=1)
 
-# Between records, and between the fields of a record (sdk-ffi/src/text.rs); neither stands in JSON.
-RECORD, FIELD = "\x1e", "\x1f"
+# Between the parts of a batch, its items, and the fields of an item (sdk-ffi/src/text.rs); none of them stands in JSON.
+PART, RECORD, FIELD = "\x1d", "\x1e", "\x1f"
+STOPPED = "\x04"
 
 _decoder = json.JSONDecoder()
 decode: Callable[[str], tuple[Any, int]] = _decoder.raw_decode
-# What `decode` calls; half of its time is around it.
-scan: Callable[[str, int], tuple[Any, int]] = getattr(_decoder, "scan_once", _decoder.raw_decode)
 _encoder = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 compact: Callable[[object], str] = _encoder.encode
 
@@ -46,11 +45,6 @@ compact: Callable[[object], str] = _encoder.encode
 def string(text: str) -> str:
     """What a JSON string says. Nearly all of them are ids, which have nothing escaped."""
     return text[1:-1] if "\\" not in text else str(decode(text)[0])
-
-
-def unknown(_text: str) -> EventData:
-    """The data of a type that is newer than this version."""
-    return Unknown()
 
 
 def instant(text: str) -> datetime:
@@ -89,13 +83,8 @@ def _evidence(data: dict[str, Any]) -> Evidence | None:
     )
 
 
-def _registered(text: str) -> EventData:
-    data = scan(text, 0)[0]
-    return Registered(data["accountID"])
-
-
 def _logged_in(text: str) -> EventData:
-    data = scan(text, 0)[0]
+    data = decode(text)[0]
     return LoggedIn(
         data["accountID"],
         data["sessionID"],
@@ -110,25 +99,8 @@ def _logged_in(text: str) -> EventData:
     )
 
 
-def _logged_out(text: str) -> EventData:
-    data = scan(text, 0)[0]
-    # What there is most of, beside `loggedIn`: its own `__init__` would take three times as long.
-    made = _new_logged_out(LoggedOut)
-    _set_account_id(made, data["accountID"])
-    _set_session_id(made, data["sessionID"])
-    _set_reason(made, _END_REASONS.get(data["reason"], EndReason.OTHER))
-    _set_account_sessions(made, data["accountSessions"])
-    return made
-
-
-_new_logged_out: Callable[[type[LoggedOut]], LoggedOut] = object.__new__
-_set_account_id, _set_session_id, _set_reason, _set_account_sessions = (
-    vars(LoggedOut)[field.name].__set__ for field in fields(LoggedOut)
-)
-
-
 def _passkey_added(text: str) -> EventData:
-    data = scan(text, 0)[0]
+    data = decode(text)[0]
     return PasskeyAdded(
         data["accountID"],
         data["passkeyID"],
@@ -140,7 +112,7 @@ def _passkey_added(text: str) -> EventData:
 
 
 def _confirmed(text: str) -> EventData:
-    data = scan(text, 0)[0]
+    data = decode(text)[0]
     evidence = _evidence(data)
     assert evidence is not None, "the core lets no confirmation through without"
     action = _action(data["action"], text)
@@ -155,51 +127,65 @@ def _action(action: object, text: str) -> str:
     return text[start : start + length] if read == action else compact(action)
 
 
-def _passkey_renamed(text: str) -> EventData:
-    data = scan(text, 0)[0]
-    return PasskeyRenamed(data["accountID"], data["passkeyID"])
-
-
 def _passkey_removed(text: str) -> EventData:
-    data = scan(text, 0)[0]
+    data = decode(text)[0]
     reason = _REMOVAL_REASONS.get(data["reason"], RemovalReason.OTHER)
     return PasskeyRemoved(data["accountID"], data["passkeyID"], reason, _evidence(data))
 
 
-def _account_erased(text: str) -> EventData:
-    data = scan(text, 0)[0]
-    return AccountErased(data["accountID"])
+def _logged_out(said: list[Any]) -> LoggedOut:
+    _, account_id, session_id, reason, account_sessions = said
+    # What there is most of, beside `loggedIn`: its own `__init__` would take three times as long.
+    made = _new_logged_out(LoggedOut)
+    _set_account_id(made, account_id)
+    _set_session_id(made, session_id)
+    _set_reason(made, _END_REASONS.get(reason, EndReason.OTHER))
+    _set_account_sessions(made, account_sessions)
+    return made
 
 
-def _counter_regressed(text: str) -> EventData:
-    data = scan(text, 0)[0]
-    return CounterRegressed(data["accountID"], data["passkeyID"], data["stored"], data["received"])
-
-
-def _api_key_created(text: str) -> EventData:
-    data = scan(text, 0)[0]
-    return ApiKeyCreated(data["keyID"], data["name"], tuple(data["scopes"]))
-
-
-def _api_key_revoked(text: str) -> EventData:
-    data = scan(text, 0)[0]
-    return ApiKeyRevoked(data["keyID"])
-
+_new_logged_out: Callable[[type[LoggedOut]], LoggedOut] = object.__new__
+_set_account_id, _set_session_id, _set_reason, _set_account_sessions = (
+    vars(LoggedOut)[field.name].__set__ for field in fields(LoggedOut)
+)
 
 _END_REASONS = {reason.value: reason for reason in EndReason}
 _REMOVAL_REASONS = {reason.value: reason for reason in RemovalReason}
 
-# By the type as it stands in the text.
-readers: dict[str, Callable[[str], EventData]] = {
-    '"registered"': _registered,
-    '"loggedIn"': _logged_in,
-    '"loggedOut"': _logged_out,
-    '"passkeyAdded"': _passkey_added,
-    '"confirmed"': _confirmed,
-    '"passkeyRenamed"': _passkey_renamed,
-    '"passkeyRemoved"': _passkey_removed,
-    '"accountErased"': _account_erased,
-    '"counterRegressed"': _counter_regressed,
-    '"apiKeyCreated"': _api_key_created,
-    '"apiKeyRevoked"': _api_key_revoked,
+# By the name of the type: what is made of a name and the members after it, which the core has read.
+makers: dict[str, Callable[[list[Any]], EventData]] = {
+    "registered": lambda said: Registered(said[1]),
+    "loggedOut": _logged_out,
+    "passkeyRenamed": lambda said: PasskeyRenamed(*said[1:]),
+    "accountErased": lambda said: AccountErased(said[1]),
+    "counterRegressed": lambda said: CounterRegressed(*said[1:]),
+    "apiKeyCreated": lambda said: ApiKeyCreated(said[1], said[2], tuple(said[3])),
+    "apiKeyRevoked": lambda said: ApiKeyRevoked(said[1]),
 }
+
+_MEMBERS = {
+    "registered": ("accountID",),
+    "loggedOut": ("accountID", "sessionID", "reason", "accountSessions"),
+    "passkeyRenamed": ("accountID", "passkeyID"),
+    "accountErased": ("accountID",),
+    "counterRegressed": ("accountID", "passkeyID", "stored", "received"),
+    "apiKeyCreated": ("keyID", "name", "scopes"),
+    "apiKeyRevoked": ("keyID",),
+}
+
+_READERS: dict[str, Callable[[str], EventData]] = {
+    "loggedIn": _logged_in,
+    "passkeyAdded": _passkey_added,
+    "confirmed": _confirmed,
+    "passkeyRemoved": _passkey_removed,
+}
+
+
+def event_data(name: str, text: str) -> EventData:
+    """The data of an event of this type, from its JSON text."""
+    if name in _READERS:
+        return _READERS[name](text)
+    if name not in makers:
+        return Unknown()
+    data = decode(text)[0]
+    return makers[name]([name, *(data[member] for member in _MEMBERS[name])])

@@ -5,18 +5,62 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ._items import Bookmark, Gap, GapNext, GapReason, Item, OpenSession, SignedHead, Snapshot, event
-from ._read import EPOCH, FIELD, MILLISECOND, decode, instant, octets, optional_octets, session_key
+from ._items import (
+    Bookmark,
+    Event,
+    Gap,
+    GapNext,
+    GapReason,
+    Item,
+    OpenSession,
+    SignedHead,
+    Snapshot,
+    event,
+    new,
+    set_data,
+    set_record,
+)
+from ._read import (
+    EPOCH,
+    FIELD,
+    MILLISECOND,
+    PART,
+    RECORD,
+    decode,
+    instant,
+    makers,
+    octets,
+    optional_octets,
+    session_key,
+)
 
-def item(record: str) -> Item:
-    """The item of a record: receipt, lane, lease, kind, and what the kind has."""
-    if EVENT in record:
-        return event(record)
-    _, _, _, kind, text = record.split(FIELD)
-    return _READERS[kind](decode(text)[0])
+
+def batch(text: str) -> tuple[int, list[str], list[Item]]:
+    """The receipt of the first item, the records of all, and the items."""
+    receipt, joined, members = text.split(PART)
+    records = joined.split(RECORD)
+    items: list[Item] = []
+    for record, said in zip(records, decode(members)[0], strict=True):
+        if said is None:
+            items.append(_item(record))
+        else:
+            # Faster than a call for each.
+            made = new(Event)
+            set_record(made, record)
+            set_data(made, makers[said[0]](said))
+            items.append(made)
+    return int(receipt), records, items
 
 
-EVENT = f"{FIELD}event{FIELD}"
+def _item(record: str) -> Item:
+    _, _, kind, text = record.split(FIELD, 3)
+    return event(record) if kind == "event" else _READERS[kind](decode(text)[0])
+
+
+def ownership(record: str) -> tuple[int, int]:
+    """The lane that an item came in, and the lease of its owner."""
+    lane, lease, _ = record.split(FIELD, 2)
+    return int(lane), int(lease)
 
 
 def _snapshot(said: dict[str, Any]) -> Snapshot:

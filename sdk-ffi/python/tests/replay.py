@@ -12,11 +12,12 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from passkey_accounts import Bookmark, Event, Gap, Item, OpenSession, Snapshot, Waiting
+from passkey_accounts import Bookmark, Event, Gap, OpenSession, Snapshot, Waiting
 from passkey_accounts._errors import ours
 from passkey_accounts._native import passkey_accounts_ffi as native
 from passkey_accounts._pull import Delivery, Pull
-from passkey_accounts._records import item
+from passkey_accounts._read import event_data
+from passkey_accounts._records import batch, ownership
 from passkey_accounts._status import status
 from passkey_accounts.testing._session import part
 from transcripts import Line, Said, Transcript, difference
@@ -172,7 +173,7 @@ class Client:
                 return
             if text is None:
                 return
-            self._pull.records.append(text)
+            self._pull.hold(text)
             delivery = self._pull.next_delivery()
             delivery.keep()
             self._see(shown(delivery, text))
@@ -246,16 +247,16 @@ def options(header: dict[str, Any]) -> native.EventsOptions:
 
 def shown(delivery: Delivery, text: str) -> Any:
     """An item as a transcript shows it."""
-    found: Item = item(text)
+    _, (record,), (found,) = batch(text)
     assert found == delivery.item
-    _, lane, lease, _ = text.split("\x1f", 3)
-    said: dict[str, Any] = {"position": found.position, "lane": int(lane), "lease": int(lease)}
+    lane, lease = ownership(record)
+    said: dict[str, Any] = {"position": found.position, "lane": lane, "lease": lease}
     if delivery.position is not None:
         position = delivery.position
         assert (position.lane, position.lease, position.id) == (said["lane"], said["lease"], found.position)
     match found:
         case Event(seq=seq, time=time, name=name, data=data, json=raw):
-            assert data is not None
+            assert data == event_data(name, raw), "what came beside the text says the same as the text"
             return {"event": {**said, "type": name, "seq": seq, "time": stamp(time), "data": json.loads(raw)}}
         case Snapshot(first=first, last=last, sessions=sessions):
             shown_sessions = [session(one) for one in sessions]

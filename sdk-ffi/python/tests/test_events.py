@@ -19,6 +19,7 @@ from passkey_accounts import (
     Closed,
     Confirmed,
     Delivery,
+    EndReason,
     Event,
     Events,
     Item,
@@ -67,6 +68,7 @@ def test_state_comes_first_then_what_happens() -> None:
                     assert account == page.account_id
                 case _:
                     pytest.fail(repr(gone))
+            assert gone.data == LoggedOut(page.account_id, page.session_id, EndReason.USER, 0)
             assert page.account_id in gone.json
 
     run(test())

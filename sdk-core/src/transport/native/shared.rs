@@ -95,6 +95,23 @@ impl Shared {
         Poll::Pending
     }
 
+    /// Items that are there now, at most so many.
+    pub(crate) fn take_items(&self, most: usize) -> Vec<InHand> {
+        let mut inner = self.lock();
+        let mut items = Vec::new();
+        if inner.is_given_up {
+            return items;
+        }
+        let now = self.clock.now();
+        while items.len() < most
+            && let Some(in_hand) = inner.machine.poll_item(now)
+        {
+            items.push(in_hand);
+        }
+        self.nudge(&inner);
+        items
+    }
+
     /// What the server said of itself last, and how long ago.
     pub(crate) fn greeting(&self) -> Option<(Greeting, Duration)> {
         let greeting = self.lock().machine.greeting()?;
@@ -104,6 +121,15 @@ impl Shared {
     /// What became of an item.
     pub(crate) fn settle(&self, token: Token, is_handled: bool) {
         self.step(|machine, now| machine.handle_settled(now, token, is_handled));
+    }
+
+    /// Items are handled, in one step.
+    pub(crate) fn settle_all(&self, tokens: &[Token]) {
+        self.step(|machine, now| {
+            for token in tokens {
+                machine.handle_settled(now, *token, true);
+            }
+        });
     }
 
     /// Nothing more is handed out, and the connection ends.

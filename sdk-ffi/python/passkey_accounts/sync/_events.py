@@ -17,8 +17,8 @@ class Events:
     """A live, gapless stream of an app's auth events: an iterator over items.
 
     Lost connections are made again and resumed where they were; what trying again cannot mend is raised, and is the last
-    thing. Iterate in one thread. Asking for the next item says that the last one is handled; the server is told at once or
-    a few items later. An item that was in hand when the stream was closed, or the process died, comes again.
+    thing. Iterate in one thread. Asking for the next item says that the last one is handled; the server is told soon after,
+    of many at once. An item that was in hand when the stream was closed, or the process died, comes again.
     """
 
     def __init__(self, events: AsyncEvents, loop: Loop) -> None:
@@ -35,7 +35,7 @@ class Events:
             yield from self._pull.some()
 
     def __next__(self) -> Item:
-        if self._pull.is_time_to_acknowledge:
+        if not self._pull.left:
             self._wait(None)
         return self._pull.next()
 
@@ -126,6 +126,6 @@ class Deliveries:
     def __next__(self) -> Delivery:
         pull = self._events._pull
         pull.pass_on()
-        if not pull.records:
+        if not pull.left:
             self._events._wait(None)
         return pull.next_delivery()
