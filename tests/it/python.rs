@@ -54,6 +54,11 @@ async fn live_sessions_proofs_and_the_http_api_say_what_the_server_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_witness_notices_what_was_rewritten() {
+    passes("test_witness.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_synchronous_twin_can_be_interrupted_and_forked() {
     passes("test_sync.py").await;
 }

@@ -173,6 +173,45 @@ def test_nothing_passes_while_the_server_was_not_heard_for_too_long() -> None:
     run(test())
 
 
+@pytest.mark.parametrize("stop", ["kill", "restart"])
+def test_a_server_that_went_away_is_bridged_and_what_ended_meanwhile_is_told(stop: str) -> None:
+    async def test() -> None:
+        async with accounts_of() as accounts:
+            sessions = accounts.sessions
+            await sessions.in_sync()
+            endings = sessions.endings()
+            leaving = await asyncio.to_thread(sign_in, "leaving@shop.example")
+            staying = await asyncio.to_thread(sign_in, "staying@shop.example")
+            left, stayed = [await sessions.wait_for(page.session_id) for page in (leaving, staying)]
+            await have(stop)
+            if stop == "kill":
+                async for status in sessions.statuses():
+                    if isinstance(status, Waiting):
+                        break
+                # What was known is still said, and how old it is too.
+                assert sessions.get(staying.session_id) == stayed
+                await have("start")
+            # Most likely before the stream has come back; it is to be told either way.
+            await accounts.api.end_session(leaving.session_id)
+            assert await left.ended() is EndReason.REVOKED
+            async for end in endings:
+                if isinstance(end, SessionEnd) and end.session_id == leaving.session_id:
+                    assert end == SessionEnd(leaving.session_id, leaving.account_id, EndReason.REVOKED, True)
+                    break
+            again = await asyncio.to_thread(sign_in, "staying@shop.example")
+            await sessions.wait_for(again.session_id, 20)
+            # The page that was there before has not come back yet, and may for its grace time.
+            assert stayed.end is None
+            for page in (leaving, staying):
+                listed = (await accounts.api.sessions(account_id=page.account_id)).sessions
+                known = {session.session_id for session in sessions.of_account(page.account_id)}
+                assert known == {session.session_id for session in listed}, "as the server has them"
+            sessions.fresh_within(30)
+            await asyncio.to_thread(again.sign_out)
+
+    run(test())
+
+
 def test_origins_are_asked_for_where_they_are_needed() -> None:
     async def test() -> None:
         async with Accounts(URL, KEY) as accounts:
