@@ -58,6 +58,23 @@ class Events:
             await self._arrival()
         return pull.next()
 
+    async def batches(self) -> AsyncIterator[list[Item]]:
+        """The items that have come meanwhile together, 1 to 256: for whoever stores many at once.
+
+        Asking for the next batch says that all of the last one is handled. A batch that was in hand when the stream was
+        closed comes again. Where items come singly (`prefetch`), so do they here.
+
+        >>> async def archive(events: Events) -> None:
+        ...     async for batch in events.batches():
+        ...         await save_all(batch)
+        """
+        while True:
+            try:
+                await self._arrival()
+            except StopAsyncIteration:
+                return
+            yield self._pull.batch()
+
     def deliveries(self) -> Deliveries:
         """The items with how to acknowledge each by hand. Use this or the stream itself, not both at once.
 

@@ -91,7 +91,7 @@ class Delivery:
 
 
 class Pull:
-    """A stream whose items are fetched in batches and handed out one by one."""
+    """A stream whose items are fetched in batches and handed out one by one, or a batch at a time."""
 
     def __init__(self, open: Callable[[], native.EventStream], consumer: str) -> None:
         self._open = open
@@ -107,8 +107,8 @@ class Pull:
         self._records: list[str] = []
         self._handed_out = 0
         self._rest: Iterator[Item] = iter(())
-        # Whether the one that was handed out last is handled.
-        self._is_handled = False
+        # How many of those that were handed out last are not handled.
+        self._in_hand = 0
         self._told = 0
         self._last: weakref.ref[Delivery] | None = None
         # By lane: the newest item that was handed out when one before it failed.
@@ -133,16 +133,22 @@ class Pull:
     def next(self) -> Item:
         """The next of what was fetched. Asking for it says that the one before is handled."""
         # In this order: a timer may look in between.
-        self._is_handled = False
+        self._in_hand = 1
         self._handed_out += 1
         return next(self._rest)
 
     def some(self) -> Iterator[Item]:
         """As `next`, for all that was fetched: faster than one by one."""
-        self._is_handled = False
+        self._in_hand = 1
         for item in self._rest:
             self._handed_out += 1
             yield item
+
+    def batch(self) -> list[Item]:
+        """All that was fetched. Asking for what comes next says that all of it is handled."""
+        self._in_hand = self.left
+        self._handed_out = len(self._items)
+        return list(self._rest)
 
     def next_delivery(self) -> Delivery:
         """The next of what was fetched, to be settled by hand."""
@@ -157,7 +163,7 @@ class Pull:
 
     def pass_on(self) -> None:
         """The next is about to be asked for."""
-        self._is_handled = True
+        self._in_hand = 0
         last = None if self._last is None else self._last()
         self._last = None
         if last is not None:
@@ -165,7 +171,7 @@ class Pull:
 
     def acknowledge(self) -> None:
         """Tells what was handled and is not told yet."""
-        handled = self._handed_out - (0 if self._is_handled else 1)
+        handled = self._handed_out - self._in_hand
         if handled <= 0 or self.stream is None:
             return
         through = self._receipts[handled - 1]

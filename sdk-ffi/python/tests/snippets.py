@@ -10,6 +10,7 @@ from passkey_accounts.testing import FakeServer
 
 notes_of: dict[str, list[str]] = {}
 stored: list[tuple[Item, Position | None]] = []
+archive: list[Item] = []
 
 
 def store(item: Item, position: Position | None) -> None:
@@ -28,6 +29,11 @@ async def by_hand(accounts: Accounts) -> None:
     async for delivery in accounts.events(consumer="ledger").deliveries():
         store(delivery.item, delivery.position)
         delivery.ack()
+
+
+async def in_batches(accounts: Accounts) -> None:
+    async for batch in accounts.events(types=["*"], start="earliest", snapshot=False).batches():
+        archive.extend(batch)
 
 
 def without_asyncio(api_key: str) -> None:

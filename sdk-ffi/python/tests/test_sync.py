@@ -51,6 +51,22 @@ def test_events_come_one_after_the_other_and_none_is_missing() -> None:
         assert list(events) == []
 
 
+def test_batches_miss_nothing() -> None:
+    with accounts_of() as accounts, accounts.events(types=["*"], start="now") as events:
+        batches = events.batches()
+        next(batches)
+        obey("append", events=1_000)
+        seqs: list[int] = []
+        for batch in batches:
+            assert 1 <= len(batch) <= 256
+            seqs += [item.seq for item in batch if isinstance(item, Event)]
+            if len(seqs) >= 1_000:
+                break
+        assert seqs == list(range(seqs[0], seqs[0] + 1_000))
+        events.close()
+        assert list(batches) == []
+
+
 def test_sessions_and_proofs_are_asked_without_awaiting() -> None:
     with accounts_of() as accounts:
         page = sign_in("sync@shop.example")

@@ -86,6 +86,32 @@ def test_what_was_in_hand_when_it_was_closed_comes_again_and_what_was_handled_do
     asyncio.run(asyncio.wait_for(test(), 50))
 
 
+def test_a_batch_is_handled_when_the_next_is_asked_for_and_not_before() -> None:
+    async def test() -> None:
+        options = {"consumer": f"batches-{RUN}", "types": ["*"], "snapshot": False, "prefetch": 16}
+        async with Accounts(URL, KEY) as accounts:
+            async with accounts.events(start="now", **options) as events:  # type: ignore[arg-type] # pyright: ignore
+                await anext(events.batches())
+                await have("append", events=100)
+                handled: list[int] = []
+                in_hand: list[int] = []
+                async for batch in events.batches():
+                    assert 1 <= len(batch) <= 16
+                    handled += in_hand
+                    in_hand = [item.seq for item in batch if isinstance(item, Event)]
+                    # Longer than items of a batch may be handled and not told.
+                    await asyncio.sleep(0.06)
+                    if len(handled) + len(in_hand) >= 50:
+                        break
+            async for item in accounts.events(**options):  # type: ignore[arg-type] # pyright: ignore
+                if isinstance(item, Event):
+                    assert item.seq == in_hand[0]
+                    break
+        assert handled == list(range(in_hand[0] - len(handled), in_hand[0]))
+
+    asyncio.run(asyncio.wait_for(test(), 50))
+
+
 def test_lanes_are_handled_beside_each_other_and_each_in_its_order() -> None:
     async def test() -> None:
         async with Accounts(URL, KEY) as accounts:

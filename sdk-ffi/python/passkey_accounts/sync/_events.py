@@ -39,6 +39,19 @@ class Events:
             self._wait(None)
         return self._pull.next()
 
+    def batches(self) -> Iterator[list[Item]]:
+        """The items that have come meanwhile together, 1 to 256: for whoever stores many at once.
+
+        Asking for the next batch says that all of the last one is handled. A batch that was in hand when the stream was
+        closed comes again.
+        """
+        while True:
+            try:
+                self._wait(None)
+            except StopIteration:
+                return
+            yield self._pull.batch()
+
     def next(self, timeout: float) -> Item | None:
         """The next item, waiting so many seconds; `None` if there is none by then. Nothing is lost.
 
