@@ -81,13 +81,17 @@ impl Events {
         self.opened.shared.greeting()
     }
 
-    fn hand_over(&self, InHand { token, lane, lease, item }: InHand) -> Result<Delivery, StreamError> {
-        let receipt = Receipt::new(Arc::clone(&self.opened), token, lane, lease);
+    fn hand_over(&self, in_hand: InHand) -> Result<Delivery, StreamError> {
         #[cfg(feature = "verify")]
-        let item = self.check(item).inspect_err(|_| {
-            self.opened.shared.give_up();
-        })?;
-        Ok(Delivery::new(item, receipt))
+        let in_hand = {
+            let item = self.check(in_hand.item).inspect_err(|_| self.opened.shared.give_up())?;
+            InHand { item, ..in_hand }
+        };
+        Ok(self.unchecked(in_hand))
+    }
+
+    fn unchecked(&self, InHand { token, lane, lease, item }: InHand) -> Delivery {
+        Delivery::new(item, Receipt::new(Arc::clone(&self.opened), token, lane, lease))
     }
 
     #[cfg(feature = "verify")]
@@ -120,9 +124,7 @@ impl Events {
         if self.opened.witnessed.is_some() || self.opened.guarded.is_some() {
             return Vec::new();
         }
-        let taken = self.opened.shared.take_items(most).into_iter();
-        // Nothing is checked, so nothing is refused.
-        taken.filter_map(|in_hand| self.hand_over(in_hand).ok()).collect()
+        self.opened.shared.take_items(most, |in_hand| self.unchecked(in_hand))
     }
 
     /// Handles items until the stream ends: up to `concurrency` lanes at a time (at least 1), the items of a lane one

@@ -29,7 +29,7 @@ def test_snippets_of_the_readme_stand_in_a_file_that_runs() -> None:
     source = Path(snippets.__file__).read_text()
     lines = [line.strip() for line in source.splitlines() if line.strip()]
     shown = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(shown) == 6
+    assert len(shown) == 7
     for snippet in shown:
         wanted = [line.strip() for line in snippet.splitlines() if line.strip()]
         starts = [index for index in range(len(lines)) if lines[index : index + len(wanted)] == wanted]

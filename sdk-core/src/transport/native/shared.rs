@@ -95,18 +95,18 @@ impl Shared {
         Poll::Pending
     }
 
-    /// Items that are there now, at most so many.
-    pub(crate) fn take_items(&self, most: usize) -> Vec<InHand> {
+    /// What is made of the items that are there now, at most so many.
+    pub(crate) fn take_items<T>(&self, most: usize, make: impl Fn(InHand) -> T) -> Vec<T> {
         let mut inner = self.lock();
-        let mut items = Vec::new();
         if inner.is_given_up {
-            return items;
+            return Vec::new();
         }
+        let mut items = Vec::with_capacity(most.min(inner.machine.queued_items()));
         let now = self.clock.now();
         while items.len() < most
             && let Some(in_hand) = inner.machine.poll_item(now)
         {
-            items.push(in_hand);
+            items.push(make(in_hand));
         }
         self.nudge(&inner);
         items
