@@ -123,7 +123,6 @@ impl Stream {
     }
 
     /// These items are handled; only the first outcome of each counts.
-    #[expect(clippy::needless_pass_by_value, reason = "wasm-bindgen hands over vectors only")]
     pub fn handled(&mut self, now: f64, numbers: Vec<u32>) {
         for number in numbers {
             self.settle(now, number, true);

@@ -16,6 +16,7 @@ export interface EventOf<Type extends keyof EventData> {
   readonly type: Type;
   /** The type on the wire. */
   readonly name: string;
+  /** Read when it is first asked for; the same object from then on. */
   readonly data: EventData[Type];
   /** Cursor and dedupe key. Opaque. */
   readonly id: string;
