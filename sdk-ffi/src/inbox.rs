@@ -266,6 +266,21 @@ mod tests {
     }
 
     #[test]
+    fn who_does_not_wait_is_not_woken() {
+        let (engine, inbox) = inbox();
+        assert!(!inbox.push([1]));
+        assert_eq!(inbox.take(9).unwrap(), Some(vec![1]));
+        let mut ready = Box::pin(inbox.ready());
+        assert!(ready.as_mut().now_or_never().is_none());
+        assert!(inbox.push([2]));
+        assert!(!inbox.push([3]), "it is woken already");
+        engine.waker().settle();
+        assert!(ready.now_or_never().is_some());
+        assert_eq!(inbox.take(9).unwrap(), Some(vec![2, 3]));
+        engine.close();
+    }
+
+    #[test]
     fn to_wake_counts_for_the_wait_that_begins_next() {
         let (engine, inbox) = inbox();
         inbox.wake();
