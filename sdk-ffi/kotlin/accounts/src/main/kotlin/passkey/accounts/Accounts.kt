@@ -65,7 +65,8 @@ public class Accounts private constructor(
     public companion object {
         init {
             // The waking thread stays known to the JVM: to come and go with each waking costs more than a hundred items.
-            Native.setCallbackThreadInitializer(uniffiRustFutureContinuationCallbackImpl, CallbackThreadInitializer(true, false))
+            val attached = CallbackThreadInitializer(true, false, "passkey-accounts-wake")
+            Native.setCallbackThreadInitializer(uniffiRustFutureContinuationCallbackImpl, attached)
         }
 
         /**
