@@ -36,6 +36,9 @@ pub const IDEMPOTENT_ANSWER_MS: u64 = 10 * 60 * 1_000;
 /// Entries that one request to the HTTP API goes through at most, wanted or not.
 pub const MAX_SCANNED_ENTRIES: usize = 10_000;
 
+/// How often the files of the certificate are looked at, in milliseconds.
+pub const CERTIFICATE_LOOK_MS: u64 = 1_000;
+
 /// Time for the TLS handshake, in milliseconds.
 pub const TLS_HANDSHAKE_MS: u64 = 10_000;
 

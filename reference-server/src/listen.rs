@@ -10,12 +10,21 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, http::Request, response::Response, routing::future::RouteFuture};
+use axum::{
+    Router,
+    http::{
+        Request, StatusCode,
+        header::{CACHE_CONTROL, CONNECTION},
+    },
+    response::{IntoResponse, Response},
+    routing::future::RouteFuture,
+};
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use passkey_accounts::protocol::Code;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
@@ -28,6 +37,7 @@ use tower::Service;
 use crate::{
     context::stopped,
     limits::{MAX_CONNECTIONS, MAX_REQUEST_HEAD_BYTES, REQUEST_HEAD_MS, TLS_HANDSHAKE_MS},
+    routes::Problem,
 };
 
 /// Accepts connections until `stopping` turns true. Each runs in `tasks`.
@@ -71,10 +81,30 @@ async fn serve(
 ) {
     let _ = stream.set_nodelay(true);
     let Some(tls) = tls else { return speak_http(Slotted { stream, _slot: slot }, service, stopping).await };
-    let handshake = tokio::time::timeout(Duration::from_millis(TLS_HANDSHAKE_MS), tls.accept(stream));
-    if let Ok(Ok(stream)) = handshake.await {
-        speak_http(Slotted { stream, _slot: slot }, service, stopping).await;
+    let mut first = [0];
+    let greeted = async {
+        stream.peek(&mut first).await?;
+        // A method's name, and no handshake: refused instead of redirected, because what was sent in clear was read by
+        // whoever could, and a redirect would let it go on so.
+        if first[0].is_ascii_alphabetic() { Ok(Err(stream)) } else { tls.accept(stream).await.map(Ok) }
+    };
+    let greeted: Result<io::Result<_>, _> =
+        tokio::time::timeout(Duration::from_millis(TLS_HANDSHAKE_MS), greeted).await;
+    match greeted {
+        Ok(Ok(Ok(stream))) => speak_http(Slotted { stream, _slot: slot }, service, stopping).await,
+        Ok(Ok(Err(stream))) => {
+            let service = Named { router: Router::new().fallback(not_in_clear), ..service };
+            speak_http(Slotted { stream, _slot: slot }, service, stopping).await;
+        }
+        Ok(Err(_)) | Err(_) => {}
     }
+}
+
+async fn not_in_clear() -> Response {
+    let close = [(CONNECTION, "close"), (CACHE_CONTROL, "no-store")];
+    let problem = Problem::new(StatusCode::FORBIDDEN, Code::Forbidden)
+        .detail("this port speaks TLS and nothing in clear; use https:// or wss://, and take whatever was sent for read");
+    (close, problem).into_response()
 }
 
 async fn speak_http<S>(stream: S, service: Named, mut stopping: watch::Receiver<bool>)

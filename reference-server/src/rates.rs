@@ -7,7 +7,10 @@ use std::{
     hash::Hash,
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -99,10 +102,11 @@ impl Rationing {
     pub fn new(rates: Rates, clock: &Clock) -> Self {
         Self {
             sockets: Arc::default(),
-            sign_ins: limiter(rates.sign_ins_per_minute_per_address, MINUTE, clock),
-            codes_from: limiter(rates.codes_per_hour_per_address, HOUR, clock),
-            codes_to: limiter(rates.codes_per_hour_per_email, HOUR, clock),
-            all_sign_ins: limiter(rates.sign_ins_per_second, SECOND, clock),
+            // Where strangers have more addresses than can be remembered, what all begin together is still counted.
+            sign_ins: limiter(rates.sign_ins_per_minute_per_address, MINUTE, true, clock),
+            codes_from: limiter(rates.codes_per_hour_per_address, HOUR, false, clock),
+            codes_to: limiter(rates.codes_per_hour_per_email, HOUR, false, clock),
+            all_sign_ins: limiter(rates.sign_ins_per_second, SECOND, false, clock),
             rates,
         }
     }
@@ -165,8 +169,13 @@ impl Rationing {
     }
 }
 
-fn limiter<K: Hash + Eq + Clone>(most: u32, period: Duration, clock: &Clock) -> Option<Limiter<K>> {
-    Some(Limiter::new(NonZeroU32::new(most)?, period, clock))
+fn limiter<K: Hash + Eq + Clone>(
+    most: u32,
+    period: Duration,
+    admits_when_full: bool,
+    clock: &Clock,
+) -> Option<Limiter<K>> {
+    Some(Limiter::new(NonZeroU32::new(most)?, period, admits_when_full, clock))
 }
 
 fn check<K: Hash + Eq + Clone>(limiter: Option<&Limiter<K>>, key: &K, code: Code) -> Result<(), Code> {
@@ -180,25 +189,38 @@ impl fmt::Debug for Rationing {
 }
 
 /// So many in a period, for each key; those of a whole period may come at once.
-struct Limiter<K: Hash + Eq + Clone>(RateLimiter<K, HashMapStateStore<K>, Ticks, NoOpMiddleware<Nanos>>);
+struct Limiter<K: Hash + Eq + Clone> {
+    counted: RateLimiter<K, HashMapStateStore<K>, Ticks, NoOpMiddleware<Nanos>>,
+    clock: Clock,
+    /// What is said of a key when no more can be remembered.
+    admits_when_full: bool,
+    /// When what is over was last forgotten, in milliseconds.
+    swept: AtomicU64,
+}
 
 impl<K: Hash + Eq + Clone> Limiter<K> {
-    fn new(most: NonZeroU32, period: Duration, clock: &Clock) -> Self {
+    fn new(most: NonZeroU32, period: Duration, admits_when_full: bool, clock: &Clock) -> Self {
         let each = (period / most.get()).max(Duration::from_nanos(1));
         let quota = Quota::with_period(each).map(|quota| quota.allow_burst(most));
         let quota = quota.unwrap_or(Quota::per_second(most));
-        Self(RateLimiter::new(quota, HashMapStateStore::default(), Ticks(clock.clone())))
+        let counted = RateLimiter::new(quota, HashMapStateStore::default(), Ticks(clock.clone()));
+        Self { counted, clock: clock.clone(), admits_when_full, swept: AtomicU64::new(0) }
     }
 
     fn admits(&self, key: &K) -> bool {
-        if self.0.len() >= MAX_TRACKED_ADDRESSES {
-            self.0.retain_recent();
-            // So many at once are no people: better to turn some away than to hold whatever strangers send.
-            if self.0.len() >= MAX_TRACKED_ADDRESSES {
-                return false;
+        if self.counted.len() >= MAX_TRACKED_ADDRESSES {
+            let (now, swept) = (self.clock.now().0, self.swept.load(Ordering::Relaxed));
+            // To go through all of them is work, and must not be had for every request.
+            if now.saturating_sub(swept) >= SWEEP_MS {
+                self.swept.store(now, Ordering::Relaxed);
+                self.counted.retain_recent();
+            }
+            // So many at once are no people, and what strangers send must not fill the memory.
+            if self.counted.len() >= MAX_TRACKED_ADDRESSES {
+                return self.admits_when_full;
             }
         }
-        self.0.check_key(key).is_ok()
+        self.counted.check_key(key).is_ok()
     }
 }
 
@@ -257,6 +279,7 @@ impl Drop for OpenSocket {
     }
 }
 
+const SWEEP_MS: u64 = 1_000;
 const FORWARDED_FOR: &str = "x-forwarded-for";
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -309,7 +332,7 @@ mod tests {
     #[test]
     fn a_rate_comes_back_with_time() {
         let clock = Clock::manual(UnixMillis(1_000_000));
-        let limiter = Limiter::new(NonZeroU32::new(3).unwrap(), MINUTE, &clock);
+        let limiter = Limiter::new(NonZeroU32::new(3).unwrap(), MINUTE, false, &clock);
         assert_eq!([(); 4].map(|()| limiter.admits(&"a")), [true, true, true, false]);
         assert!(limiter.admits(&"b"), "another key has a rate of its own");
         clock.advance(20_000);
@@ -319,11 +342,15 @@ mod tests {
     #[test]
     fn what_is_remembered_of_strangers_is_bounded() {
         let clock = Clock::manual(UnixMillis(1_000_000));
-        let limiter = Limiter::new(NonZeroU32::new(1).unwrap(), MINUTE, &clock);
-        let admitted = (0..MAX_TRACKED_ADDRESSES + 10).filter(|number| limiter.admits(number)).count();
-        assert_eq!(admitted, MAX_TRACKED_ADDRESSES);
-        clock.advance(60_000);
-        assert!(limiter.admits(&usize::MAX), "what is over is forgotten");
+        for admits_when_full in [false, true] {
+            let limiter = Limiter::new(NonZeroU32::new(1).unwrap(), MINUTE, admits_when_full, &clock);
+            let admitted = (0..MAX_TRACKED_ADDRESSES + 10).filter(|number| limiter.admits(number)).count();
+            assert_eq!(admitted, MAX_TRACKED_ADDRESSES + if admits_when_full { 10 } else { 0 });
+            assert_eq!(limiter.counted.len(), MAX_TRACKED_ADDRESSES);
+            clock.advance(2 * 60_000);
+            assert!(limiter.admits(&usize::MAX));
+            assert_eq!(limiter.counted.len(), 1, "what is over is forgotten");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::{
     path::Path,
     process::{Child, Command, Stdio},
     sync::{Arc, mpsc},
+    time::{Duration, SystemTime},
 };
 
 use mailin_embedded::{Handler, Response, Server, SslConfig, response::OK};
@@ -56,11 +57,11 @@ pub(crate) fn start_mail_server() -> (u16, mpsc::Receiver<(String, String)>) {
     (port, received)
 }
 
-struct Served {
+pub(crate) struct Served {
     process: Child,
-    port: u16,
+    pub(crate) port: u16,
     app_id: String,
-    _folder: TempDir,
+    folder: TempDir,
     certificate: CertificateDer<'static>,
 }
 
@@ -77,17 +78,34 @@ fn write_secret(path: &Path, text: &str) {
     file.write_all(text.as_bytes()).unwrap();
 }
 
-fn serve(mail_port: u16) -> Served {
+/// A certificate for 90 days, written where the server looks for it.
+fn write_identity(folder: &Path) -> CertificateDer<'static> {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut wanted = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let now = SystemTime::now();
+    wanted.not_before = (now - Duration::from_secs(60 * 60)).into();
+    wanted.not_after = (now + Duration::from_secs(89 * 24 * 60 * 60)).into();
+    let certificate = wanted.self_signed(&key).unwrap();
+    let _ = fs::remove_file(folder.join("key.pem"));
+    write_secret(&folder.join("key.pem"), &key.serialize_pem());
+    fs::write(folder.join("cert.pem"), certificate.pem()).unwrap();
+    certificate.der().clone()
+}
+
+pub(crate) fn serve(mail_port: u16) -> Served {
+    serve_with(mail_port, "")
+}
+
+/// `tls`: further lines of that table.
+fn serve_with(mail_port: u16, tls: &str) -> Served {
     let folder = TempDir::new().unwrap();
     let at = |name: &str| folder.path().join(name);
     let shown = |name: &str| at(name).display().to_string();
-    let identity = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    fs::write(at("cert.pem"), identity.cert.pem()).unwrap();
-    write_secret(&at("key.pem"), &identity.signing_key.serialize_pem());
+    let certificate = write_identity(folder.path());
     write_secret(&at("root.key"), &"5a".repeat(32));
     let config = format!(
         "listen = '127.0.0.1:0'\npublic_url = 'https://localhost'\ndata_dir = '{}'\nroot_key_file = '{}'\n\
-         [tls]\ncert_file = '{}'\nkey_file = '{}'\n\
+         [tls]\ncert_file = '{}'\nkey_file = '{}'\n{tls}\n\
          [mail]\nsmtp_url = 'smtp://127.0.0.1:{mail_port}'\nfrom = 'Auth <auth@mail.example>'\n",
         shown("data"),
         shown("root.key"),
@@ -122,7 +140,7 @@ fn serve(mail_port: u16) -> Served {
     BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let address = line.strip_prefix("listening on ").and_then(|rest| rest.split(' ').next()).unwrap();
     let port = address.rsplit(':').next().unwrap().parse().unwrap();
-    Served { process, port, app_id, certificate: identity.cert.der().clone(), _folder: folder }
+    Served { process, port, app_id, certificate, folder }
 }
 
 fn connector(served: &Served, versions: &[&'static rustls::SupportedProtocolVersion]) -> Connector {
@@ -159,15 +177,56 @@ async fn an_operators_server_signs_people_up_over_tls_with_codes_by_mail() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tls_1_2_and_plain_http_get_nothing() {
+async fn tls_1_2_gets_nothing_unless_the_operator_says_so() {
+    let (mail_port, _mails) = start_mail_server();
+    for (served, is_spoken) in [(serve(mail_port), false), (serve_with(mail_port, "min_version = '1.2'"), true)] {
+        let app_id = served.app_id.parse().unwrap();
+        let url = format!("wss://localhost:{}/v1/gateway", served.port);
+        let old = Some(connector(&served, &[&TLS12]));
+        assert_eq!(Page::connect_through(old, &url, app_id, "https://localhost").await.is_ok(), is_spoken);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_in_clear_is_refused_and_not_redirected() {
     let (mail_port, _mails) = start_mail_server();
     let served = serve(mail_port);
-    let app_id = served.app_id.parse().unwrap();
-    let url = format!("wss://localhost:{}/v1/gateway", served.port);
-    let old = Some(connector(&served, &[&TLS12]));
-    assert!(Page::connect_through(old, &url, app_id, "https://localhost").await.is_err());
+    for path in ["/", "/v1/gateway", "/v1/sessions", "/login"] {
+        let answer = reqwest::get(format!("http://localhost:{}{path}", served.port)).await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.headers()["cache-control"].to_str().unwrap()), (403, "no-store"));
+        let problem: serde_json::Value = answer.json().await.unwrap();
+        assert!(problem["detail"].as_str().unwrap().contains("use https://"), "{problem}");
+    }
     let plain = format!("ws://localhost:{}/v1/gateway", served.port);
-    assert!(Page::connect_through(None, &plain, app_id, "https://localhost").await.is_err());
+    assert!(Page::connect_through(None, &plain, served.app_id.parse().unwrap(), "https://localhost").await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_is_renewed_without_a_restart_and_a_broken_one_changes_nothing() {
+    let (mail_port, _mails) = start_mail_server();
+    let mut served = serve(mail_port);
+    let (app_id, url) = (served.app_id.parse().unwrap(), format!("wss://localhost:{}/v1/gateway", served.port));
+    let connect = async |served: &Served| {
+        let tls = Some(connector(served, rustls::ALL_VERSIONS));
+        Page::connect_through(tls, &url, app_id, "https://localhost").await
+    };
+    let mut open = connect(&served).await.unwrap();
+    let old = std::mem::replace(&mut served.certificate, write_identity(served.folder.path()));
+    while connect(&served).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    let new = std::mem::replace(&mut served.certificate, old);
+    assert!(connect(&served).await.is_err(), "the old one is gone");
+    open.begin_sign_in("ada@example.org").await;
+
+    served.certificate = new;
+    fs::write(served.folder.path().join("cert.pem"), "no certificate").unwrap();
+    // A renewal after the broken one is taken: by then the broken one was seen.
+    connect(&served).await.unwrap();
+    served.certificate = write_identity(served.folder.path());
+    while connect(&served).await.is_err() {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[test]

@@ -35,25 +35,40 @@ pub fn artifact(name: &str) -> PathBuf {
 pub fn python() -> &'static Path {
     static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
     INSTALLED.get_or_init(|| {
-        let folder = target().join("python/environment");
-        let programs = folder.join(if cfg!(windows) { "Scripts" } else { "bin" });
-        let python = programs.join(format!("python{}", consts::EXE_SUFFIX));
         let requirements = workspace().join("sdk-ffi/python/requirements/tests.txt");
-        let wanted = fs::read(&requirements).expect("the requirements are there");
-        let done = folder.join("installed.txt");
-        let pip = |arguments: &[&str], what: &Path| {
-            let mut pip = Command::new(&python);
-            pip.args(["-m", "pip", "--quiet", "--disable-pip-version-check", "install"]);
-            run(pip.args(arguments).arg(what));
-        };
-        if !fs::read(&done).is_ok_and(|installed| installed == wanted) {
-            run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
-            pip(&["--requirement"], &requirements);
-            fs::write(done, wanted).expect("the folder can be written to");
-        }
-        pip(&["--no-index", "--no-deps", "--force-reinstall"], &wheel());
+        let python = environment(&target().join("python/environment"), &requirements);
+        pip(&python, &["--no-index", "--no-deps", "--force-reinstall"], &wheel());
         python
     })
+}
+
+/// The Python of a virtual environment with sslyze, which looks for weaknesses of TLS.
+///
+/// # Panics
+/// When it cannot be installed.
+pub fn scanner() -> &'static Path {
+    static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
+    INSTALLED.get_or_init(|| environment(&target().join("scanner"), &workspace().join("tests/scanner.txt")))
+}
+
+/// The Python of a virtual environment with exactly these requirements, made anew when they have changed.
+fn environment(folder: &Path, requirements: &Path) -> PathBuf {
+    let programs = folder.join(if cfg!(windows) { "Scripts" } else { "bin" });
+    let python = programs.join(format!("python{}", consts::EXE_SUFFIX));
+    let wanted = fs::read(requirements).expect("the requirements are there");
+    let done = folder.join("installed.txt");
+    if !fs::read(&done).is_ok_and(|installed| installed == wanted) {
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder));
+        pip(&python, &["--requirement"], requirements);
+        fs::write(done, wanted).expect("the folder can be written to");
+    }
+    python
+}
+
+fn pip(python: &Path, arguments: &[&str], what: &Path) {
+    let mut pip = Command::new(python);
+    pip.args(["-m", "pip", "--quiet", "--disable-pip-version-check", "install"]);
+    run(pip.args(arguments).arg(what));
 }
 
 /// The wheel: its name says for which machine it is.

@@ -113,7 +113,7 @@ const PARTS: [Part; 15] = [
     Part {
         name: "attack",
         what: "the threat matrix: every attack is carried out, and the tree says what came of it",
-        needs: &["chromium", "node", "npm"],
+        needs: &["chromium", "node", "npm", "python3"],
         run: || attack::run(true),
     },
     Part {

@@ -37,6 +37,7 @@ impl Serve {
         let flags = Overrides { listen: self.listen, public_url: self.public_url, data_dir: self.data_dir };
         let config = Config::load(self.config.as_deref(), Config::environment(), flags)?;
         let origin = config.origin()?;
+        let (tls, identity) = config.tls.as_ref().map(load_tls).transpose()?.unzip();
         let settings = Settings {
             data_directory: config.data_dir.clone(),
             clock: Clock::System,
@@ -46,7 +47,7 @@ impl Serve {
             rates: config.limits.clone(),
             retention: config.log.retention(),
             drain_ms: config.drain_seconds * 1_000,
-            tls: config.tls.as_ref().map(load_tls).transpose()?,
+            tls,
         };
         let prepared = Prepared::open(settings).await?;
         let apps = prepared.store().apps().await?;
@@ -64,6 +65,9 @@ impl Serve {
             .await
             .map_err(|error| format!("{} cannot be listened on: {error}", config.listen))?;
         let running = prepared.start(listener, site).await?;
+        if let Some(identity) = identity {
+            tokio::spawn(identity.keep_renewing(Clock::System));
+        }
         println!("listening on {} for {origin}", running.address);
         stop_signal().await;
         running.stop().await;

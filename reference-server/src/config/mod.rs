@@ -11,7 +11,7 @@ use config::{Environment, File};
 use passkey_accounts::protocol::AppID;
 use serde::Deserialize;
 
-pub use tls::{TlsError, load as load_tls};
+pub use tls::{Identity, TlsError, TlsVersion, load as load_tls};
 
 use crate::{
     apps::{NotAnOrigin, Origin},
@@ -95,6 +95,9 @@ pub struct Tls {
     pub cert_file: PathBuf,
     /// The private key; ECDSA is the fastest.
     pub key_file: PathBuf,
+    /// The oldest version that is spoken: `1.3` (default) or `1.2`.
+    #[serde(default)]
+    pub min_version: TlsVersion,
 }
 
 /// How mail is sent.

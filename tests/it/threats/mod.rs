@@ -9,6 +9,7 @@ mod matrix;
 mod phishing;
 mod protocol;
 mod replay;
+mod transport;
 mod xss;
 
 use passkey_accounts_tests::shop::{Build, Shop};
