@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use passkey_accounts_tests::build::{artifact, target, workspace};
+use passkey_accounts_tests::build::{artifact, server_binary, target, workspace};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -49,6 +49,29 @@ async fn the_server_binary_has_the_site_and_the_npm_package_inside() {
         let status = reqwest::get(format!("{}{path}", origin.1)).await.unwrap().status();
         assert_eq!(status, 200, "{path}");
     }
+}
+
+#[test]
+fn nothing_that_ships_has_defences_that_can_be_turned_off() {
+    for package in [
+        "passkey-accounts",
+        "passkey-accounts-server",
+        "passkey-accounts-ffi",
+        "passkey-accounts-wasm",
+        "passkey-accounts-wasm-server",
+    ] {
+        let mut tree = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        tree.args(["tree", "--locked", "--edges", "normal", "--prefix", "none", "--format", "{p} {f}"]);
+        let output = tree.args(["--package", package]).current_dir(workspace()).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.starts_with(package), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(!said.contains("planted"), "{package} is built with switches for tests");
+    }
+    let tests_own = Command::new(server_binary()).arg("--version").output().unwrap();
+    assert!(
+        String::from_utf8(tests_own.stdout).unwrap().contains("for tests only"),
+        "that of the tests says so"
+    );
 }
 
 /// The server in a folder of its own, which is killed when dropped, and its address.

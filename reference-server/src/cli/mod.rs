@@ -16,9 +16,16 @@ use std::{error::Error, process::ExitCode};
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+/// What `--version` says. A build whose defences can be turned off must not be taken for one that may run.
+const VERSION: &str = if cfg!(feature = "planted") {
+    concat!(env!("CARGO_PKG_VERSION"), " (for tests only: its defences can be turned off)")
+} else {
+    env!("CARGO_PKG_VERSION")
+};
+
 /// Passkey-only sign-in over one WebSocket, with live auth events for back ends.
 #[derive(Debug, Parser)]
-#[command(name = "passkey-accounts", version, arg_required_else_help = true)]
+#[command(name = "passkey-accounts", version = VERSION, arg_required_else_help = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
