@@ -139,7 +139,7 @@ def _logged_out(said: list[Any]) -> LoggedOut:
     made = _new_logged_out(LoggedOut)
     _set_account_id(made, account_id)
     _set_session_id(made, session_id)
-    _set_reason(made, _END_REASONS.get(reason, EndReason.OTHER))
+    _set_reason(made, _END_REASONS.get(reason, _OTHER))
     _set_account_sessions(made, account_sessions)
     return made
 
@@ -150,6 +150,8 @@ _set_account_id, _set_session_id, _set_reason, _set_account_sessions = (
 )
 
 _END_REASONS = {reason.value: reason for reason in EndReason}
+# To look a member up takes longer than to look a word up.
+_OTHER = EndReason.OTHER
 _REMOVAL_REASONS = {reason.value: reason for reason in RemovalReason}
 
 # By the name of the type: what is made of a name and the members after it, which the core has read.
