@@ -120,7 +120,8 @@ impl Rationing {
         if !is_trusted(peer) {
             return peer.into();
         }
-        let lines: Vec<_> = headers.get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok()).collect();
+        let lines: Vec<_> =
+            headers.get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok()).collect();
         let listed = lines.iter().flat_map(|line| line.split(',')).map(|hop| hop.trim().parse::<IpAddr>());
         for hop in listed.rev() {
             match hop {
@@ -315,9 +316,12 @@ mod tests {
             ("::1", &["2001:db8:1:2:3:4:5:6"], "2001:db8:1:2::"),
         ] {
             let lines = lines.iter().map(|line| HeaderValue::from_str(line).unwrap());
-            let headers: HeaderMap =
-                lines.map(|line| ("x-forwarded-for".parse().unwrap(), line)).collect();
-            assert_eq!(rationing.source(address(peer), &headers), Source::from(address(source)), "{peer} {headers:?}");
+            let headers: HeaderMap = lines.map(|line| ("x-forwarded-for".parse().unwrap(), line)).collect();
+            assert_eq!(
+                rationing.source(address(peer), &headers),
+                Source::from(address(source)),
+                "{peer} {headers:?}"
+            );
         }
     }
 

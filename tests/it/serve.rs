@@ -179,7 +179,9 @@ async fn an_operators_server_signs_people_up_over_tls_with_codes_by_mail() {
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_1_2_gets_nothing_unless_the_operator_says_so() {
     let (mail_port, _mails) = start_mail_server();
-    for (served, is_spoken) in [(serve(mail_port), false), (serve_with(mail_port, "min_version = '1.2'"), true)] {
+    for (served, is_spoken) in
+        [(serve(mail_port), false), (serve_with(mail_port, "min_version = '1.2'"), true)]
+    {
         let app_id = served.app_id.parse().unwrap();
         let url = format!("wss://localhost:{}/v1/gateway", served.port);
         let old = Some(connector(&served, &[&TLS12]));
@@ -193,19 +195,27 @@ async fn what_comes_in_clear_is_refused_and_not_redirected() {
     let served = serve(mail_port);
     for path in ["/", "/v1/gateway", "/v1/sessions", "/login"] {
         let answer = reqwest::get(format!("http://localhost:{}{path}", served.port)).await.unwrap();
-        assert_eq!((answer.status().as_u16(), answer.headers()["cache-control"].to_str().unwrap()), (403, "no-store"));
+        assert_eq!(
+            (answer.status().as_u16(), answer.headers()["cache-control"].to_str().unwrap()),
+            (403, "no-store")
+        );
         let problem: serde_json::Value = answer.json().await.unwrap();
         assert!(problem["detail"].as_str().unwrap().contains("use https://"), "{problem}");
     }
     let plain = format!("ws://localhost:{}/v1/gateway", served.port);
-    assert!(Page::connect_through(None, &plain, served.app_id.parse().unwrap(), "https://localhost").await.is_err());
+    assert!(
+        Page::connect_through(None, &plain, served.app_id.parse().unwrap(), "https://localhost")
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_is_renewed_without_a_restart_and_a_broken_one_changes_nothing() {
     let (mail_port, _mails) = start_mail_server();
     let mut served = serve(mail_port);
-    let (app_id, url) = (served.app_id.parse().unwrap(), format!("wss://localhost:{}/v1/gateway", served.port));
+    let (app_id, url) =
+        (served.app_id.parse().unwrap(), format!("wss://localhost:{}/v1/gateway", served.port));
     let connect = async |served: &Served| {
         let tls = Some(connector(served, rustls::ALL_VERSIONS));
         Page::connect_through(tls, &url, app_id, "https://localhost").await

@@ -16,9 +16,7 @@ use crate::{
     apps::{App, Origin},
     clock::make_random,
     context::{Context, stopped},
-    limits::{
-        ANONYMOUS_MS, DEAD_PEER_MS, DRAIN_MS, EXPIRING_MS, IDLE_MS, OVER_CAPACITY_MS, RATE_LIMITED_MS,
-    },
+    limits::{ANONYMOUS_MS, DEAD_PEER_MS, DRAIN_MS, EXPIRING_MS, IDLE_MS, OVER_CAPACITY_MS, RATE_LIMITED_MS},
     rates::OpenSocket,
     sessions::{self, Carried, Loss, Session, next_end},
     socket::{Heard, Socket, WriteError},

@@ -120,7 +120,11 @@ async fn codes_are_guessed_over_many_connections() {
             mailed += u32::from(is_mailed);
         }
         // Five guesses at each.
-        if mailed > 5 { fell(format!("{mailed} codes, as many as one likes")) } else { held(format!("{mailed} codes in an hour")) }
+        if mailed > 5 {
+            fell(format!("{mailed} codes, as many as one likes"))
+        } else {
+            held(format!("{mailed} codes in an hour"))
+        }
     })
     .await;
 }

@@ -11,7 +11,8 @@ async fn an_independent_scanner_finds_nothing_that_a_modern_server_should_not_ha
     let (mail_port, _mails) = start_mail_server();
     let served = serve(mail_port);
     let mut scan = Command::new(build::scanner());
-    scan.args(["-m", "sslyze", "--mozilla_config=modern", "--http_headers", "--json_out=-"]).arg(format!("localhost:{}", served.port));
+    scan.args(["-m", "sslyze", "--mozilla_config=modern", "--http_headers", "--json_out=-"])
+        .arg(format!("localhost:{}", served.port));
     let output = scan.output().await.unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
@@ -25,5 +26,10 @@ async fn an_independent_scanner_finds_nothing_that_a_modern_server_should_not_ha
     assert_eq!(result("heartbleed")["is_vulnerable_to_heartbleed"], false);
     assert_eq!(result("tls_compression")["supports_compression"], false);
     let hsts = &result("http_headers")["strict_transport_security_header"];
-    assert_eq!(*hsts, json!({ "max_age": 63_072_000, "preload": false, "include_subdomains": true }), "{}", found["http_headers"]);
+    assert_eq!(
+        *hsts,
+        json!({ "max_age": 63_072_000, "preload": false, "include_subdomains": true }),
+        "{}",
+        found["http_headers"]
+    );
 }

@@ -165,7 +165,8 @@ impl Shop {
         let routes = routes.merge(pages::routes(build, auth.as_ref()));
         let (count, tried) = watch::channel(0);
         let routes = routes.layer(middleware::from_fn_with_state(count, count_acts));
-        let serving = tokio::spawn(async move { axum::serve(listener, routes).await.expect("the listener works") });
+        let serving =
+            tokio::spawn(async move { axum::serve(listener, routes).await.expect("the listener works") });
         Self { build, address, host, origin, actions, database, auth, tried, serving }
     }
 

@@ -59,9 +59,9 @@ pub(super) async fn routes(origin: &str, host: &str, actions: &Arc<Actions>) -> 
 
 /// What a back end hears, as far as passkeys have signed it.
 pub(super) fn events(auth: &TestServer, origin: &str, host: &str) -> EventsBuilder {
-    let accounts = Accounts::connect(auth.origin(), auth.api_key.clone()).expect("the server's address is one");
-    let expected =
-        Expected { app_id: auth.app_id, rp_id: host.to_owned(), origins: vec![origin.to_owned()] };
+    let accounts =
+        Accounts::connect(auth.origin(), auth.api_key.clone()).expect("the server's address is one");
+    let expected = Expected { app_id: auth.app_id, rp_id: host.to_owned(), origins: vec![origin.to_owned()] };
     let events = accounts.events();
     if defended!(EvidenceChecked) { events.evidence(expected, MemoryPins::default()) } else { events }
 }
