@@ -6,7 +6,7 @@ const SVG = 'http://www.w3.org/2000/svg';
 const VERDICTS = {
   held: { word: 'Held', class: 'held', path: 'M10 1.8l6.5 2.4v5.2c0 4-2.7 7.3-6.5 8.7-3.8-1.4-6.5-4.7-6.5-8.7V4.2zM6.9 10.1l2.2 2.2 4.1-4.5' },
   fell: { word: 'Fell', class: 'fell', path: 'M10 2a8 8 0 1 0 0 16 8 8 0 0 0 0-16zM7 7l6 6M13 7l-6 6' },
-  none: { word: 'Nothing to attack', class: 'none' },
+  none: { word: 'Not there', class: 'none' },
 };
 
 function makeIcon(d) {

@@ -25,6 +25,19 @@ async fn a_recorded_request_is_sent_again() {
 }
 
 #[tokio::test]
+async fn a_recorded_request_is_sent_to_another_process_of_the_back_end() {
+    attack("otherProcess", async |build| {
+        let shop = Shop::open(build).await;
+        let ada = Person::sign_up(&shop, ADA).await;
+        let recorded = ada.request("buy one");
+        assert_eq!(shop.send(&recorded).await.status, 200);
+        let again = recorded.send(shop.another_process().await).await;
+        if shop.count(&ada.name(), "buy one") == 2 { fell("bought twice") } else { held(again.outcome()) }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_thousand_copies_are_sent_at_once() {
     attack("copiesAtOnce", async |build| {
         let shop = Shop::open(build).await;

@@ -27,6 +27,7 @@ use std::{
 };
 
 use axum::{
+    Router,
     extract::{Request, State},
     middleware::{self, Next},
     response::Response,
@@ -152,15 +153,14 @@ impl Shop {
         let host = format!("shop{}.localhost", address.port());
         let origin = format!("http://{host}:{}", address.port());
         let actions = Arc::<Actions>::default();
-        let (routes, database, auth) = match build {
-            Build::PasskeyAccount => {
-                let (routes, auth) = ours::routes(&origin, &host, &actions).await;
-                (routes, None, Some(auth))
-            }
-            _ => {
-                let database = Arc::new(Database::create().await);
-                (classic::routes(build, &origin, &host, &actions, &database), Some(database), None)
-            }
+        let (database, auth) = match build {
+            Build::PasskeyAccount => (None, Some(ours::start(&origin, &host).await)),
+            _ => (Some(Arc::new(Database::create().await)), None),
+        };
+        let routes = match (&database, &auth) {
+            (Some(database), _) => classic::routes(build, &origin, &host, &actions, database),
+            (None, Some(auth)) => ours::routes(auth, &origin, &host, &actions).await,
+            (None, None) => Router::new(),
         };
         let routes = routes.merge(pages::routes(build, auth.as_ref()));
         let (count, tried) = watch::channel(0);
@@ -168,6 +168,22 @@ impl Shop {
         let serving =
             tokio::spawn(async move { axum::serve(listener, routes).await.expect("the listener works") });
         Self { build, address, host, origin, actions, database, auth, tried, serving }
+    }
+
+    /// Another process of the same back end, over the same data, behind the same address: where it listens.
+    ///
+    /// # Panics
+    /// When no port is free.
+    pub async fn another_process(&self) -> SocketAddr {
+        let (origin, host, actions) = (&self.origin, &self.host, &self.actions);
+        let routes = match &self.database {
+            Some(database) => classic::routes(self.build, origin, host, actions, database),
+            None => ours::routes(self.auth(), origin, host, actions).await,
+        };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port is free");
+        let address = listener.local_addr().expect("a bound listener has an address");
+        tokio::spawn(async move { axum::serve(listener, routes).await.expect("the listener works") });
+        address
     }
 
     /// Waits until somebody has tried to act so often, successfully or not.

@@ -35,26 +35,30 @@ struct Ours {
     used: Mutex<HashSet<CeremonyID>>,
 }
 
-/// Starts the server, and a back end of it that answers at `origin`.
-pub(super) async fn routes(origin: &str, host: &str, actions: &Arc<Actions>) -> (Router, TestServer) {
+/// Starts the server.
+pub(super) async fn start(origin: &str, host: &str) -> TestServer {
     let mut auth = TestServer::start_in_real_time().await;
     auth.ration(Rates::default()).await;
     let app_id = auth.make_app_for(host, &[origin]).await;
     let key = auth.make_key_of(app_id).await;
     (auth.app_id, auth.api_key) = (app_id, key.reveal().to_owned());
-    let believing = || events(&auth, origin, host);
+    auth
+}
+
+/// One process of a back end of that server, which answers at `origin`.
+pub(super) async fn routes(auth: &TestServer, origin: &str, host: &str, actions: &Arc<Actions>) -> Router {
+    let believing = || events(auth, origin, host);
     let live = believing().live_sessions();
     let proofs = live.proofs().origin(origin).build().expect("the origin is one");
     let (heard, confirmed) = watch::channel(Vec::new());
     tokio::spawn(listen(believing().types(["*"]).open(), heard));
     live.in_sync().await.expect("the server is there");
     let ours = Ours { actions: Arc::clone(actions), confirmed, used: Mutex::default() };
-    let routes = Router::new()
+    Router::new()
         .route("/act", post(act))
         .route("/act/confirmed", post(act_confirmed))
         .layer(ProofLayer::new(proofs))
-        .with_state(Arc::new(ours));
-    (routes, auth)
+        .with_state(Arc::new(ours))
 }
 
 /// What a back end hears, as far as passkeys have signed it.
