@@ -7,10 +7,11 @@ use std::{
     path::Path,
     process::{Child, Command, Stdio},
     sync::{Arc, mpsc},
-    time::{Duration, SystemTime},
+    time::{Duration, UNIX_EPOCH},
 };
 
 use mailin_embedded::{Handler, Response, Server, SslConfig, response::OK};
+use passkey_accounts_server::clock::Clock;
 use passkey_accounts_tests::{Page, SoftwareAuthenticator, build::server_binary};
 use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer, version::TLS12};
 use tempfile::TempDir;
@@ -82,7 +83,7 @@ fn write_secret(path: &Path, text: &str) {
 fn write_identity(folder: &Path) -> CertificateDer<'static> {
     let key = rcgen::KeyPair::generate().unwrap();
     let mut wanted = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
-    let now = SystemTime::now();
+    let now = UNIX_EPOCH + Duration::from_millis(Clock::System.now().0);
     wanted.not_before = (now - Duration::from_secs(60 * 60)).into();
     wanted.not_after = (now + Duration::from_secs(89 * 24 * 60 * 60)).into();
     let certificate = wanted.self_signed(&key).unwrap();
