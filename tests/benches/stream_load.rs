@@ -27,7 +27,7 @@ use passkey_accounts::{
 use passkey_accounts_server::{
     apps::App,
     clock::{Clock, make_random},
-    crypto::Keyring,
+    crypto::{RootKeySource, RootKeys},
     keys::{ApiKey, KeyEnvironment},
     log::Retention,
     mail::{Mailer, Outbox},
@@ -82,7 +82,7 @@ async fn ours() {
     let settings = Settings {
         data_directory: folder.path().to_owned(),
         clock: Clock::System,
-        keyring: Keyring::new(&[7; 32]),
+        root_keys: RootKeySource::Keys(RootKeys::one(&[7; 32])),
         mailer: Mailer::Outbox(Outbox::default()),
         session_limits: SessionLimits::default(),
         rates: Rates::off(),

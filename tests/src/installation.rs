@@ -54,10 +54,13 @@ impl Installation {
             at("root.key").display(),
         );
         fs::write(at("server.toml"), config).expect("a file takes bytes");
-        let app_id =
-            run(&["app", "create", "--name", "Shop", "--rp-id", "localhost", "--origin", ORIGIN], &data);
+        let app_id = run(
+            &["app", "create", "--name", "Shop", "--rp-id", "localhost", "--origin", ORIGIN],
+            folder.path(),
+            &data,
+        );
         let app_id = app_id.await;
-        let api_key = run(&["key", "create", "--app", &app_id], &data).await;
+        let api_key = run(&["key", "create", "--app", &app_id], folder.path(), &data).await;
         Self { folder, app_id: app_id.parse().expect("an app id"), api_key }
     }
 
@@ -123,9 +126,10 @@ impl Installation {
 }
 
 /// Runs a command that prints one line.
-async fn run(arguments: &[&str], data: &Path) -> String {
-    let output = Command::new(server_binary()).args(arguments).arg("--data-dir").arg(data).output().await;
-    let output = output.expect("the server's binary can be started");
+async fn run(arguments: &[&str], folder: &Path, data: &Path) -> String {
+    let mut command = Command::new(server_binary());
+    command.args(arguments).arg("--data-dir").arg(data).arg("--root-key-file").arg(folder.join("root.key"));
+    let output = command.output().await.expect("the server's binary can be started");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }

@@ -40,4 +40,4 @@ pub use example::Example;
 pub use http::{Answer, Http};
 pub use line::Line;
 pub use page::{Closed, Page, PageKey};
-pub use server::{START, TestServer};
+pub use server::{START, TestServer, root_keys};
