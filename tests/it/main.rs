@@ -35,6 +35,7 @@ mod sessions;
 mod simulation;
 mod stream;
 mod swift;
+mod tampering;
 mod threats;
 mod vectors;
 mod verification;

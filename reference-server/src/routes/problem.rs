@@ -73,7 +73,7 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         if let StoreError::Tampered = error {
             // What it is about was logged when it was found.
-            return Self::new(StatusCode::CONFLICT, Code::Tampered);
+            return Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Tampered);
         }
         tracing::error!(%error, "a request failed");
         match error {

@@ -283,12 +283,13 @@ impl AccountRow {
         named.iter().flat_map(|(id, version)| [id.as_bytes().as_slice(), version].concat()).collect()
     }
 
-    fn owner(&self) -> [Vec<u8>; 5] {
+    fn owner(&self) -> [Vec<u8>; 6] {
         [
             self.app_id.as_bytes().to_vec(),
             self.account_id.as_bytes().to_vec(),
             self.version.to_be_bytes().to_vec(),
             self.email_index.to_vec(),
+            self.email_sealed.clone(),
             self.created_at.0.to_be_bytes().to_vec(),
         ]
     }
