@@ -30,6 +30,7 @@ mod python;
 mod rates;
 mod resume;
 mod revocation;
+mod root_key;
 mod serve;
 mod sessions;
 mod simulation;

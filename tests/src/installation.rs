@@ -69,6 +69,16 @@ impl Installation {
         self.folder.path().join("data")
     }
 
+    /// The configuration.
+    pub fn config_file(&self) -> PathBuf {
+        self.folder.path().join("server.toml")
+    }
+
+    /// The file of the root keys.
+    pub fn root_key_file(&self) -> PathBuf {
+        self.folder.path().join("root.key")
+    }
+
     /// Starts the server and does not wait for it.
     pub fn spawn(&self, grace_seconds: u64) -> Child {
         self.command(&mut Command::new(server_binary()), grace_seconds)
@@ -161,6 +171,15 @@ impl Process {
     /// When it has ended.
     pub fn id(&self) -> u32 {
         self.child.id().expect("it runs")
+    }
+
+    /// Has it read its root keys again (SIGHUP).
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub async fn hang_up(&self) {
+        let done = Command::new("kill").args(["-HUP", &self.id().to_string()]).status().await;
+        assert!(done.expect("there is such a command").success(), "the server runs");
     }
 
     /// Kills it as nothing can be caught (SIGKILL), and waits until it is gone.

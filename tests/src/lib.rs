@@ -21,6 +21,7 @@ pub mod firefox;
 mod http;
 pub mod installation;
 mod line;
+pub mod made_up;
 pub mod npm;
 mod page;
 pub mod proof;

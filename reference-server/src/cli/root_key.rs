@@ -62,7 +62,7 @@ impl RootKeyCommand {
                 list(&data_dir, &root_key.source(&data_dir)?.read()?, json).await
             }
             Self::Rotate { root_key_file, json } => {
-                let keys = RootKeySource::File(root_key_file.clone()).read()?.turned(&make_random());
+                let keys = RootKeySource::File(root_key_file.clone()).read()?.turned(&make_random())?;
                 keys.store(&root_key_file)?;
                 let ids = shown(&keys);
                 if json {

@@ -134,7 +134,7 @@ mod tests {
         let old = RootKeys::one(&[1; 32]);
         let (wrapped, signed) =
             (Ring::new(&old).wrap(FIELD, &[9; 32]), Ring::new(&old).sign("roll", &[b"x"]));
-        let turned = old.turned(&[2; 32]);
+        let turned = old.turned(&[2; 32]).unwrap();
         let ring = Ring::new(&turned);
         assert_eq!(*ring.unwrap(FIELD, &wrapped).unwrap(), [9; 32]);
         assert_eq!(ring.verify("roll", &[b"x"], &signed), Ok(()));

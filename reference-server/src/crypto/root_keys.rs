@@ -84,9 +84,14 @@ impl RootKeys {
     }
 
     /// The same ring with another key in front, which seals from now on.
-    #[must_use]
-    pub fn turned(&self, key: &[u8; ROOT_KEY_BYTES]) -> Self {
-        Self(std::iter::once(Zeroizing::new(*key)).chain(self.0.iter().cloned()).collect())
+    ///
+    /// # Errors
+    /// [`RootKeyError::TooMany`]
+    pub fn turned(&self, key: &[u8; ROOT_KEY_BYTES]) -> Result<Self, RootKeyError> {
+        if self.0.len() >= MAX_ROOT_KEYS {
+            return Err(RootKeyError::TooMany);
+        }
+        Ok(Self(std::iter::once(Zeroizing::new(*key)).chain(self.0.iter().cloned()).collect()))
     }
 
     /// The same ring without that key; `None` when it has no such key, or no other.
@@ -272,6 +277,9 @@ pub enum RootKeyError {
     /// Something is not a key.
     #[error("{0} must hold 1 to 16 root keys of 64 hexadecimal digits (32 bytes) each, and nothing else")]
     NotAKey(String),
+    /// A ring has an end.
+    #[error("there are 16 root keys already; retire old ones first: passkey-accounts root-key retire")]
+    TooMany,
     /// One key would have two places.
     #[error("the root key {0} comes twice in {1}; remove one of the two lines")]
     Twice(RootKeyID, String),
@@ -319,7 +327,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("root.key");
         let first = RootKeySource::read_or_make(&path).unwrap();
-        let turned = first.turned(&[2; 32]);
+        let turned = first.turned(&[2; 32]).unwrap();
         turned.store(&path).unwrap();
         let read = RootKeySource::File(path).read().unwrap();
         assert_eq!(read.ids(), [RootKeys::one(&[2; 32]).ids(), first.ids()].concat());

@@ -73,8 +73,8 @@ impl Write {
         Ok(self.log(app_id)?.roll_mut())
     }
 
-    /// Notes that rows are not those that this server stored last. It is in the log when this batch is, whatever comes
-    /// of the action that found out.
+    /// Notes that rows are not those that this server stored last. It is in the log when the action is answered, whatever
+    /// else comes of it.
     pub(super) fn alarm(&mut self, app_id: AppID, suspect: Suspect) {
         self.suspects.push((app_id, suspect));
     }
@@ -188,7 +188,6 @@ impl Write {
     }
 
     async fn commit(&mut self) -> Result<(), StoreError> {
-        self.write_suspects()?;
         sessions::insert(&mut self.connection, &self.opened).await?;
         events::insert(&mut self.connection, &self.entries).await?;
         sessions::delete(&mut self.connection, &self.ended).await?;
@@ -202,14 +201,22 @@ impl Write {
     }
 
     /// Each suspect is told once, by an event: whoever tries again and again must not fill the log.
-    fn write_suspects(&mut self) -> Result<(), StoreError> {
-        for (app_id, suspect) in self.suspects.clone() {
+    fn append_suspects(&mut self) -> Result<(), StoreError> {
+        for (app_id, suspect) in std::mem::take(&mut self.suspects) {
             if self.logs.contains_key(&app_id) && self.roll(app_id)?.suspect(suspect.clone()) {
                 suspect.log(app_id);
                 self.append(app_id, &suspect.event())?;
             }
         }
         Ok(())
+    }
+
+    /// Commits what is suspect apart from what people did: where an app's own row is gone its events cannot be stored,
+    /// and nobody else is to suffer from that.
+    async fn commit_suspects(&mut self, now: UnixMillis) -> Result<(), StoreError> {
+        self.begin(now).await?;
+        self.append_suspects()?;
+        self.commit().await
     }
 
     /// The roll of the whole database as of this batch: what the apps that it touched were is taken out, what they are now
@@ -248,7 +255,6 @@ impl Write {
         self.opened.clear();
         self.ended.clear();
         self.made.clear();
-        self.suspects.clear();
         for (key_id, app_id) in self.keys.drain(..) {
             logs.key_is_of(key_id, app_id);
         }
@@ -330,6 +336,7 @@ impl Writer {
             }
             self.write.adopt_keys(app_id).await?;
         }
+        self.write.append_suspects()?;
         self.write.sign_again();
         self.write.commit().await?;
         self.write.publish(&self.logs);
@@ -378,11 +385,25 @@ impl Writer {
                     self.write.roll_back().await;
                 }
             }
+            // Before the answers: whoever is refused finds the event in the log.
+            if !self.write.suspects.is_empty() {
+                self.write_suspects().await;
+            }
             for answer in answers {
                 answer(outcome.clone());
             }
         }
         let _ = self.write.connection.close().await;
+    }
+
+    async fn write_suspects(&mut self) {
+        match self.write.commit_suspects(self.clock.now()).await {
+            Ok(()) => self.write.publish(&self.logs),
+            Err(error) => {
+                tracing::error!(%error, "that rows were tampered with could not be written into the log");
+                self.write.roll_back().await;
+            }
+        }
     }
 
     async fn run_batch(&mut self, jobs: &mut Vec<Job>) -> (Result<(), StoreError>, Vec<Answer>) {
