@@ -174,15 +174,8 @@ async fn open_sessions(running: &Running, app_id: AppID) {
             let account = NewAccount {
                 app_id,
                 account_id,
-                email_index: [6; 32],
-                email_sealed: vec![7],
-                passkey: NewPasskeyRow {
-                    app_id,
-                    account_id,
-                    passkey_id,
-                    credential_index: [8; 32],
-                    sealed: vec![9],
-                },
+                email: "ada@example.org".parse().expect("it is an address"),
+                passkey: NewPasskeyRow { passkey_id, credential_index: [8; 32], record: Vec::new().into() },
             };
             write.insert_account(&account).await?;
             write.append(app_id, &EventKind::Registered(Registered { account_id }))?;

@@ -68,7 +68,8 @@ impl RootKeyCommand {
                 if json {
                     print::json(&json!({ "sealing": ids.first(), "keys": ids }))?;
                 } else {
-                    println!("{} seals from the server's next start on, or after: kill -HUP", keys.ids()[0]);
+                    let sealing = ids.first().map_or("", String::as_str);
+                    println!("{sealing} seals from the server's next start on, or after: kill -HUP");
                 }
                 Ok(())
             }

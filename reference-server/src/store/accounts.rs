@@ -163,7 +163,7 @@ impl Store {
     pub async fn account(&self, app_id: AppID, wanted: Wanted) -> Result<Option<AccountRow>, StoreError> {
         let found = wanted.fetch(app_id, &self.reads).await?;
         let Some(tail) = self.logs().tail(app_id) else { return Ok(None) };
-        match AccountRow::check(found, app_id, wanted, &self.keyring, tail.state().roll()) {
+        match AccountRow::check(&found, app_id, wanted, &self.keyring, tail.state().roll()) {
             Ok(account) => Ok(account),
             // The roll and the rows may be of two moments. The writer sees both at one, and decides.
             Err(Tampered) => {
@@ -207,7 +207,7 @@ impl AccountRow {
     /// Reads rows as what they must be: at the version of the roll, with the passkeys that the seal names, each opened by
     /// the account's key. Finding nothing is right only where the roll has nothing.
     pub(super) fn check(
-        found: Vec<Joined>,
+        found: &[Joined],
         app_id: AppID,
         wanted: Wanted,
         keyring: &Keyring,
@@ -240,7 +240,7 @@ impl AccountRow {
         let owner = account.owner();
         let named = Sealed { label: "account", owner: &owner.each_ref().map(Vec::as_slice) }
             .open(&account.key, &first.seal)?;
-        for row in &found {
+        for row in found {
             let Some(passkey_id) = &row.passkey_id else { continue };
             account.passkeys.push(account.open_passkey(row, PasskeyID::from_bytes(read(passkey_id)?))?);
         }
@@ -330,7 +330,7 @@ impl Write {
         let suspect = wanted.suspect(&found);
         let keyring = Arc::clone(self.keyring());
         let Some(state) = self.state(app_id) else { return Ok(None) };
-        AccountRow::check(found, app_id, wanted, &keyring, state.roll()).map_err(|Tampered| {
+        AccountRow::check(&found, app_id, wanted, &keyring, state.roll()).map_err(|Tampered| {
             self.alarm(app_id, suspect);
             StoreError::Tampered
         })

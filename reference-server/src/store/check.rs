@@ -48,7 +48,7 @@ impl Store {
                 let wanted = Wanted::Account(account_id);
                 let found = wanted.fetch(*app_id, &mut connection).await;
                 let found = found.map_err(|error: StoreError| OpenError::Store(error))?;
-                match AccountRow::check(found, *app_id, wanted, &keyring, log.roll()) {
+                match AccountRow::check(&found, *app_id, wanted, &keyring, log.roll()) {
                     Ok(Some(account)) if account.email().is_ok() => report.accounts += 1,
                     Ok(_) | Err(Tampered) => {
                         report.problems.push(format!("rows of {account_id} of {app_id} were changed"));

@@ -57,6 +57,9 @@ pub(super) struct Loaded {
     pub(super) total: [u8; 32],
 }
 
+/// An account, as far as it is on the roll: app, name, version, keyed index of its address.
+type OnRoll = (Vec<u8>, Vec<u8>, i64, Vec<u8>);
+
 /// Reads which rows there are, without a word on whether they are the right ones.
 pub(super) async fn load_roll(
     connection: &mut SqliteConnection,
@@ -66,10 +69,9 @@ pub(super) async fn load_roll(
     for row in apps::load(connection).await? {
         log(&mut logs, row.app.app_id)?.roll_mut().set_app(row);
     }
-    let rows: Vec<(Vec<u8>, Vec<u8>, i64, Vec<u8>)> =
-        sqlx::query_as("SELECT app_id, account_id, version, email_index FROM accounts")
-            .fetch_all(&mut *connection)
-            .await?;
+    let rows: Vec<OnRoll> = sqlx::query_as("SELECT app_id, account_id, version, email_index FROM accounts")
+        .fetch_all(&mut *connection)
+        .await?;
     for (app_id, account_id, version, email_index) in rows {
         let account_id = AccountID::from_bytes(bytes(&account_id, "account")?);
         let version = unsigned(version, "account")?;

@@ -30,7 +30,7 @@ impl Suspect {
             Self::Address => tracing::error!(app.id = %app_id, "the row of an account: {WHAT}"),
             Self::ApiKey(key_id) => tracing::error!(app.id = %app_id, key.id = key_id, "{WHAT}"),
             Self::Database => {
-                tracing::error!(app.id = %app_id, "an operator has accepted rows that were changed")
+                tracing::error!(app.id = %app_id, "an operator has accepted rows that were changed");
             }
         }
     }

@@ -305,7 +305,7 @@ async fn flip(
             let place = random.usize(..=text.len());
             match text.get_mut(place) {
                 Some(letter) => {
-                    *letter = char::from_u32(u32::from(*letter) ^ (1 << random.u32(..5))).unwrap_or('?')
+                    *letter = char::from_u32(u32::from(*letter) ^ (1 << random.u32(..5))).unwrap_or('?');
                 }
                 None => text.push('x'),
             }
@@ -422,7 +422,7 @@ impl Template {
 
     async fn make_key(&mut self, store: &Store, app_id: AppID, number: u8) -> ApiKey {
         let key = ApiKey::new(KeyEnvironment::Live, &[number; 42]);
-        let scopes = if number % 2 == 0 { Scope::ALL.to_vec() } else { vec![Scope::EventsRead] };
+        let scopes = if number.is_multiple_of(2) { Scope::ALL.to_vec() } else { vec![Scope::EventsRead] };
         let expires_at = (number > 3).then(|| START.plus(1_000_000));
         let new = NewKeyRow { app_id, key: key.clone(), name: format!("key {number}"), scopes, expires_at };
         store.issue_key(new).await.unwrap();
