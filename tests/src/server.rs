@@ -22,7 +22,7 @@ use passkey_accounts_server::{
     routes::{Mode, Site},
     server::{Prepared, Running, Settings},
     sessions::SessionLimits,
-    store::{NewKeyRow, NewPasskeyRow, StoreError, Wanted},
+    store::{NewKeyRow, NewPasskeyRow, OpenError, StoreError, Wanted},
 };
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -117,6 +117,10 @@ impl TestServer {
     }
 
     async fn open(&mut self) {
+        self.try_open().await.expect("the database opens");
+    }
+
+    async fn try_open(&mut self) -> Result<(), OpenError> {
         let settings = Settings {
             data_directory: self.directory.clone(),
             clock: self.clock.clone(),
@@ -130,7 +134,7 @@ impl TestServer {
         };
         let listener = TcpListener::bind(self.address).await.expect("the port is free");
         self.address = listener.local_addr().expect("a bound listener has an address");
-        let prepared = Prepared::open(settings).await.expect("the database opens");
+        let prepared = Prepared::open(settings).await?;
         if self.api_key.is_empty() {
             let origins = vec![self.origin().parse().expect("localhost is an origin")];
             let app = App::new(self.app_id, "Test Shop".into(), "localhost".into(), origins, Policy::Strict);
@@ -152,6 +156,7 @@ impl TestServer {
             .with_app(self.app_id, "Test Shop")
             .with_api_key(&self.api_key);
         self.running = Some(prepared.start(listener, site).await.expect("the server starts"));
+        Ok(())
     }
 
     /// Stops the server in an orderly way, and starts it again on the same port with the same data.
@@ -182,6 +187,14 @@ impl TestServer {
     /// Starts a stopped server on the same port with the same data.
     pub async fn start_again(&mut self) {
         self.open().await;
+    }
+
+    /// Starts a stopped server whose database somebody has written to.
+    ///
+    /// # Errors
+    /// Why the database does not open.
+    pub async fn try_start_again(&mut self) -> Result<(), OpenError> {
+        self.try_open().await
     }
 
     /// `http://localhost:port`

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use passkey_accounts::{
-    planted,
+    defended, planted,
     protocol::{AccountID, AppID, PasskeyID, UnixMillis},
 };
 use zeroize::Zeroizing;
@@ -234,18 +234,21 @@ impl AccountRow {
                 first.wrapped.as_deref().ok_or(Tampered)?,
             )?),
         };
-        if roll.version(account_id) != Some(account.version) && !planted!(RollNotChecked) {
+        let is_checked = defended!(RowsSealed) && !planted!(RollNotChecked);
+        if roll.version(account_id) != Some(account.version) && is_checked {
             return Err(Tampered);
         }
-        let owner = account.owner();
-        let named = Sealed { label: "account", owner: &owner.each_ref().map(Vec::as_slice) }
-            .open(&account.key, &first.seal)?;
         for row in found {
             let Some(passkey_id) = &row.passkey_id else { continue };
             account.passkeys.push(account.open_passkey(row, PasskeyID::from_bytes(read(passkey_id)?))?);
         }
-        if *named != account.named() && !planted!(SealNotChecked) {
-            return Err(Tampered);
+        if defended!(RowsSealed) {
+            let owner = account.owner();
+            let field = Sealed { label: "account", owner: &owner.each_ref().map(Vec::as_slice) };
+            let named = field.open(&account.key, &first.seal)?;
+            if *named != account.named() && !planted!(SealNotChecked) {
+                return Err(Tampered);
+            }
         }
         Ok(Some(account))
     }

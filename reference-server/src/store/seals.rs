@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use passkey_accounts::{
-    planted,
+    defended, planted,
     protocol::{AccountID, AppID},
 };
 use sqlx::SqliteConnection;
@@ -112,7 +112,8 @@ pub(super) async fn check_roll(
 ) -> Result<(), OpenError> {
     let signature = read(connection, "roll").await?.unwrap_or_default();
     let checked = keyring.ring().verify("roll", &[total], &signature);
-    if checked.is_err() && !planted!(TotalNotChecked) { Err(OpenError::Tampered) } else { Ok(()) }
+    let is_checked = defended!(RowsSealed) && !planted!(TotalNotChecked);
+    if checked.is_err() && is_checked { Err(OpenError::Tampered) } else { Ok(()) }
 }
 
 /// Signs the roll with the key that seals.

@@ -134,7 +134,10 @@ async fn tamper_while_running(
         judge(template, &store, folder.path(), honest, counts, &format!("{seed}, running: {what}")).await;
         // What the server has written meanwhile, its log and the signature of its roll, stays.
         let mut database = open(&folder.path().join("accounts.sqlite")).await;
-        let mut undo = format!("PRAGMA synchronous = OFF; ATTACH '{}' AS template; BEGIN;", template.at("present").display());
+        let mut undo = format!(
+            "PRAGMA synchronous = OFF; ATTACH '{}' AS template; BEGIN;",
+            template.at("present").display()
+        );
         for table in TABLES.iter().filter(|table| **table != "seals") {
             undo.push_str(&format!(
                 "DELETE FROM {table}; INSERT INTO {table} SELECT * FROM template.{table};"
