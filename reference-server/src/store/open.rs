@@ -36,7 +36,7 @@ pub struct Store {
     pub(super) keyring: Arc<Keyring>,
     writer: WriterHandle,
     logs: Arc<Logs>,
-    _lock: Arc<File>,
+    lock: Arc<File>,
 }
 
 impl Store {
@@ -101,7 +101,7 @@ impl Store {
             .max_connections(READ_CONNECTIONS)
             .connect_with(options(path).read_only(true))
             .await?;
-        Ok(Self { reads, keyring, writer: writer.start(), logs, _lock: Arc::new(lock) })
+        Ok(Self { reads, keyring, writer: writer.start(), logs, lock: Arc::new(lock) })
     }
 
     /// The keys of the database.
@@ -138,6 +138,8 @@ impl Store {
     pub async fn close(&self) {
         self.reads.close().await;
         self.writer.close().await;
+        // Not by dropping it: a process that is being started just now holds a copy until it has begun.
+        let _ = self.lock.unlock();
     }
 
     /// How many actions were committed, and in how many commits.
