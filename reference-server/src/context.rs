@@ -16,6 +16,7 @@ use crate::{
     limits::MAX_BACK_END_SOCKETS_PER_APP,
     mail::Mailer,
     rates::Rationing,
+    ring_turn::RingTurns,
     routes::{ApiState, Site},
     sessions::{Attached, Detached, SessionLimits},
     store::Store,
@@ -31,6 +32,8 @@ pub struct Context {
     pub store: Store,
     /// Keys for what is encrypted at rest.
     pub keyring: Arc<Keyring>,
+    /// Where the root keys are, and when they have changed.
+    pub ring: RingTurns,
     /// The apps.
     pub apps: Apps,
     /// Where mail goes.

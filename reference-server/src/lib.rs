@@ -20,6 +20,7 @@ pub mod listen;
 pub mod log;
 pub mod mail;
 pub mod rates;
+pub mod ring_turn;
 pub mod routes;
 pub mod server;
 pub mod sessions;

@@ -146,3 +146,6 @@ pub const CUT_EVERY_MS: u64 = 60_000;
 
 /// Entries that one commit cuts off at most: signing in must not wait for housekeeping.
 pub const CUT_ENTRIES: u64 = 10_000;
+
+/// Accounts whose keys one commit wraps again at most, when the ring has turned.
+pub const RESEAL_ACCOUNTS: usize = 64;

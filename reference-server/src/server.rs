@@ -11,13 +11,14 @@ use crate::{
     apps::Apps,
     clock::Clock,
     context::{BackEnds, Context},
-    crypto::Keyring,
+    crypto::RootKeySource,
     key_expiry::end_expired_keys,
     limits::DRAIN_MS,
     listen::listen,
     log::Retention,
     mail::Mailer,
     rates::{Rates, Rationing},
+    ring_turn::{RingTurns, keep_resealing},
     routes::{ApiState, Site, router},
     sessions::{Attached, Detached, SessionLimits},
     store::{OpenError, Store},
@@ -31,8 +32,8 @@ pub struct Settings {
     pub data_directory: PathBuf,
     /// The time.
     pub clock: Clock,
-    /// Keys for what is encrypted at rest.
-    pub keyring: Keyring,
+    /// Where the root keys are, by which the database opens.
+    pub root_keys: RootKeySource,
     /// Where mail goes.
     pub mailer: Mailer,
     /// How often strangers may ask.
@@ -60,7 +61,8 @@ impl Prepared {
     /// # Errors
     /// [`OpenError`] says what stands in the way.
     pub async fn open(settings: Settings) -> Result<Self, OpenError> {
-        let store = Store::open(&settings.data_directory, settings.clock.clone()).await?;
+        let root_keys = settings.root_keys.read()?;
+        let store = Store::open(&settings.data_directory, settings.clock.clone(), &root_keys).await?;
         Ok(Self { settings, store })
     }
 
@@ -72,7 +74,7 @@ impl Prepared {
     /// Starts to listen.
     ///
     /// # Errors
-    /// [`OpenError`] when the apps cannot be read, or the listener has no address.
+    /// [`OpenError`] when the listener has no address.
     pub async fn start(self, listener: TcpListener, site: Site) -> Result<Running, OpenError> {
         self.start_behind(listener, site, |server| server).await
     }
@@ -92,7 +94,7 @@ impl Prepared {
                 Settings {
                     data_directory,
                     clock,
-                    keyring,
+                    root_keys,
                     mailer,
                     session_limits,
                     rates,
@@ -103,9 +105,9 @@ impl Prepared {
             store,
         } = self;
         let address = listener.local_addr().map_err(|error| OpenError::Directory(data_directory, error))?;
-        let apps = Apps::new(store.apps().await?);
+        let apps = Apps::new(store.apps());
         let detached = Detached::default();
-        for app in store.apps().await? {
+        for app in store.apps() {
             let Some(tail) = store.logs().tail(app.app_id) else { continue };
             // Their sockets went with the server that carried them. Whoever holds the key may come back.
             for session in tail.state().sessions().values() {
@@ -119,8 +121,9 @@ impl Prepared {
             rationing: Rationing::new(rates, &clock),
             api: ApiState::new(&clock),
             clock,
+            keyring: Arc::clone(store.keyring()),
+            ring: RingTurns::new(root_keys),
             store,
-            keyring: Arc::new(keyring),
             apps,
             mailer,
             session_limits,
@@ -145,6 +148,10 @@ impl Prepared {
             let context = Arc::clone(&context);
             async move { retention.keep_cutting(&context.store, &context.clock).await }
         });
+        let sealer = tokio::spawn({
+            let context = Arc::clone(&context);
+            async move { keep_resealing(&context).await }
+        });
         let accepting = tokio::spawn(listen(
             listener,
             tls,
@@ -152,7 +159,14 @@ impl Prepared {
             context.stopping.clone(),
             tasks.clone(),
         ));
-        Ok(Running { address, context, stop, tasks, accepting, housekeeping: [sweeper, cutter, expiry] })
+        Ok(Running {
+            address,
+            context,
+            stop,
+            tasks,
+            accepting,
+            housekeeping: [sweeper, cutter, expiry, sealer],
+        })
     }
 }
 
@@ -166,7 +180,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     tasks: TaskTracker,
     accepting: JoinHandle<()>,
-    housekeeping: [JoinHandle<()>; 3],
+    housekeeping: [JoinHandle<()>; 4],
 }
 
 impl Running {

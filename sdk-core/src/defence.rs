@@ -114,7 +114,7 @@ mod switch {
         SessionEnded
         /// The database holds hashes of tokens, not tokens.
         TokensHashed
-        /// What the database says of a passkey is sealed for its account, and opens in no other.
+        /// Rows are sealed for their account, and which rows there are at which version is signed.
         RowsSealed
         /// Addresses and passkeys are encrypted in the database.
         AddressesSealed

@@ -29,15 +29,16 @@ mod switch {
     use std::cell::Cell;
 
     macro_rules! bugs {
-        ($($(#[$doc:meta])* $name:ident)*) => {
+        ($($(#[$doc:meta])* $name:ident)* ; $($(#[$other_doc:meta])* $other:ident)*) => {
             /// A mistake that somebody could make.
             #[derive(Debug, Clone, Copy, PartialEq, Eq)]
             pub enum Bug {
                 $($(#[$doc])* $name,)*
+                $($(#[$other_doc])* $other,)*
             }
 
             impl Bug {
-                /// All of them.
+                /// Those that the simulation finds.
                 pub const ALL: &[Self] = &[$(Self::$name,)*];
             }
         };
@@ -114,6 +115,15 @@ mod switch {
         DoneForgotten
         /// Client: a lane that is wanted back is given back with an item in hand.
         ReleasedInHand
+        ;
+        /// Store: an account's version is not compared with the roll.
+        RollNotChecked
+        /// Store: the passkeys of an account are not compared with its seal.
+        SealNotChecked
+        /// Store: the rows of a database that is opened are not compared with the last commit.
+        TotalNotChecked
+        /// Store: the signature of an API key's row is not checked.
+        KeySignatureNotChecked
     }
 
     thread_local! {

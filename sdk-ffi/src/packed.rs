@@ -173,6 +173,19 @@ impl Packer {
                 self.u32(*stored);
                 self.u32(*received);
             }
+            Some(core::EventKind::TamperingDetected(core::TamperingDetected { row, account_id, key_id })) => {
+                self.u8(13);
+                self.text(match row {
+                    core::TamperedRow::Account => "account",
+                    core::TamperedRow::ApiKey => "apiKey",
+                    core::TamperedRow::Database => "database",
+                    core::TamperedRow::Other => "other",
+                });
+                self.u8(u8::from(account_id.is_some()));
+                account_id.iter().for_each(|account_id| self.shown(account_id));
+                self.u8(u8::from(key_id.is_some()));
+                key_id.iter().for_each(|key_id| self.text(key_id));
+            }
             None => self.u8(12),
         }
     }

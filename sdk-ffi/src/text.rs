@@ -119,7 +119,8 @@ impl Text {
                 EventKind::LoggedIn(_)
                 | EventKind::PasskeyAdded(_)
                 | EventKind::Confirmed(_)
-                | EventKind::PasskeyRemoved(_),
+                | EventKind::PasskeyRemoved(_)
+                | EventKind::TamperingDetected(_),
             )
             | None => write(to, &()),
         }

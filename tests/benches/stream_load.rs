@@ -27,7 +27,7 @@ use passkey_accounts::{
 use passkey_accounts_server::{
     apps::App,
     clock::{Clock, make_random},
-    crypto::Keyring,
+    crypto::{RootKeySource, RootKeys},
     keys::{ApiKey, KeyEnvironment},
     log::Retention,
     mail::{Mailer, Outbox},
@@ -82,7 +82,7 @@ async fn ours() {
     let settings = Settings {
         data_directory: folder.path().to_owned(),
         clock: Clock::System,
-        keyring: Keyring::new(&[7; 32]),
+        root_keys: RootKeySource::Keys(RootKeys::one(&[7; 32])),
         mailer: Mailer::Outbox(Outbox::default()),
         session_limits: SessionLimits::default(),
         rates: Rates::off(),
@@ -174,15 +174,8 @@ async fn open_sessions(running: &Running, app_id: AppID) {
             let account = NewAccount {
                 app_id,
                 account_id,
-                email_index: [6; 32],
-                email_sealed: vec![7],
-                passkey: NewPasskeyRow {
-                    app_id,
-                    account_id,
-                    passkey_id,
-                    credential_index: [8; 32],
-                    sealed: vec![9],
-                },
+                email: "ada@example.org".parse().expect("it is an address"),
+                passkey: NewPasskeyRow { passkey_id, credential_index: [8; 32], record: Vec::new().into() },
             };
             write.insert_account(&account).await?;
             write.append(app_id, &EventKind::Registered(Registered { account_id }))?;

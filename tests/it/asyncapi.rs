@@ -9,6 +9,7 @@ use passkey_accounts::protocol::{
     event::{
         AccountErased, ApiKeyCreated, ApiKeyRevoked, Confirmed, CounterRegressed, EventKind, Evidence,
         LoggedIn, LoggedOut, PasskeyAdded, PasskeyRemoved, PasskeyRenamed, Registered, RemovalReason,
+        TamperedRow, TamperingDetected,
     },
     gateway::{
         AccountSession, AddedPasskey, AppName, Begin, Binding, Ceremony, CeremonyKind, ClientMessage,
@@ -401,6 +402,9 @@ fn events() -> Vec<(EventKind, EventKind)> {
         evidence: None,
     };
     let regressed = CounterRegressed { account_id: ACCOUNT, passkey_id: PASSKEY, stored: 2, received: 1 };
+    let accepted = TamperingDetected { row: TamperedRow::Database, account_id: None, key_id: None };
+    let tampered =
+        TamperingDetected { row: TamperedRow::Account, account_id: Some(ACCOUNT), key_id: Some("k".into()) };
     let created = ApiKeyCreated { key_id: "k".into(), name: "reader".into(), scopes: Scope::ALL.to_vec() };
     let same = |kind: EventKind| (kind.clone(), kind);
     vec![
@@ -423,6 +427,7 @@ fn events() -> Vec<(EventKind, EventKind)> {
         ),
         same(EventKind::AccountErased(AccountErased { account_id: ACCOUNT })),
         same(EventKind::CounterRegressed(regressed)),
+        (EventKind::TamperingDetected(accepted), EventKind::TamperingDetected(tampered)),
         same(EventKind::ApiKeyCreated(created)),
         same(EventKind::ApiKeyRevoked(ApiKeyRevoked { key_id: "k".into() })),
     ]
@@ -440,6 +445,7 @@ fn all_have_a_sample(kind: &EventKind, message: &Message) {
         | EventKind::Confirmed(_)
         | EventKind::AccountErased(_)
         | EventKind::CounterRegressed(_)
+        | EventKind::TamperingDetected(_)
         | EventKind::ApiKeyCreated(_)
         | EventKind::ApiKeyRevoked(_) => {}
     }

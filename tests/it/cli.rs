@@ -10,7 +10,7 @@ use std::{
 use aws_lc_rs::hmac;
 use axum::{Router, body::Bytes, extract::State, http::HeaderMap, http::StatusCode, routing::post};
 use data_encoding::BASE64;
-use passkey_accounts_server::routes::Mode;
+use passkey_accounts_server::{crypto::write_secret, routes::Mode};
 use passkey_accounts_tests::{TestServer, build::server_binary};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -237,7 +237,10 @@ fn keys_of_a_running_server_are_made_rotated_listed_and_revoked() {
 #[test]
 fn apps_and_keys_of_a_stopped_server_are_kept_in_its_folder() {
     let folder = TempDir::new().unwrap();
-    let data = ["--data-dir", text(folder.path())];
+    let root_key = folder.path().join("root.key");
+    write_secret(&root_key, &"5a".repeat(32)).unwrap();
+    let data_dir = folder.path().join("data");
+    let data = ["--data-dir", text(&data_dir), "--root-key-file", text(&root_key)];
     let on = |arguments: &[&'static str]| -> Vec<String> {
         arguments.iter().chain(&data).map(|argument| (*argument).to_owned()).collect()
     };
@@ -268,11 +271,11 @@ fn apps_and_keys_of_a_stopped_server_are_kept_in_its_folder() {
     assert_eq!(json(&["log", "export", "--out", out, "--json"])["entries"], 3);
     let kept = json(&["app", "retention", "--days", "30", "--json"]);
     assert_eq!((&kept["days"], &kept["events"], &kept["appID"]), (&json!(30), &json!(null), &app["appID"]));
-    let too_few = complaint(&["app", "retention", "--events", "5", "--data-dir", data[1]]);
+    let too_few = complaint(&["app", "retention", "--events", "5", data[0], data[1]]);
     assert!(too_few.contains("1000..=1000000000"), "{too_few}");
     let epochs = json(&["log", "restored", "--json"]);
     assert_eq!(epochs["epochs"][0]["appID"], app["appID"]);
-    let nothing = complaint(&["key", "revoke", "nonsense", "--data-dir", data[1]]);
+    let nothing = complaint(&[&["key", "revoke", "nonsense"][..], &data].concat());
     assert!(nothing.contains("there is no key nonsense"), "{nothing}");
 }
 

@@ -10,7 +10,7 @@ use passkey_accounts::{
     },
 };
 use passkey_accounts_server::{log::Retention, store::Store};
-use passkey_accounts_tests::{BackEnd, Page, START, SoftwareAuthenticator, TestServer};
+use passkey_accounts_tests::{BackEnd, Page, START, SoftwareAuthenticator, TestServer, root_keys};
 use serde_json::json;
 
 /// Signs somebody up: three events.
@@ -150,7 +150,7 @@ async fn a_restore_that_the_operator_announces_begins_a_new_epoch() {
     let _one = sign_up(&server, "ada").await;
     let ids = ids(&server, 3).await;
     server.stop().await;
-    let store = Store::open(server.directory(), server.clock().clone()).await.unwrap();
+    let store = Store::open(server.directory(), server.clock().clone(), &root_keys()).await.unwrap();
     store.begin_epoch(server.app_id, Epoch::from_random(7)).await.unwrap();
     store.close().await;
     drop(store);

@@ -16,6 +16,7 @@ use passkey_accounts_server::{
     clock::Clock,
     limits::{DEAD_PEER_MS, EXPIRING_MS, MAX_LISTED_SESSIONS, MAX_PASSKEYS_PER_ACCOUNT},
     sessions::SessionLimits,
+    store::Wanted,
 };
 use passkey_accounts_tests::{Page, Refused, START, SoftwareAuthenticator, TestServer};
 use serde_json::{Value, json};
@@ -237,19 +238,20 @@ async fn the_day_of_the_last_use_is_kept_and_few_uses_write() {
     let server = TestServer::start().await;
     let (mut page, mut passkey, session) = signed_up(&server, ADA, 1).await;
     passkey.counter_step = 0;
-    let sealed = async || {
-        let rows = server.context().store.passkeys(server.app_id, session.account_id).await.unwrap();
-        rows[0].sealed.clone()
+    let written = async || {
+        let wanted = Wanted::Account(session.account_id);
+        let account = server.context().store.account(server.app_id, wanted).await.unwrap().unwrap();
+        account.passkeys[0].version
     };
-    let unused = sealed().await;
+    let unused = written().await;
     assert_eq!(page.passkeys().await[0].last_used_at, None);
     let today = START.0 - START.0 % DAY_MS;
     page.confirm("{}", &mut passkey).await;
     assert_eq!(page.passkeys().await[0].last_used_at.unwrap().0, today);
-    let used = sealed().await;
+    let used = written().await;
     assert_ne!(used, unused);
     page.confirm("{}", &mut passkey).await;
-    assert_eq!(sealed().await, used, "another use on the same day writes nothing");
+    assert_eq!(written().await, used, "another use on the same day writes nothing");
     page.sign_out().await;
     page.let_pass(&server, 600_000).await;
     server.clock().advance(DAY_MS);
@@ -363,8 +365,9 @@ async fn two_removals_at_once_leave_a_passkey() {
             // The first passkey is gone, and both sessions with it.
             assert_code(&a, Code::SessionGone);
         }
-        let left = server.context().store.passkeys(server.app_id, session.account_id).await.unwrap();
-        assert_eq!(left.len(), 1, "round {round}");
+        let wanted = Wanted::Account(session.account_id);
+        let left = server.context().store.account(server.app_id, wanted).await.unwrap().unwrap();
+        assert_eq!(left.passkeys.len(), 1, "round {round}");
     }
     assert_log_holds(&server).await;
 }

@@ -128,6 +128,8 @@ fn serve_with(mail_port: u16, tls: &str) -> Served {
             "--data-dir",
         ])
         .arg(at("data"))
+        .arg("--root-key-file")
+        .arg(at("root.key"))
         .output()
         .unwrap();
     let app_id = String::from_utf8(made.stdout).unwrap().trim().to_owned();

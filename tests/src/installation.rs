@@ -54,16 +54,29 @@ impl Installation {
             at("root.key").display(),
         );
         fs::write(at("server.toml"), config).expect("a file takes bytes");
-        let app_id =
-            run(&["app", "create", "--name", "Shop", "--rp-id", "localhost", "--origin", ORIGIN], &data);
+        let app_id = run(
+            &["app", "create", "--name", "Shop", "--rp-id", "localhost", "--origin", ORIGIN],
+            folder.path(),
+            &data,
+        );
         let app_id = app_id.await;
-        let api_key = run(&["key", "create", "--app", &app_id], &data).await;
+        let api_key = run(&["key", "create", "--app", &app_id], folder.path(), &data).await;
         Self { folder, app_id: app_id.parse().expect("an app id"), api_key }
     }
 
     /// The folder of the database, unless it is elsewhere.
     pub fn data_directory(&self) -> PathBuf {
         self.folder.path().join("data")
+    }
+
+    /// The configuration.
+    pub fn config_file(&self) -> PathBuf {
+        self.folder.path().join("server.toml")
+    }
+
+    /// The file of the root keys.
+    pub fn root_key_file(&self) -> PathBuf {
+        self.folder.path().join("root.key")
     }
 
     /// Starts the server and does not wait for it.
@@ -123,9 +136,10 @@ impl Installation {
 }
 
 /// Runs a command that prints one line.
-async fn run(arguments: &[&str], data: &Path) -> String {
-    let output = Command::new(server_binary()).args(arguments).arg("--data-dir").arg(data).output().await;
-    let output = output.expect("the server's binary can be started");
+async fn run(arguments: &[&str], folder: &Path, data: &Path) -> String {
+    let mut command = Command::new(server_binary());
+    command.args(arguments).arg("--data-dir").arg(data).arg("--root-key-file").arg(folder.join("root.key"));
+    let output = command.output().await.expect("the server's binary can be started");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
@@ -157,6 +171,15 @@ impl Process {
     /// When it has ended.
     pub fn id(&self) -> u32 {
         self.child.id().expect("it runs")
+    }
+
+    /// Has it read its root keys again (SIGHUP).
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub async fn hang_up(&self) {
+        let done = Command::new("kill").args(["-HUP", &self.id().to_string()]).status().await;
+        assert!(done.expect("there is such a command").success(), "the server runs");
     }
 
     /// Kills it as nothing can be caught (SIGKILL), and waits until it is gone.

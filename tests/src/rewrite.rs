@@ -1,5 +1,5 @@
-//! A log that somebody rewrites who has the database, and no key of anybody's: the chain is whole again, the signed heads are
-//! not.
+//! A log that somebody rewrites who runs the server, and has no key of anybody else's: the chain is whole again, heads that
+//! were signed before are not.
 
 use std::path::Path;
 
@@ -7,7 +7,10 @@ use passkey_accounts::{
     log::{ChainHash, Entry},
     protocol::{AppID, UnixMillis},
 };
+use passkey_accounts_server::{clock::Clock, store::Store};
 use sqlx::{Connection, SqliteConnection};
+
+use crate::root_keys;
 
 /// Edits the entries of a server that does not run, whose data lies in this folder. `edit` gets an entry's number, that of
 /// the last one, and what the entry says.
@@ -32,6 +35,7 @@ pub async fn rewrite(folder: &Path, app_id: AppID, edit: impl Fn(u64, u64, Strin
             .expect("the log can be read");
     let number = |number: i64| u64::try_from(number).expect("numbers begin with 1");
     let last = rows.last().map(|row| number(row.0)).expect("something has happened");
+    let now = UnixMillis(rows.last().map_or(0, |row| number(row.1)));
     let mut hash = ChainHash::GENESIS;
     let mut changes = database.begin().await.expect("a transaction begins");
     for (seq, time, name, data) in rows {
@@ -49,4 +53,7 @@ pub async fn rewrite(folder: &Path, app_id: AppID, edit: impl Fn(u64, u64, Strin
     }
     changes.commit().await.expect("the transaction is stored");
     database.close().await.expect("the database closes");
+    // Whoever runs the server has its root key: what was written is what it takes for right.
+    let accepted = Store::accept(folder, Clock::manual(now), &root_keys()).await;
+    accepted.expect("the database opens").close().await;
 }

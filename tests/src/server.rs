@@ -14,7 +14,7 @@ use passkey_accounts_server::{
     apps::App,
     clock::{Clock, make_random},
     context::Context,
-    crypto::Keyring,
+    crypto::{RootKeySource, RootKeys},
     keys::{ApiKey, KeyEnvironment},
     log::Retention,
     mail::{Mailer, Outbox},
@@ -22,14 +22,18 @@ use passkey_accounts_server::{
     routes::{Mode, Site},
     server::{Prepared, Running, Settings},
     sessions::SessionLimits,
-    store::NewKeyRow,
+    store::{NewKeyRow, NewPasskeyRow, OpenError, StoreError, Wanted},
 };
-use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 /// When manual clocks start: 2026-11-22T18:00:00Z.
 pub const START: UnixMillis = UnixMillis(1_795_370_400_000);
+
+/// The root keys of every server in this process.
+pub fn root_keys() -> RootKeys {
+    RootKeys::one(&[7; 32])
+}
 
 /// A running server. Dropping it drops everything that it stored.
 #[derive(Debug)]
@@ -113,10 +117,14 @@ impl TestServer {
     }
 
     async fn open(&mut self) {
+        self.try_open().await.expect("the database opens");
+    }
+
+    async fn try_open(&mut self) -> Result<(), OpenError> {
         let settings = Settings {
             data_directory: self.directory.clone(),
             clock: self.clock.clone(),
-            keyring: Keyring::new(&[7; 32]),
+            root_keys: RootKeySource::Keys(root_keys()),
             mailer: Mailer::Outbox(Outbox::default()),
             session_limits: self.session_limits,
             rates: self.rates.clone(),
@@ -126,7 +134,7 @@ impl TestServer {
         };
         let listener = TcpListener::bind(self.address).await.expect("the port is free");
         self.address = listener.local_addr().expect("a bound listener has an address");
-        let prepared = Prepared::open(settings).await.expect("the database opens");
+        let prepared = Prepared::open(settings).await?;
         if self.api_key.is_empty() {
             let origins = vec![self.origin().parse().expect("localhost is an origin")];
             let app = App::new(self.app_id, "Test Shop".into(), "localhost".into(), origins, Policy::Strict);
@@ -148,6 +156,7 @@ impl TestServer {
             .with_app(self.app_id, "Test Shop")
             .with_api_key(&self.api_key);
         self.running = Some(prepared.start(listener, site).await.expect("the server starts"));
+        Ok(())
     }
 
     /// Stops the server in an orderly way, and starts it again on the same port with the same data.
@@ -178,6 +187,14 @@ impl TestServer {
     /// Starts a stopped server on the same port with the same data.
     pub async fn start_again(&mut self) {
         self.open().await;
+    }
+
+    /// Starts a stopped server whose database somebody has written to.
+    ///
+    /// # Errors
+    /// Why the database does not open.
+    pub async fn try_start_again(&mut self) -> Result<(), OpenError> {
+        self.try_open().await
     }
 
     /// `http://localhost:port`
@@ -267,30 +284,25 @@ impl TestServer {
 
     /// Gives an account another passkey, which nobody has: a copy of its first with another credential id.
     pub async fn add_passkey(&self, account_id: AccountID) -> PasskeyID {
-        let context = self.context();
-        let rows = context.store.passkeys(self.app_id, account_id).await.expect("passkeys can be read");
-        let row = rows.first().expect("the account has a passkey");
-        let mut passkey =
-            Passkey::open(&context.keyring, self.app_id, account_id, row.passkey_id, &row.sealed)
-                .expect("the row opens");
-        passkey.credential_id = make_random::<32>().to_vec();
+        let store = &self.context().store;
         let passkey_id = PasskeyID::from_bytes(make_random());
-        let index = context.keyring.derive_credential_index(self.app_id, &passkey.credential_id);
-        let path = self.directory.join("accounts.sqlite");
-        let mut database = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(path))
-            .await
-            .expect("the database opens");
-        sqlx::query("INSERT INTO passkeys (passkey_id, app_id, account_id, credential_index, sealed, created_ms) VALUES (?, ?, ?, ?, ?, ?)")
-            .bind(passkey_id.as_bytes().as_slice())
-            .bind(self.app_id.as_bytes().as_slice())
-            .bind(account_id.as_bytes().as_slice())
-            .bind(index.as_slice())
-            .bind(passkey.seal(&context.keyring, self.app_id, account_id, passkey_id))
-            .bind(i64::try_from(row.created_at.0 + 1).expect("times are small"))
-            .execute(&mut database)
+        let app_id = self.app_id;
+        store
+            .write::<_, StoreError, _>(move |write| {
+                Box::pin(async move {
+                    let account = write.account(app_id, Wanted::Account(account_id)).await?;
+                    let mut account = account.expect("there is such an account");
+                    let row = account.passkeys.first().expect("the account has a passkey");
+                    let mut passkey = Passkey::from_record(&row.record)?;
+                    passkey.credential_id = make_random::<32>().to_vec();
+                    let credential_index =
+                        write.keyring().derive_credential_index(app_id, &passkey.credential_id);
+                    let new = NewPasskeyRow { passkey_id, credential_index, record: passkey.to_record() };
+                    write.insert_passkey(&mut account, &new).await
+                })
+            })
             .await
             .expect("the row is stored");
-        database.close().await.expect("the database closes");
         passkey_id
     }
 

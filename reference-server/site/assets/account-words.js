@@ -16,6 +16,7 @@ const FAILURES = {
   passkeyRejected: ['This passkey was not accepted, and nothing was changed.', 'Try again, or confirm with another one.'],
   rateLimited: ['Those were too many attempts.', 'Please wait a little.'],
   sessionGone: ['The session has ended.', 'Please sign in again.'],
+  tampered: ['What the server has stored of this account was changed by somebody else.', 'Nothing was done. Whoever runs this site has been told.'],
   tooManyPasskeys: ['This account has as many passkeys as it may.', 'Remove one that you no longer need.'],
   notFound: ['That is gone already.'],
 };

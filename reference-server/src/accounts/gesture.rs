@@ -1,8 +1,6 @@
 //! What a signed-in person does with a passkey's gesture: confirm an action, add a passkey, remove one. Each is one
 //! transaction with its events, and each asks in it whether the session is still open.
 
-use std::sync::Arc;
-
 use passkey_accounts::protocol::{
     AccountID, AppID, CeremonyID, PasskeyID, SessionID,
     base64url::Base64Url,
@@ -16,7 +14,6 @@ use super::{
     used::{Usage, Used},
 };
 use crate::{
-    crypto::Keyring,
     limits::MAX_PASSKEYS_PER_ACCOUNT,
     store::{NewPasskeyRow, Store, StoreError, Write},
 };
@@ -61,11 +58,11 @@ pub enum GestureError {
 }
 
 impl Gesture {
-    async fn check(&self, write: &mut Write, keyring: &Keyring) -> Result<Used, GestureError> {
+    async fn check(&self, write: &mut Write) -> Result<Used, GestureError> {
         if !write.has_session(self.app_id, self.session_id) {
             return Err(GestureError::SessionGone);
         }
-        Used::find(write, keyring, self.app_id, self.usage).await?.ok_or(GestureError::PasskeyGone)
+        Used::find(write, self.app_id, self.usage).await?.ok_or(GestureError::PasskeyGone)
     }
 }
 
@@ -75,17 +72,15 @@ impl Gesture {
 /// [`GestureError`]; nothing is stored then.
 pub async fn confirm(
     store: &Store,
-    keyring: &Arc<Keyring>,
     gesture: Gesture,
     ceremony_id: CeremonyID,
     action: String,
 ) -> Result<(), GestureError> {
-    let keyring = Arc::clone(keyring);
     store
         .write(move |write| {
             Box::pin(async move {
-                let used = gesture.check(write, &keyring).await?;
-                used.record(write, &keyring).await?;
+                let used = gesture.check(write).await?;
+                used.record(write).await?;
                 let Gesture { app_id, session_id, usage, evidence } = gesture;
                 let Usage { account_id, passkey_id, .. } = usage;
                 let action = RawJson(action);
@@ -114,28 +109,26 @@ pub struct Addition {
 /// [`GestureError`]; nothing is stored then.
 pub async fn add_passkey(
     store: &Store,
-    keyring: &Arc<Keyring>,
     gesture: Gesture,
     addition: Addition,
 ) -> Result<gateway::Passkey, GestureError> {
-    let keyring = Arc::clone(keyring);
     store
         .write(move |write| {
             Box::pin(async move {
-                let used = gesture.check(write, &keyring).await?;
+                let used = gesture.check(write).await?;
                 let Gesture { app_id, usage: Usage { account_id, .. }, evidence, .. } = gesture;
                 let Addition { passkey_id, passkey, public_key_cose } = addition;
-                let credential_index = keyring.derive_credential_index(app_id, &passkey.credential_id);
-                if write.passkeys(app_id, account_id).await?.len() >= MAX_PASSKEYS_PER_ACCOUNT {
+                let credential_index =
+                    write.keyring().derive_credential_index(app_id, &passkey.credential_id);
+                if used.account.passkeys.len() >= MAX_PASSKEYS_PER_ACCOUNT {
                     return Err(GestureError::TooManyPasskeys);
                 }
                 if write.has_credential(app_id, &credential_index).await? {
                     return Err(GestureError::CredentialTaken);
                 }
-                used.record(write, &keyring).await?;
-                let sealed = passkey.seal(&keyring, app_id, account_id, passkey_id);
-                let row = NewPasskeyRow { app_id, account_id, passkey_id, credential_index, sealed };
-                write.insert_passkey(&row).await?;
+                let mut account = used.record(write).await?;
+                let row = NewPasskeyRow { passkey_id, credential_index, record: passkey.to_record() };
+                write.insert_passkey(&mut account, &row).await?;
                 let event = passkey_added(account_id, passkey_id, &passkey, public_key_cose, Some(evidence));
                 write.append(app_id, &EventKind::PasskeyAdded(event))?;
                 Ok(passkey.for_page(passkey_id, write.now()))
@@ -150,25 +143,22 @@ pub async fn add_passkey(
 /// [`GestureError`]; everything is still there then.
 pub async fn remove_own_passkey(
     store: &Store,
-    keyring: &Arc<Keyring>,
     gesture: Gesture,
     passkey_id: PasskeyID,
 ) -> Result<Vec<SessionID>, GestureError> {
-    let keyring = Arc::clone(keyring);
     store
         .write(move |write| {
             Box::pin(async move {
-                let used = gesture.check(write, &keyring).await?;
-                let Gesture { app_id, usage: Usage { account_id, .. }, evidence, .. } = gesture;
-                match erase::check_removal(write, &keyring, app_id, account_id, passkey_id).await? {
+                let used = gesture.check(write).await?;
+                match erase::check_removal(&used.account, passkey_id) {
                     Removal::NotFound => return Err(GestureError::NotFound),
                     Removal::IsLast => return Err(GestureError::LastPasskey),
                     Removal::Done(()) => {}
                 }
                 // Also where it is the removed one itself: what its counter says is worth an event.
-                used.record(write, &keyring).await?;
-                let reason = RemovalReason::User;
-                Ok(erase::remove(write, app_id, account_id, passkey_id, reason, Some(evidence)).await?)
+                let mut account = used.record(write).await?;
+                let (reason, evidence) = (RemovalReason::User, Some(gesture.evidence));
+                Ok(erase::remove(write, &mut account, passkey_id, reason, evidence).await?)
             })
         })
         .await

@@ -1,14 +1,11 @@
-//! Finding an account and opening its passkeys' rows.
+//! Finding an account and reading its passkeys.
 
 use passkey_accounts::protocol::{AccountID, AppID, PasskeyID};
 
 use super::Passkey;
-use crate::{
-    crypto::Keyring,
-    store::{PasskeyRow, Store, StoreError},
-};
+use crate::store::{AccountRow, PasskeyRow, Store, StoreError, Wanted};
 
-/// An account that can sign in: it has at least one passkey whose row opens.
+/// An account that can sign in: it has at least one passkey.
 #[derive(Debug, Clone)]
 pub struct KnownAccount {
     /// The account.
@@ -18,72 +15,53 @@ pub struct KnownAccount {
 }
 
 impl KnownAccount {
-    /// Looks an account up by the keyed index of its address. With no passkey that opens it looks unknown.
+    /// Looks an account up by the keyed index of its address. One that was tampered with looks unknown: a stranger who asks
+    /// is told nothing, and nobody can sign in.
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn find(
         store: &Store,
-        keyring: &Keyring,
         app_id: AppID,
         email_index: &[u8; 32],
     ) -> Result<Option<Self>, StoreError> {
-        let Some(row) = store.account_by_email(app_id, email_index).await? else { return Ok(None) };
-        let account_id = row.account_id;
-        let passkeys = row
-            .passkeys
-            .into_iter()
-            .filter_map(|(id, sealed)| Some((id, open(keyring, app_id, account_id, id, &sealed)?)));
-        Ok(Self { account_id, passkeys: passkeys.collect() }.if_any())
+        match store.account(app_id, Wanted::Email(*email_index)).await {
+            Ok(row) => Self::new(row),
+            Err(StoreError::Tampered) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
-    /// The account of an open session. `None` when no passkey of it opens, or when it was erased meanwhile.
+    /// The account of an open session. `None` when it was erased meanwhile.
     ///
     /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn of(
-        store: &Store,
-        keyring: &Keyring,
-        app_id: AppID,
-        account_id: AccountID,
-    ) -> Result<Option<Self>, StoreError> {
-        let passkeys = open_passkeys(store, keyring, app_id, account_id).await?;
-        let passkeys = passkeys.into_iter().map(|(row, passkey)| (row.passkey_id, passkey)).collect();
-        Ok(Self { account_id, passkeys }.if_any())
+    /// [`StoreError`] when the database fails or the account was tampered with.
+    pub async fn of(store: &Store, app_id: AppID, account_id: AccountID) -> Result<Option<Self>, StoreError> {
+        Self::new(store.account(app_id, Wanted::Account(account_id)).await?)
     }
 
-    fn if_any(self) -> Option<Self> {
-        (!self.passkeys.is_empty()).then_some(self)
+    fn new(row: Option<AccountRow>) -> Result<Option<Self>, StoreError> {
+        let Some(row) = row else { return Ok(None) };
+        let passkeys =
+            row.passkeys.iter().map(|key| Ok((key.passkey_id, Passkey::from_record(&key.record)?)));
+        let passkeys: Vec<_> = passkeys.collect::<Result<_, StoreError>>()?;
+        Ok((!passkeys.is_empty()).then_some(Self { account_id: row.account_id, passkeys }))
     }
 }
 
-/// The passkeys of an account, oldest first, with their rows. One whose row was tampered with is left out.
+/// The passkeys of an account, oldest first, with their rows; `None` where there is no such account.
 ///
 /// # Errors
-/// [`StoreError`] when the database fails.
+/// [`StoreError`] when the database fails or the account was tampered with.
 pub async fn open_passkeys(
     store: &Store,
-    keyring: &Keyring,
     app_id: AppID,
     account_id: AccountID,
-) -> Result<Vec<(PasskeyRow, Passkey)>, StoreError> {
-    let rows = store.passkeys(app_id, account_id).await?;
-    let opened = rows.into_iter().filter_map(|row| {
-        open(keyring, app_id, account_id, row.passkey_id, &row.sealed).map(|key| (row, key))
+) -> Result<Option<Vec<(PasskeyRow, Passkey)>>, StoreError> {
+    let Some(account) = store.account(app_id, Wanted::Account(account_id)).await? else { return Ok(None) };
+    let opened = account.passkeys.into_iter().map(|row| {
+        let passkey = Passkey::from_record(&row.record)?;
+        Ok((row, passkey))
     });
-    Ok(opened.collect())
-}
-
-fn open(
-    keyring: &Keyring,
-    app_id: AppID,
-    account_id: AccountID,
-    passkey_id: PasskeyID,
-    sealed: &[u8],
-) -> Option<Passkey> {
-    Passkey::open(keyring, app_id, account_id, passkey_id, sealed)
-        .inspect_err(|error| {
-            tracing::error!(%error, passkey.id = %passkey_id, "a passkey's row does not open and is left out");
-        })
-        .ok()
+    opened.collect::<Result<_, StoreError>>().map(Some)
 }

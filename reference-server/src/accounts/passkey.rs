@@ -1,17 +1,16 @@
-//! A passkey's record, and how it is sealed into its row.
+//! A passkey's record, and the form in which it is stored.
 
 use std::str::FromStr;
 
 use passkey_accounts::{
     evidence::PublicKey,
-    protocol::{AccountID, AppID, PasskeyID, UnixMillis, base64url::Base64Url, gateway, webauthn::Transport},
+    protocol::{PasskeyID, UnixMillis, base64url::Base64Url, gateway, webauthn::Transport},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    ceremony::registration::NewPasskey,
-    crypto::{Keyring, Sealed, Tampered},
-};
+use zeroize::Zeroizing;
+
+use crate::{ceremony::registration::NewPasskey, store::StoreError};
 
 /// What the server knows of a passkey (WebAuthn Level 3 section 4, "credential record").
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,14 +107,8 @@ impl Passkey {
         }
     }
 
-    /// Encrypts the record for its row.
-    pub fn seal(
-        &self,
-        keyring: &Keyring,
-        app_id: AppID,
-        account_id: AccountID,
-        passkey_id: PasskeyID,
-    ) -> Vec<u8> {
+    /// The record as it is stored, inside the row's seal.
+    pub fn to_record(&self) -> Zeroizing<Vec<u8>> {
         let record = Record {
             id: Base64Url(self.credential_id.clone()),
             key: Base64Url(self.public_key.to_bytes()),
@@ -127,34 +120,28 @@ impl Passkey {
             name: self.name.as_ref().map(|name| name.as_str().to_owned()),
             used: self.last_used_at,
         };
-        let plain = serde_json::to_vec(&record).expect("a record holds nothing that JSON cannot");
-        let owner: [&[u8]; 3] = [app_id.as_bytes(), account_id.as_bytes(), passkey_id.as_bytes()];
-        Sealed { label: "passkey", owner: &owner }.seal(keyring, &plain)
+        Zeroizing::new(serde_json::to_vec(&record).expect("a record holds nothing that JSON cannot"))
     }
 
-    /// Decrypts the record of a row.
+    /// Reads the record of a row.
     ///
     /// # Errors
-    /// [`Tampered`] when the row was changed or belongs to another account.
-    pub fn open(
-        keyring: &Keyring,
-        app_id: AppID,
-        account_id: AccountID,
-        passkey_id: PasskeyID,
-        sealed: &[u8],
-    ) -> Result<Self, Tampered> {
-        let owner: [&[u8]; 3] = [app_id.as_bytes(), account_id.as_bytes(), passkey_id.as_bytes()];
-        let plain = Sealed { label: "passkey", owner: &owner }.open(keyring, sealed)?;
-        let record: Record = serde_json::from_slice(&plain).map_err(|_| Tampered)?;
-        Ok(Self {
+    /// [`StoreError::Corrupt`] when this server did not write it.
+    pub fn from_record(record: &[u8]) -> Result<Self, StoreError> {
+        Self::read(record).ok_or(StoreError::Corrupt("passkey"))
+    }
+
+    fn read(record: &[u8]) -> Option<Self> {
+        let record: Record = serde_json::from_slice(record).ok()?;
+        Some(Self {
             credential_id: record.id.0,
-            public_key: PublicKey::from_bytes(&record.key.0).map_err(|_| Tampered)?,
+            public_key: PublicKey::from_bytes(&record.key.0).ok()?,
             sign_count: record.count,
-            aaguid: record.aaguid.0.try_into().map_err(|_| Tampered)?,
+            aaguid: record.aaguid.0.try_into().ok()?,
             transports: record.transports,
             backup_eligible: record.eligible,
             backed_up: record.backed_up,
-            name: record.name.map(|name| name.parse()).transpose().map_err(|_| Tampered)?,
+            name: record.name.map(|name| name.parse()).transpose().ok()?,
             last_used_at: record.used,
         })
     }

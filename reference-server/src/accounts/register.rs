@@ -6,7 +6,7 @@ use passkey_accounts::protocol::event::{EventKind, Registered};
 
 use super::{Passkey, gesture::passkey_added};
 use crate::{
-    crypto::{Email, Keyring},
+    crypto::Email,
     sessions::{Opening, Session, open},
     store::{Insertion, NewAccount, NewPasskeyRow, Store, StoreError},
 };
@@ -42,26 +42,12 @@ pub enum RegisterError {
 ///
 /// # Errors
 /// [`RegisterError`]; nothing is stored then.
-pub async fn register(
-    store: &Store,
-    keyring: &Keyring,
-    registration: Registration,
-) -> Result<Arc<Session>, RegisterError> {
+pub async fn register(store: &Store, registration: Registration) -> Result<Arc<Session>, RegisterError> {
     let Registration { email, passkey, public_key_cose, opening } = registration;
     let Session { app_id, account_id, passkey_id, .. } = opening.session;
-    let row = NewAccount {
-        app_id,
-        account_id,
-        email_index: keyring.derive_email_index(app_id, &email),
-        email_sealed: email.seal(keyring, app_id, account_id),
-        passkey: NewPasskeyRow {
-            app_id,
-            account_id,
-            passkey_id,
-            credential_index: keyring.derive_credential_index(app_id, &passkey.credential_id),
-            sealed: passkey.seal(keyring, app_id, account_id, passkey_id),
-        },
-    };
+    let credential_index = store.keyring().derive_credential_index(app_id, &passkey.credential_id);
+    let new = NewPasskeyRow { passkey_id, credential_index, record: passkey.to_record() };
+    let row = NewAccount { app_id, account_id, email, passkey: new };
     let added = passkey_added(account_id, passkey_id, &passkey, public_key_cose, None);
     store
         .write(move |write| {

@@ -1,7 +1,5 @@
 //! Giving a passkey another name.
 
-use std::sync::Arc;
-
 use passkey_accounts::protocol::{
     PasskeyID,
     event::{EventKind, PasskeyRenamed},
@@ -10,9 +8,8 @@ use passkey_accounts::protocol::{
 
 use super::{Passkey, PasskeyName};
 use crate::{
-    crypto::Keyring,
     sessions::Session,
-    store::{Store, StoreError},
+    store::{Store, StoreError, Wanted},
 };
 
 /// Why a passkey was not renamed.
@@ -35,31 +32,30 @@ pub enum RenameError {
 /// [`RenameError`]; nothing is stored then.
 pub async fn rename_passkey(
     store: &Store,
-    keyring: &Arc<Keyring>,
     asking: &Session,
     passkey_id: PasskeyID,
     name: PasskeyName,
 ) -> Result<gateway::Passkey, RenameError> {
     let (app_id, account_id, session_id) = (asking.app_id, asking.account_id, asking.session_id);
-    let keyring = Arc::clone(keyring);
     store
         .write(move |write| {
             Box::pin(async move {
                 if !write.has_session(app_id, session_id) {
                     return Err(RenameError::SessionGone);
                 }
-                let row =
-                    write.passkey(app_id, account_id, passkey_id).await?.ok_or(RenameError::NotFound)?;
-                let mut passkey = Passkey::open(&keyring, app_id, account_id, passkey_id, &row.sealed)
-                    .map_err(|_| StoreError::Corrupt("passkey"))?;
+                let account = write.account(app_id, Wanted::Account(account_id)).await?;
+                let mut account = account.ok_or(RenameError::NotFound)?;
+                let row = account.passkeys.iter().find(|row| row.passkey_id == passkey_id);
+                let row = row.ok_or(RenameError::NotFound)?;
+                let (created_at, mut passkey) = (row.created_at, Passkey::from_record(&row.record)?);
                 if passkey.name.as_ref() != Some(&name) {
                     passkey.name = Some(name);
-                    let sealed = passkey.seal(&keyring, app_id, account_id, passkey_id);
-                    write.update_passkey(passkey_id, &sealed).await?;
+                    let record = passkey.to_record();
+                    write.update_passkey(&mut account, passkey_id, &passkey.credential_id, record).await?;
                     let event = PasskeyRenamed { account_id, passkey_id };
                     write.append(app_id, &EventKind::PasskeyRenamed(event))?;
                 }
-                Ok(passkey.for_page(passkey_id, row.created_at))
+                Ok(passkey.for_page(passkey_id, created_at))
             })
         })
         .await

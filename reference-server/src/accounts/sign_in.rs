@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use super::used::{Usage, Used};
 use crate::{
-    crypto::Keyring,
     sessions::{Opening, Session, open},
-    store::{Store, StoreError},
+    store::{Store, StoreError, Wanted},
 };
 
 /// A sign-in whose ceremony was verified.
@@ -33,22 +32,21 @@ pub enum SignInError {
 ///
 /// # Errors
 /// [`SignInError`]; nothing is stored then.
-pub async fn sign_in(
-    store: &Store,
-    keyring: &Arc<Keyring>,
-    sign_in: SignIn,
-) -> Result<Arc<Session>, SignInError> {
+pub async fn sign_in(store: &Store, sign_in: SignIn) -> Result<Arc<Session>, SignInError> {
     let SignIn { opening, usage } = sign_in;
-    let keyring = Arc::clone(keyring);
     store
         .write(move |write| {
             Box::pin(async move {
                 let Session { app_id, account_id, passkey_id, .. } = opening.session;
                 if let Some(usage) = usage {
-                    let used = Used::find(write, &keyring, app_id, usage).await?;
-                    used.ok_or(SignInError::PasskeyGone)?.record(write, &keyring).await?;
-                } else if write.passkey(app_id, account_id, passkey_id).await?.is_none() {
-                    return Err(SignInError::PasskeyGone);
+                    let used = Used::find(write, app_id, usage).await?;
+                    used.ok_or(SignInError::PasskeyGone)?.record(write).await?;
+                } else {
+                    let account = write.account(app_id, Wanted::Account(account_id)).await?;
+                    let mut passkeys = account.iter().flat_map(|account| &account.passkeys);
+                    if !passkeys.any(|row| row.passkey_id == passkey_id) {
+                        return Err(SignInError::PasskeyGone);
+                    }
                 }
                 Ok(open(write, opening)?)
             })

@@ -1,7 +1,5 @@
 //! The use of a passkey: counter, backup state and day, taken over in the transaction of what it was used for.
 
-use std::sync::Arc;
-
 use passkey_accounts::{
     defended,
     evidence::Counter,
@@ -12,10 +10,7 @@ use passkey_accounts::{
 };
 
 use super::Passkey;
-use crate::{
-    crypto::Keyring,
-    store::{StoreError, Write},
-};
+use crate::store::{AccountRow, StoreError, Wanted, Write};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
@@ -35,7 +30,8 @@ pub struct Usage {
 /// A use that is compared with the record as of this transaction and not yet written.
 #[derive(Debug)]
 pub(super) struct Used {
-    app_id: AppID,
+    /// The account, to be written in the same transaction.
+    pub(super) account: AccountRow,
     usage: Usage,
     passkey: Passkey,
 }
@@ -45,23 +41,22 @@ impl Used {
     /// account, was removed meanwhile.
     pub(super) async fn find(
         write: &mut Write,
-        keyring: &Keyring,
         app_id: AppID,
         usage: Usage,
     ) -> Result<Option<Self>, StoreError> {
-        let Usage { account_id, passkey_id, .. } = usage;
-        let Some(row) = write.passkey(app_id, account_id, passkey_id).await? else { return Ok(None) };
-        let opened = Passkey::open(keyring, app_id, account_id, passkey_id, &row.sealed);
-        let opened = opened.inspect_err(
-            |error| tracing::error!(%error, passkey.id = %passkey_id, "a passkey's row does not open"),
-        );
-        Ok(opened.ok().map(|passkey| Self { app_id, usage, passkey }))
+        let account = write.account(app_id, Wanted::Account(usage.account_id)).await?;
+        let Some(account) = account else { return Ok(None) };
+        let Some(row) = account.passkeys.iter().find(|row| row.passkey_id == usage.passkey_id) else {
+            return Ok(None);
+        };
+        let passkey = Passkey::from_record(&row.record)?;
+        Ok(Some(Self { account, usage, passkey }))
     }
 
     /// Writes what has changed: few uses do, but for authenticators that count. The event of a counter that did not rise
-    /// comes first.
-    pub(super) async fn record(self, write: &mut Write, keyring: &Arc<Keyring>) -> Result<(), StoreError> {
-        let Self { app_id, usage: Usage { account_id, passkey_id, sign_count, backed_up }, mut passkey } =
+    /// comes first. Returns the account as it is then.
+    pub(super) async fn record(self, write: &mut Write) -> Result<AccountRow, StoreError> {
+        let Self { mut account, usage: Usage { account_id, passkey_id, sign_count, backed_up }, mut passkey } =
             self;
         let (stored, today) = (passkey.sign_count, day(write.now()));
         let has_changed = sign_count > stored
@@ -72,14 +67,14 @@ impl Used {
             passkey.sign_count = stored.max(sign_count);
             passkey.backed_up = backed_up;
             passkey.last_used_at = Some(today.max(passkey.last_used_at.unwrap_or(today)));
-            let sealed = passkey.seal(keyring, app_id, account_id, passkey_id);
-            write.update_passkey(passkey_id, &sealed).await?;
+            let record = passkey.to_record();
+            write.update_passkey(&mut account, passkey_id, &passkey.credential_id, record).await?;
         }
         if Counter::compare(stored, sign_count) == Counter::Regressed && defended!(CounterWatched) {
             let event = CounterRegressed { account_id, passkey_id, stored, received: sign_count };
-            write.append(app_id, &EventKind::CounterRegressed(event))?;
+            write.append(account.app_id, &EventKind::CounterRegressed(event))?;
         }
-        Ok(())
+        Ok(account)
     }
 }
 

@@ -8,12 +8,12 @@ use passkey_accounts::{
 
 use super::{
     Outcome,
-    place::{DATA_DIRECTORY, Place, Target},
+    place::{DATA_DIRECTORY, Place, RootKeyPlace, Target, require_database},
     print,
 };
 use crate::{
     apps::{App, Origin},
-    clock::{Clock, make_random},
+    clock::make_random,
     store::Store,
 };
 
@@ -25,6 +25,8 @@ pub enum AppCommand {
         /// The folder of the database
         #[arg(long, default_value = DATA_DIRECTORY, value_name = "FOLDER")]
         data_dir: std::path::PathBuf,
+        #[command(flatten)]
+        root_key: RootKeyPlace,
         /// For people
         #[arg(long)]
         name: String,
@@ -46,6 +48,8 @@ pub enum AppCommand {
         /// The folder of the database
         #[arg(long, default_value = DATA_DIRECTORY, value_name = "FOLDER")]
         data_dir: std::path::PathBuf,
+        #[command(flatten)]
+        root_key: RootKeyPlace,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -55,6 +59,8 @@ pub enum AppCommand {
         /// The folder of the database; no server may run on it
         #[arg(long, default_value = DATA_DIRECTORY, value_name = "FOLDER")]
         data_dir: std::path::PathBuf,
+        #[command(flatten)]
+        root_key: RootKeyPlace,
         /// Which one, in a data folder with several
         #[arg(long)]
         app: Option<AppID>,
@@ -96,24 +102,25 @@ pub enum PolicyArgument {
 impl AppCommand {
     pub(super) async fn run(self) -> Outcome {
         match self {
-            Self::Create { data_dir, name, rp_id, origins, policy, json } => {
+            Self::Create { data_dir, root_key, name, rp_id, origins, policy, json } => {
                 let policy = match policy {
                     PolicyArgument::Strict => Policy::Strict,
                     PolicyArgument::Recoverable => Policy::Recoverable,
                 };
                 let app = App::new(AppID::from_bytes(make_random()), name, rp_id, origins, policy)?;
                 let (app_id, info) = (app.app_id, info(&app));
-                let store = Store::open(&data_dir, Clock::System).await?;
+                let store = root_key.open(&data_dir).await?;
                 store.create_app(app, Epoch::from_random(u32::from_be_bytes(make_random()))).await?;
                 if json { print::json(&info)? } else { println!("{app_id}") }
             }
-            Self::List { data_dir, json } => {
-                let apps = Store::open(&data_dir, Clock::System).await?.apps().await?;
+            Self::List { data_dir, root_key, json } => {
+                require_database(&data_dir)?;
+                let apps = root_key.open(&data_dir).await?.apps();
                 show(&apps.iter().map(info).collect::<Vec<_>>(), json)?;
             }
-            Self::Retention { data_dir, app, days, events, json } => {
-                let store = Store::open(&data_dir, Clock::System).await?;
-                let app_id = find(&store, app).await?.app_id;
+            Self::Retention { data_dir, root_key, app, days, events, json } => {
+                let store = root_key.open(&data_dir).await?;
+                let app_id = find(&store, app)?.app_id;
                 store.set_retention(app_id, days.map(|days| days * DAY_MS), events).await?;
                 if json {
                     print::json(&serde_json::json!({ "appID": app_id, "days": days, "events": events }))?;
@@ -124,9 +131,9 @@ impl AppCommand {
                 }
             }
             Self::Show { place, app, json } => {
-                let shown = match place.target()? {
+                let shown = match place.target().await? {
                     Target::Server(api) => api.app().await?,
-                    Target::Folder(folder) => find(&Store::open(&folder, Clock::System).await?, app).await?,
+                    Target::Folder(store) => find(&store, app)?,
                 };
                 if json { print::json(&shown)? } else { show(&[shown], false)? }
             }
@@ -136,11 +143,8 @@ impl AppCommand {
 }
 
 /// The app that is meant: the one named, or the only one.
-pub(super) async fn find(
-    store: &Store,
-    wanted: Option<AppID>,
-) -> Result<AppInfo, Box<dyn std::error::Error>> {
-    let apps = store.apps().await?;
+pub(super) fn find(store: &Store, wanted: Option<AppID>) -> Result<AppInfo, Box<dyn std::error::Error>> {
+    let apps = store.apps();
     match (wanted, apps.as_slice()) {
         (None, [only]) => Ok(info(only)),
         (None, []) => Err("there is no app yet; make one with: passkey-accounts app create --help".into()),

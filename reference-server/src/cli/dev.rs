@@ -2,7 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use axum::{Router, extract::Request, routing::any};
@@ -17,11 +17,11 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tower::ServiceExt;
 
-use super::{Outcome, stop_signal};
+use super::{Outcome, place::DEV_ROOT_KEY, stop_signal};
 use crate::{
     apps::App,
     clock::{Clock, make_random},
-    crypto::{Keyring, write_secret},
+    crypto::{RootKeySource, RootKeys, write_secret},
     hosts::by_host,
     keys::{ApiKey, KeyEnvironment},
     log::Retention,
@@ -30,7 +30,7 @@ use crate::{
     routes::{Mode, Site},
     server::{Prepared, Settings},
     sessions::SessionLimits,
-    store::Store,
+    store::{OpenError, Store},
 };
 
 /// Start on localhost with no configuration.
@@ -75,10 +75,11 @@ impl Dev {
         })?;
         let port = listener.local_addr()?.port();
         std::fs::create_dir_all(&self.data_dir)?;
+        let root_keys = RootKeySource::read_or_make(&self.data_dir.join(DEV_ROOT_KEY))?;
         let settings = Settings {
             data_directory: self.data_dir.clone(),
             clock: Clock::System,
-            keyring: Keyring::load(&self.data_dir.join("dev-root.key"), true)?,
+            root_keys: RootKeySource::Keys(root_keys.clone()),
             mailer: Mailer::Outbox(Outbox::default()),
             session_limits: SessionLimits::default(),
             rates: Rates::off(),
@@ -86,6 +87,7 @@ impl Dev {
             drain_ms: 0,
             tls: None,
         };
+        seal(&self.data_dir, &root_keys).await?;
         let prepared = Prepared::open(settings).await?;
         let origin = format!("http://localhost:{port}");
         let (dev, notes_app) = self.dev_apps(prepared.store(), &origin, port).await?;
@@ -159,6 +161,16 @@ impl Dev {
             folder,
         })?)
     }
+}
+
+/// Seals a database of an earlier version: here nobody else needs to look at it first.
+async fn seal(folder: &Path, root_keys: &RootKeys) -> Result<(), OpenError> {
+    let store = match Store::open(folder, Clock::System, root_keys).await {
+        Err(OpenError::Unsealed) => Store::accept(folder, Clock::System, root_keys).await,
+        opened => opened,
+    };
+    store?.close().await;
+    Ok(())
 }
 
 /// Makes an app of one origin, and a key for its back end.

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     clock::{Clock, make_random},
     keys::{ApiKey, KeyEnvironment},
-    store::{KeyRow, NewKeyRow, Store},
+    store::{KeyRow, NewKeyRow},
 };
 
 /// Make, rotate, revoke and list API keys, on a running server or in the data folder of a stopped one.
@@ -87,14 +87,13 @@ impl KeyCommand {
         match self {
             Self::Create { place, app, name, scopes, days, json } => {
                 let expires_at = days.map(|days| Clock::System.now().plus(days.saturating_mul(DAY_MS)));
-                let created = match place.target()? {
+                let created = match place.target().await? {
                     Target::Server(api) => {
                         let scopes = (!scopes.is_empty()).then_some(scopes);
                         api.create_key(&NewKey { name, scopes, expires_at }).await?
                     }
-                    Target::Folder(folder) => {
-                        let store = Store::open(&folder, Clock::System).await?;
-                        let app_id = app::find(&store, app).await?.app_id;
+                    Target::Folder(store) => {
+                        let app_id = app::find(&store, app)?.app_id;
                         let scopes = if scopes.is_empty() { Scope::ALL.to_vec() } else { scopes };
                         let key = make_key();
                         let new = NewKeyRow { app_id, key: key.clone(), name, scopes, expires_at };
@@ -105,11 +104,10 @@ impl KeyCommand {
             }
             Self::Rotate { place, id, overlap_hours, json } => {
                 let overlap_ms = overlap_hours.saturating_mul(HOUR_MS);
-                let created = match place.target()? {
+                let created = match place.target().await? {
                     Target::Server(api) => api.rotate_key(&id, Duration::from_millis(overlap_ms)).await?,
-                    Target::Folder(folder) => {
-                        let store = Store::open(&folder, Clock::System).await?;
-                        let old = store.key(&id).await?.ok_or_else(|| no_key(&id))?;
+                    Target::Folder(store) => {
+                        let old = store.key(&id).ok_or_else(|| no_key(&id))?;
                         let key = make_key();
                         created(&key, &store.rotate_key(old.app_id, id, key.clone(), overlap_ms).await?)
                     }
@@ -117,10 +115,10 @@ impl KeyCommand {
                 show(&created, json)?;
             }
             Self::Revoke { place, id, json } => {
-                match place.target()? {
+                match place.target().await? {
                     Target::Server(api) => api.revoke_key(&id).await?,
-                    Target::Folder(folder) => {
-                        if !Store::open(&folder, Clock::System).await?.revoke_key(&id).await? {
+                    Target::Folder(store) => {
+                        if !store.revoke_key(&id).await? {
                             return Err(no_key(&id).into());
                         }
                     }
@@ -132,12 +130,11 @@ impl KeyCommand {
                 }
             }
             Self::List { place, app, json } => {
-                let keys = match place.target()? {
+                let keys = match place.target().await? {
                     Target::Server(api) => api.keys().await?,
-                    Target::Folder(folder) => {
-                        let store = Store::open(&folder, Clock::System).await?;
-                        let app_id = app::find(&store, app).await?.app_id;
-                        store.keys_of(app_id).await?.iter().map(KeyRow::info).collect()
+                    Target::Folder(store) => {
+                        let app_id = app::find(&store, app)?.app_id;
+                        store.keys_of(app_id).iter().map(|row| row.info()).collect()
                     }
                 };
                 if json { print::json(&keys)? } else { print::keys(&keys) }

@@ -18,14 +18,10 @@ use serde_json::json;
 
 use super::{
     Outcome, app,
-    place::{Place, Target},
+    place::{Place, RootKeyPlace, Target, require_database},
     print,
 };
-use crate::{
-    clock::{Clock, make_random},
-    limits::READ_ENTRIES,
-    store::Store,
-};
+use crate::{clock::make_random, limits::READ_ENTRIES, store::Store};
 
 /// Export an app's log into a file, and verify one.
 #[derive(Debug, Subcommand)]
@@ -49,6 +45,8 @@ pub enum LogCommand {
         /// The folder of the database; no server may run on it
         #[arg(long, value_name = "FOLDER")]
         data_dir: PathBuf,
+        #[command(flatten)]
+        root_key: RootKeyPlace,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -70,15 +68,13 @@ impl LogCommand {
     pub(super) async fn run(self) -> Outcome {
         match self {
             Self::Export { place, app, out, json } => {
-                let target = place.target()?;
+                let target = place.target().await?;
                 let file = File::create_new(&out)
                     .map_err(|error| format!("{} cannot be made: {error}", out.display()))?;
                 let to = BufWriter::new(file);
                 let exported = match target {
                     Target::Server(api) => from_server(&api, to).await,
-                    Target::Folder(folder) => {
-                        from_folder(&Store::open(&folder, Clock::System).await?, app, to).await
-                    }
+                    Target::Folder(store) => from_folder(&store, app, to).await,
                 };
                 // Half an export would look like a log that ends there.
                 let entries = exported.inspect_err(|_| drop(std::fs::remove_file(&out)))?;
@@ -88,7 +84,7 @@ impl LogCommand {
                     println!("{entries} entries in {}", out.display());
                 }
             }
-            Self::Restored { data_dir, json } => restored(&data_dir, json).await?,
+            Self::Restored { data_dir, root_key, json } => restored(&data_dir, &root_key, json).await?,
             Self::Verify { file, jwks, json } => verify(&file, jwks.as_deref(), json)?,
         }
         Ok(())
@@ -129,7 +125,7 @@ async fn from_server(api: &Api, to: impl Write) -> Exported {
 }
 
 async fn from_folder(store: &Store, app: Option<AppID>, to: impl Write) -> Exported {
-    let app_id = app::find(store, app).await?.app_id;
+    let app_id = app::find(store, app)?.app_id;
     let state = store.logs().tail(app_id).ok_or("this app has no log")?.state();
     let start = state.start();
     let mut export = ExportWriter::new(to, app_id, state.epoch(), start.id.seq, start.hash)?;
@@ -148,13 +144,11 @@ async fn from_folder(store: &Store, app: Option<AppID>, to: impl Write) -> Expor
     Ok(count)
 }
 
-async fn restored(folder: &std::path::Path, json: bool) -> Outcome {
-    if !folder.join("accounts.sqlite").exists() {
-        return Err(format!("there is no database in {}", folder.display()).into());
-    }
-    let store = Store::open(folder, Clock::System).await?;
+async fn restored(folder: &std::path::Path, root_key: &RootKeyPlace, json: bool) -> Outcome {
+    require_database(folder)?;
+    let store = root_key.open(folder).await?;
     let mut epochs = Vec::new();
-    for app in store.apps().await? {
+    for app in store.apps() {
         let epoch = Epoch::from_random(u32::from_be_bytes(make_random()));
         store.begin_epoch(app.app_id, epoch).await?;
         epochs.push(json!({ "appID": app.app_id, "epoch": epoch.as_str() }));

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod app;
+mod data;
 mod dev;
 mod forward;
 mod key;
@@ -8,6 +9,7 @@ mod listen;
 mod log;
 mod place;
 mod print;
+mod root_key;
 mod serve;
 mod trigger;
 
@@ -50,6 +52,12 @@ enum Command {
     /// Export an app's log into a file, and verify one
     #[command(subcommand)]
     Log(log::LogCommand),
+    /// List the root keys, and let another one seal
+    #[command(subcommand)]
+    RootKey(root_key::RootKeyCommand),
+    /// Check the rows of a data folder, and accept them as they are
+    #[command(subcommand)]
+    Data(data::DataCommand),
 }
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -66,6 +74,8 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Listen(listen) => listen.run().await,
         Command::Trigger(trigger) => trigger.run().await,
         Command::Log(command) => command.run().await,
+        Command::RootKey(command) => command.run().await,
+        Command::Data(command) => command.run().await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -90,4 +100,30 @@ async fn stop_signal() {
         }
     }
     let _ = tokio::signal::ctrl_c().await;
+}
+
+/// Hears SIGHUP, by which an operator has the root keys read again; on Windows nothing.
+struct HangUp {
+    #[cfg(unix)]
+    signal: tokio::signal::unix::Signal,
+}
+
+impl HangUp {
+    fn new() -> std::io::Result<Self> {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            Ok(Self { signal: signal(SignalKind::hangup())? })
+        }
+        #[cfg(not(unix))]
+        Ok(Self {})
+    }
+
+    async fn received(&mut self) {
+        #[cfg(unix)]
+        if self.signal.recv().await.is_some() {
+            return;
+        }
+        std::future::pending::<()>().await;
+    }
 }

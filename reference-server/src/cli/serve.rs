@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 use tokio::net::TcpListener;
 
-use super::{Outcome, stop_signal};
+use super::{HangUp, Outcome, stop_signal};
 use crate::{
     clock::Clock,
     config::{Config, Overrides, load_tls},
-    crypto::Keyring,
     mail::{Mailer, Smtp},
+    ring_turn::turn_ring,
     routes::{Mode, Site},
     server::{Prepared, Settings},
 };
@@ -41,7 +41,7 @@ impl Serve {
         let settings = Settings {
             data_directory: config.data_dir.clone(),
             clock: Clock::System,
-            keyring: Keyring::load(&config.root_key_file, false)?,
+            root_keys: config.root_keys()?,
             mailer: Mailer::Smtp(Smtp::new(&config.mail.smtp_url, &config.mail.from)?),
             session_limits: config.sessions.limits(),
             rates: config.limits.clone(),
@@ -50,7 +50,7 @@ impl Serve {
             tls,
         };
         let prepared = Prepared::open(settings).await?;
-        let apps = prepared.store().apps().await?;
+        let apps = prepared.store().apps();
         if apps.is_empty() {
             return Err("there is no app yet; make one with: passkey-accounts app create --help".into());
         }
@@ -69,7 +69,16 @@ impl Serve {
             tokio::spawn(identity.keep_renewing(Clock::System));
         }
         println!("listening on {} for {origin}", running.address);
-        stop_signal().await;
+        let mut hang_up = HangUp::new()?;
+        loop {
+            tokio::select! {
+                () = stop_signal() => break,
+                () = hang_up.received() => match turn_ring(&running.context).await {
+                    Ok(key) => tracing::info!(root_key.id = %key, "the root keys were read again; this one seals"),
+                    Err(error) => tracing::error!(%error, "the root keys were not read again"),
+                },
+            }
+        }
         running.stop().await;
         Ok(())
     }

@@ -10,11 +10,13 @@ use std::{
 use config::{Environment, File};
 use passkey_accounts::protocol::AppID;
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 pub use tls::{Identity, TlsError, TlsVersion, load as load_tls};
 
 use crate::{
     apps::{NotAnOrigin, Origin},
+    crypto::RootKeySource,
     log::Retention,
     rates::Rates,
     sessions::SessionLimits,
@@ -33,8 +35,15 @@ pub struct Config {
     pub public_url: String,
     /// The folder of the database.
     pub data_dir: PathBuf,
-    /// The file of the root key; not in the data folder.
-    pub root_key_file: PathBuf,
+    /// The file of the root keys; not in the data folder. Or one of the two that follow.
+    #[serde(default)]
+    pub root_key_file: Option<PathBuf>,
+    /// A program that prints the root keys, and its arguments, with spaces between them.
+    #[serde(default)]
+    pub root_key_command: Option<String>,
+    /// The root keys themselves; from the environment only.
+    #[serde(default)]
+    root_key: Option<Secret>,
     /// Certificate and key. Left out only behind a proxy that does TLS.
     #[serde(default)]
     pub tls: Option<Tls>,
@@ -58,6 +67,23 @@ pub struct Config {
     /// How long sockets may take to leave when the server stops, in seconds. 0 to 60; default 5.
     #[serde(default = "drain_seconds")]
     pub drain_seconds: u64,
+}
+
+/// A setting that `Debug` hides.
+#[derive(Clone, Deserialize)]
+#[serde(from = "String")]
+struct Secret(Zeroizing<String>);
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("hidden")
+    }
 }
 
 const fn drain_seconds() -> u64 {
@@ -163,6 +189,10 @@ impl Config {
         let mut builder = config::Config::builder();
         if let Some(path) = file {
             builder = builder.add_source(File::from(path));
+            let in_file = config::Config::builder().add_source(File::from(path)).build()?;
+            if in_file.get_string("root_key").is_ok() {
+                return Err(ConfigError::KeyInFile);
+            }
         }
         let config: Self = builder
             .add_source(environment.prefix_separator("__").separator("__"))
@@ -188,6 +218,19 @@ impl Config {
         Ok(self.public_url.trim_end_matches('/').parse()?)
     }
 
+    /// Where the root keys are.
+    ///
+    /// # Errors
+    /// [`ConfigError::RootKeySource`] unless there is exactly one such place.
+    pub fn root_keys(&self) -> Result<RootKeySource, ConfigError> {
+        match (&self.root_key_file, &self.root_key_command, &self.root_key) {
+            (Some(path), None, None) => Ok(RootKeySource::File(path.clone())),
+            (None, Some(command), None) => Ok(RootKeySource::Command(command.clone())),
+            (None, None, Some(Secret(text))) => Ok(RootKeySource::Text(text.clone())),
+            _ => Err(ConfigError::RootKeySource),
+        }
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         let origin = self.origin()?;
         if origin.as_str().starts_with("http:") && !self.listen.ip().is_loopback() {
@@ -196,8 +239,10 @@ impl Config {
         if self.tls.is_none() && !self.behind_tls_proxy && !self.listen.ip().is_loopback() {
             return Err(ConfigError::NoTls(self.listen));
         }
-        if self.root_key_file.starts_with(&self.data_dir) {
-            return Err(ConfigError::KeyBesideData(self.root_key_file.clone()));
+        if let RootKeySource::File(path) = self.root_keys()?
+            && path.starts_with(&self.data_dir)
+        {
+            return Err(ConfigError::KeyBesideData(path));
         }
         let Sessions { absolute_minutes, idle_minutes, grace_seconds } = self.sessions;
         if !(1..=43_200).contains(&absolute_minutes) || !(1..=43_200).contains(&idle_minutes) {
@@ -239,6 +284,16 @@ pub enum ConfigError {
     /// A stolen data folder would include its key.
     #[error("root_key_file {} lies inside data_dir: a stolen copy of the folder would open itself; put the key elsewhere", .0.display())]
     KeyBesideData(PathBuf),
+    /// There is no root key, or nobody knows which one.
+    #[error(
+        "exactly one of root_key_file, root_key_command and, in the environment, root_key says where the root keys are"
+    )]
+    RootKeySource,
+    /// Whoever reads the settings would have it.
+    #[error(
+        "root_key belongs in the environment (PASSKEY_ACCOUNTS_SERVER__ROOT_KEY), not in a file; for a file of its own there is root_key_file"
+    )]
+    KeyInFile,
     /// Never or for ever.
     #[error("sessions.absolute_minutes and sessions.idle_minutes go from 1 to 43200 (30 days)")]
     SessionTimes,
@@ -313,6 +368,7 @@ mod tests {
             ),
             (&[("BEHIND_TLS_PROXY", "true"), ("SESSIONS__IDLE_MINUTES", "0")], "from 1 to 43200"),
             (&[("LISTEN", "everywhere")], "cannot be read"),
+            (&[("BEHIND_TLS_PROXY", "true"), ("ROOT_KEY", "0a")], "exactly one of"),
         ] {
             let error = load(changes).unwrap_err().to_string();
             assert!(error.contains(part), "{changes:?}: {error}");

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use email_address::{EmailAddress, Options};
 use passkey_accounts::protocol::{AccountID, AppID};
 
-use super::{Keyring, Sealed, Tampered};
+use super::{DataKey, Ring, Sealed, Tampered};
 
 /// The longest address that can be delivered to (RFC 5321 section 4.5.3.1.3, less the angle brackets).
 const MAX_BYTES: usize = 254;
@@ -29,9 +29,9 @@ impl Email {
     }
 
     /// Encrypts the address for the account's row.
-    pub fn seal(&self, keyring: &Keyring, app_id: AppID, account_id: AccountID) -> Vec<u8> {
+    pub fn seal(&self, key: &DataKey, app_id: AppID, account_id: AccountID) -> Vec<u8> {
         let owner: [&[u8]; 2] = [app_id.as_bytes(), account_id.as_bytes()];
-        Sealed { label: "email", owner: &owner }.seal(keyring, self.typed.as_bytes())
+        Sealed { label: "email", owner: &owner }.seal(key, self.typed.as_bytes())
     }
 
     /// Decrypts the address of an account's row.
@@ -39,14 +39,31 @@ impl Email {
     /// # Errors
     /// [`Tampered`] when the row was changed.
     pub fn open(
-        keyring: &Keyring,
+        key: &DataKey,
         app_id: AppID,
         account_id: AccountID,
         sealed: &[u8],
     ) -> Result<Self, Tampered> {
         let owner: [&[u8]; 2] = [app_id.as_bytes(), account_id.as_bytes()];
-        let plain = Sealed { label: "email", owner: &owner }.open(keyring, sealed)?;
-        std::str::from_utf8(&plain).ok().and_then(|text| text.parse().ok()).ok_or(Tampered)
+        Self::from_sealed(&Sealed { label: "email", owner: &owner }.open(key, sealed)?)
+    }
+
+    /// Decrypts the address of a row from before accounts had keys of their own.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_by_ring(
+        ring: &Ring,
+        app_id: AppID,
+        account_id: AccountID,
+        sealed: &[u8],
+    ) -> Result<Self, Tampered> {
+        let owner: [&[u8]; 2] = [app_id.as_bytes(), account_id.as_bytes()];
+        Self::from_sealed(&ring.open_field(Sealed { label: "email", owner: &owner }, sealed)?)
+    }
+
+    fn from_sealed(plain: &[u8]) -> Result<Self, Tampered> {
+        std::str::from_utf8(plain).ok().and_then(|text| text.parse().ok()).ok_or(Tampered)
     }
 }
 
@@ -80,12 +97,12 @@ pub struct NotAnEmail;
 
 #[cfg(test)]
 mod tests {
-    use super::{Email, Keyring};
+    use super::{super::Keyring, DataKey, Email};
     use passkey_accounts::protocol::{AccountID, AppID};
 
     #[test]
     fn case_and_outer_space_do_not_make_another_address() {
-        let keyring = Keyring::new(&[7; 32]);
+        let keyring = Keyring::of(&[7; 32]);
         let app_id = AppID::from_bytes([1; 16]);
         let index = |text: &str| keyring.derive_email_index(app_id, &text.parse().unwrap());
         assert_eq!(index("Ada@Example.org"), index(" ada@example.ORG "));
@@ -112,12 +129,12 @@ mod tests {
 
     #[test]
     fn an_address_survives_sealing_and_hides_in_logs() {
-        let keyring = Keyring::new(&[7; 32]);
+        let key = DataKey::new(&[7; 32]);
         let (app_id, account_id) = (AppID::from_bytes([1; 16]), AccountID::from_bytes([2; 16]));
         let email: Email = "Ada@example.org".parse().unwrap();
-        let sealed = email.seal(&keyring, app_id, account_id);
-        assert_eq!(Email::open(&keyring, app_id, account_id, &sealed).unwrap(), email);
-        assert!(Email::open(&keyring, app_id, AccountID::from_bytes([3; 16]), &sealed).is_err());
+        let sealed = email.seal(&key, app_id, account_id);
+        assert_eq!(Email::open(&key, app_id, account_id, &sealed).unwrap(), email);
+        assert!(Email::open(&key, app_id, AccountID::from_bytes([3; 16]), &sealed).is_err());
         assert_eq!(format!("{email:?}"), "Email(hidden)");
     }
 }

@@ -86,8 +86,8 @@ impl Answer<'_> {
         };
         let public_key_cose = new.public_key_cose.clone();
         let registration = Registration { email, passkey: Passkey::new(new), public_key_cose, opening };
-        let Context { store, keyring, .. } = &*self.page.context;
-        let session = register(store, keyring, registration).await.map_err(|error| match error {
+        let Context { store, .. } = &*self.page.context;
+        let session = register(store, registration).await.map_err(|error| match error {
             RegisterError::EmailTaken => Code::AccountExists,
             RegisterError::CredentialTaken => Code::PasskeyExists,
             RegisterError::Store(error) => internal(error),
@@ -105,9 +105,9 @@ impl Answer<'_> {
         let session = self.session(usage.account_id, usage.passkey_id, session_key);
         let opening =
             Opening { session, user_verified, backed_up: usage.backed_up, evidence: Some(evidence) };
-        let Context { store, keyring, .. } = &*self.page.context;
+        let Context { store, .. } = &*self.page.context;
         let verified = SignIn { opening, usage: Some(usage) };
-        let session = sign_in(store, keyring, verified).await.map_err(|error| match error {
+        let session = sign_in(store, verified).await.map_err(|error| match error {
             SignInError::PasskeyGone => self.refused(&error.to_string()),
             SignInError::Store(error) => internal(error),
         })?;
@@ -122,8 +122,8 @@ impl Answer<'_> {
         action: Action,
     ) -> Result<ServerMessage, Code> {
         let gesture = self.gesture(session, account)?;
-        let Context { store, keyring, .. } = &*self.page.context;
-        let confirmed = confirm(store, keyring, gesture, ceremony_id, action.into_string()).await;
+        let Context { store, .. } = &*self.page.context;
+        let confirmed = confirm(store, gesture, ceremony_id, action.into_string()).await;
         confirmed.map_err(|error| self.code(error))?;
         Ok(ServerMessage::Confirmed(Confirmed { ceremony_id }))
     }
@@ -133,14 +133,14 @@ impl Answer<'_> {
     async fn make_passkey(&self, conversation: &mut Conversation) -> Result<ServerMessage, Code> {
         let session = conversation.signed_in()?;
         let new = self.finishing.registration(&self.credential).map_err(|reason| self.refused(&reason))?;
-        let Context { store, keyring, .. } = &*self.page.context;
+        let Context { store, .. } = &*self.page.context;
         let Session { app_id, account_id, .. } = *session;
         // Asked again in the transaction; here it spares the person a gesture in vain.
-        let index = keyring.derive_credential_index(app_id, &new.credential_id);
+        let index = store.keyring().derive_credential_index(app_id, &new.credential_id);
         if store.has_credential(app_id, &index).await.map_err(internal)? {
             return Err(Code::PasskeyExists);
         }
-        let account = KnownAccount::of(store, keyring, app_id, account_id).await.map_err(internal)?;
+        let account = KnownAccount::of(store, app_id, account_id).await.map_err(internal)?;
         let account = account.ok_or(Code::SessionGone)?;
         let passkey_id = PasskeyID::from_bytes(make_random());
         let public_key_cose = new.public_key_cose.clone();
@@ -156,9 +156,8 @@ impl Answer<'_> {
         addition: Addition,
     ) -> Result<ServerMessage, Code> {
         let gesture = self.gesture(session, account)?;
-        let Context { store, keyring, .. } = &*self.page.context;
-        let passkey =
-            add_passkey(store, keyring, gesture, addition).await.map_err(|error| self.code(error))?;
+        let Context { store, .. } = &*self.page.context;
+        let passkey = add_passkey(store, gesture, addition).await.map_err(|error| self.code(error))?;
         Ok(ServerMessage::PasskeyAdded(OnePasskey { passkey }))
     }
 
@@ -171,8 +170,8 @@ impl Answer<'_> {
         let gesture = self.gesture(session, account)?;
         let removed = account.passkeys.iter().find(|(id, _)| *id == passkey_id).ok_or(Code::NotFound)?;
         let credential_id = Base64Url(removed.1.credential_id.clone());
-        let Context { store, keyring, attached, detached, .. } = &*self.page.context;
-        let ended = remove_own_passkey(store, keyring, gesture, passkey_id).await;
+        let Context { store, attached, detached, .. } = &*self.page.context;
+        let ended = remove_own_passkey(store, gesture, passkey_id).await;
         let ended: Vec<SessionID> = ended.map_err(|error| self.code(error))?;
         // If this session is among them, its own socket hears of it after this answer.
         tell(attached, detached, &ended, EndReason::PasskeyRemoved);

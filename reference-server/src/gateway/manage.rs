@@ -19,10 +19,9 @@ use crate::{
     accounts::{KnownAccount, RenameError, open_passkeys, rename_passkey},
     ceremony::{Action, Purpose},
     context::Context,
-    crypto::Email,
     limits::{MAX_NAMED_SESSIONS, MAX_PASSKEYS_PER_ACCOUNT},
     sessions::{self, EndOthersError, Session, tell},
-    store::StoreError,
+    store::Wanted,
 };
 
 pub(super) async fn confirm_begin(
@@ -39,9 +38,8 @@ pub(super) async fn confirm_begin(
 
 pub(super) async fn passkeys_list(page: &Page, conversation: &Conversation) -> Result<ServerMessage, Code> {
     let session = conversation.signed_in()?;
-    let Context { store, keyring, .. } = &*page.context;
-    let passkeys = open_passkeys(store, keyring, session.app_id, session.account_id).await;
-    let passkeys = passkeys.map_err(internal)?.into_iter();
+    let passkeys = open_passkeys(&page.context.store, session.app_id, session.account_id).await;
+    let passkeys = passkeys.map_err(internal)?.unwrap_or_default().into_iter();
     Ok(ServerMessage::Passkeys(Passkeys {
         user_id: Base64Url(session.account_id.as_bytes().to_vec()),
         passkeys: passkeys.map(|(row, passkey)| passkey.for_page(row.passkey_id, row.created_at)).collect(),
@@ -57,11 +55,9 @@ pub(super) async fn passkeys_add_begin(
     if account.passkeys.len() >= MAX_PASSKEYS_PER_ACCOUNT {
         return Err(Code::TooManyPasskeys);
     }
-    let Context { store, keyring, .. } = &*page.context;
-    let Session { app_id, account_id, .. } = *session;
-    let sealed = store.sealed_email(app_id, account_id).await.map_err(internal)?.ok_or(Code::SessionGone)?;
-    let email = Email::open(keyring, app_id, account_id, &sealed)
-        .map_err(|_| internal(StoreError::Corrupt("address")))?;
+    let wanted = Wanted::Account(session.account_id);
+    let row = page.context.store.account(session.app_id, wanted).await.map_err(internal)?;
+    let email = row.ok_or(Code::SessionGone)?.email().map_err(internal)?;
     let purpose = Purpose::MakePasskey { account, email };
     Ok(challenge(page, conversation, session.session_key.clone(), purpose))
 }
@@ -73,8 +69,7 @@ pub(super) async fn passkeys_rename(
 ) -> Result<ServerMessage, Code> {
     let session = conversation.signed_in()?;
     let name = rename.name.parse().map_err(|_| Code::InvalidName)?;
-    let Context { store, keyring, .. } = &*page.context;
-    let renamed = rename_passkey(store, keyring, &session, rename.passkey_id, name).await;
+    let renamed = rename_passkey(&page.context.store, &session, rename.passkey_id, name).await;
     let passkey = renamed.map_err(|error| match error {
         RenameError::SessionGone => Code::SessionGone,
         RenameError::NotFound => Code::NotFound,
@@ -131,7 +126,6 @@ pub(super) async fn sessions_end(
 
 /// The account of an open session with its passkeys. An erased one has ended the session, which its socket is about to hear.
 async fn account(page: &Page, session: &Session) -> Result<KnownAccount, Code> {
-    let Context { store, keyring, .. } = &*page.context;
-    let account = KnownAccount::of(store, keyring, session.app_id, session.account_id).await;
+    let account = KnownAccount::of(&page.context.store, session.app_id, session.account_id).await;
     account.map_err(internal)?.ok_or(Code::SessionGone)
 }

@@ -83,7 +83,7 @@ async fn sign_up_verify(
 ) -> Result<ServerMessage, Code> {
     let pending = conversation.take_code(&verify.code, page.context.clock.now())?;
     let email_index = page.context.keyring.derive_email_index(page.app.app_id, &pending.email);
-    if page.context.store.has_account(page.app.app_id, &email_index).await.map_err(internal)? {
+    if page.context.store.has_address(page.app.app_id, &email_index) {
         return Err(Code::AccountExists);
     }
     let purpose = Purpose::SignUp { email: pending.email, account_id: AccountID::from_bytes(make_random()) };
@@ -99,8 +99,8 @@ async fn sign_in_begin(
     page.context.rationing.begin(page.open.source())?;
     let (email, session_key) = check(begin)?;
     let email_index = page.context.keyring.derive_email_index(page.app.app_id, &email);
-    let Context { store, keyring, .. } = &*page.context;
-    let known = KnownAccount::find(store, keyring, page.app.app_id, &email_index).await.map_err(internal)?;
+    let known = KnownAccount::find(&page.context.store, page.app.app_id, &email_index).await;
+    let known = known.map_err(internal)?;
     if known.is_none() && !defended!(Decoys) {
         return Err(Code::NotFound);
     }
@@ -194,6 +194,10 @@ fn six_digits(random: [u8; 8]) -> String {
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
 pub(super) fn internal(error: StoreError) -> Code {
+    if let StoreError::Tampered = error {
+        // What it is about was logged when it was found.
+        return Code::Tampered;
+    }
     tracing::error!(%error, "a request failed");
     Code::Internal
 }

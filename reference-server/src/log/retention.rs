@@ -36,7 +36,7 @@ impl Retention {
     }
 
     async fn cut_all(self, store: &Store, now: UnixMillis) -> Result<(), StoreError> {
-        for app in store.apps().await? {
+        for app in store.apps() {
             while self.cut(store, app.app_id, now).await? {}
         }
         Ok(())
@@ -47,7 +47,7 @@ impl Retention {
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn cut(self, store: &Store, app_id: AppID, now: UnixMillis) -> Result<bool, StoreError> {
-        let Self { age_ms, entries } = store.retention(app_id, self).await?;
+        let Self { age_ms, entries } = store.retention(app_id, self);
         let Some(tail) = store.logs().tail(app_id) else { return Ok(false) };
         let state = tail.state();
         let by_number = state.seq().saturating_sub(entries);

@@ -10,7 +10,7 @@ use passkey_accounts::{
 };
 
 use super::Entry;
-use crate::sessions::Session;
+use crate::{sessions::Session, store::Roll};
 
 /// A position with the whole of its hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,12 +39,14 @@ pub struct LogState {
     head: Place,
     sessions: OrdMap<SessionID, Arc<Session>>,
     accounts: HashMap<AccountID, u64>,
+    roll: Roll,
 }
 
 impl LogState {
     /// A log of the entries after `start` up to `head`, with no session open.
     pub fn new(app_id: AppID, start: Place, head: Place) -> Self {
-        Self { app_id, epoch: head.id.epoch, start, head, sessions: OrdMap::new(), accounts: HashMap::new() }
+        let (sessions, accounts, roll) = (OrdMap::new(), HashMap::new(), Roll::default());
+        Self { app_id, epoch: head.id.epoch, start, head, sessions, accounts, roll }
     }
 
     /// A log without entries.
@@ -115,6 +117,16 @@ impl LogState {
             Some(hash) if !position.matches(&hash) && !planted!(HashNotChecked) => Err(GapReason::Diverged),
             Some(hash) => Ok(Place { id: position, hash }),
         }
+    }
+
+    /// What else the database must hold for the app.
+    pub const fn roll(&self) -> &Roll {
+        &self.roll
+    }
+
+    /// The roll, to change it with its rows.
+    pub(crate) const fn roll_mut(&mut self) -> &mut Roll {
+        &mut self.roll
     }
 
     /// The open sessions in the order of their ids.

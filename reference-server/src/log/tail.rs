@@ -19,18 +19,37 @@ const RING_ENTRIES: usize = 1_000;
 
 /// The tails of all apps.
 #[derive(Debug, Default)]
-pub struct Logs(RwLock<HashMap<AppID, Arc<Tail>>>);
+pub struct Logs {
+    tails: RwLock<HashMap<AppID, Arc<Tail>>>,
+    /// Which app an API key speaks for.
+    keys: RwLock<HashMap<String, AppID>>,
+}
 
 impl Logs {
     /// The tail of an app's log.
     pub fn tail(&self, app_id: AppID) -> Option<Arc<Tail>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&app_id).cloned()
+        self.tails.read().unwrap_or_else(PoisonError::into_inner).get(&app_id).cloned()
+    }
+
+    /// The tails of all apps, in no order.
+    pub fn all(&self) -> Vec<Arc<Tail>> {
+        self.tails.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// The app that the API key with this name speaks for.
+    pub fn app_of_key(&self, key_id: &str) -> Option<AppID> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).get(key_id).copied()
+    }
+
+    /// Adds an API key.
+    pub fn key_is_of(&self, key_id: String, app_id: AppID) {
+        self.keys.write().unwrap_or_else(PoisonError::into_inner).insert(key_id, app_id);
     }
 
     /// Adds the log of an app.
     pub fn insert(&self, app_id: AppID, state: LogState) {
         let tail = Arc::new(Tail::new(state));
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(app_id, tail);
+        self.tails.write().unwrap_or_else(PoisonError::into_inner).insert(app_id, tail);
     }
 }
 

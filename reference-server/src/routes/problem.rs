@@ -71,9 +71,13 @@ impl Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
+        if let StoreError::Tampered = error {
+            // What it is about was logged when it was found.
+            return Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Tampered);
+        }
         tracing::error!(%error, "a request failed");
         match error {
-            StoreError::Database(_) | StoreError::Corrupt(_) => {
+            StoreError::Database(_) | StoreError::Corrupt(_) | StoreError::Tampered => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal)
             }
             StoreError::BatchLost | StoreError::Closed => {

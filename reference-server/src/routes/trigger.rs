@@ -27,6 +27,7 @@ use crate::{
     clock::make_random,
     context::Context,
     sessions::{self, Opening, Session, tell},
+    store::Wanted,
 };
 
 /// What is to happen.
@@ -115,10 +116,11 @@ async fn open_session(
         let opening = opening(AccountID::from_bytes(make_random()), PasskeyID::from_bytes(make_random()));
         return sign_up(context, &key, opening).await;
     };
-    let passkeys = context.store.passkeys(caller.app_id, account_id).await?;
-    let passkey = passkeys.first().ok_or_else(|| Problem::not_found("account"))?;
+    let account = context.store.account(caller.app_id, Wanted::Account(account_id)).await?;
+    let passkey = account.as_ref().and_then(|account| account.passkeys.first());
+    let passkey = passkey.ok_or_else(|| Problem::not_found("account"))?;
     let opening = opening(account_id, passkey.passkey_id);
-    let opened = sign_in(&context.store, &context.keyring, SignIn { opening, usage: None }).await;
+    let opened = sign_in(&context.store, SignIn { opening, usage: None }).await;
     opened.map_err(|error| match error {
         SignInError::PasskeyGone => Problem::not_found("account"),
         SignInError::Store(error) => error.into(),
@@ -150,9 +152,7 @@ async fn sign_up(context: &Context, key: &SessionKey, opening: Opening) -> Resul
         public_key_cose: cose,
         opening,
     };
-    register(&context.store, &context.keyring, registration)
-        .await
-        .map_err(|error| internal(error.to_string()))
+    register(&context.store, registration).await.map_err(|error| internal(error.to_string()))
 }
 
 /// The start of an ES256 `COSE_Key`: a map of five, kty EC2, alg ES256, crv P-256 (RFC 9053 section 7.1.1).

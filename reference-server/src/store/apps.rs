@@ -1,20 +1,46 @@
-//! App rows.
+//! App rows: read once, when the database is opened.
 
 use passkey_accounts::{
     log::Epoch,
-    protocol::{AppID, gateway::Policy},
+    protocol::{AppID, UnixMillis, gateway::Policy},
 };
+use sqlx::SqliteConnection;
 
 use super::{
     Store, StoreError,
-    rows::{bytes, millis},
+    rows::{bytes, millis, signed, unsigned},
 };
-use crate::{apps::App, log::LogState};
+use crate::{
+    apps::App,
+    log::{LogState, Retention},
+};
 
-/// A row of the table: id, name, RP ID, origins, policy.
-type Row = (Vec<u8>, String, String, String, String);
+/// An app, as stored.
+#[derive(Debug, Clone)]
+pub struct AppRow {
+    /// The app.
+    pub app: App,
+    /// When it was made.
+    pub created_at: UnixMillis,
+    pub(super) origins: String,
+    pub(super) policy: &'static str,
+    pub(super) retention_ms: Option<u64>,
+    pub(super) retention_events: Option<u64>,
+}
 
-const COLUMNS: &str = "SELECT app_id, name, rp_id, origins, policy FROM apps";
+/// A row of the table: id, name, RP ID, origins, policy, beginning, and how much of the log is kept.
+type Row = (Vec<u8>, String, String, String, String, i64, Option<i64>, Option<i64>);
+
+impl AppRow {
+    fn new(app: App, created_at: UnixMillis) -> Result<Self, StoreError> {
+        let origins = serde_json::to_string(&app.origins).map_err(|_| StoreError::Corrupt("origin"))?;
+        let policy = match app.policy {
+            Policy::Strict => "strict",
+            Policy::Recoverable => "recoverable",
+        };
+        Ok(Self { app, created_at, origins, policy, retention_ms: None, retention_events: None })
+    }
+}
 
 impl Store {
     /// Adds an app with an empty log.
@@ -22,57 +48,106 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn create_app(&self, app: App, epoch: Epoch) -> Result<(), StoreError> {
-        let state = LogState::empty(app.app_id, epoch);
-        let (app_id, added) = (app.app_id, state.clone());
-        self.write(move |write| {
-            Box::pin(async move {
-                let policy = match app.policy {
-                    Policy::Strict => "strict",
-                    Policy::Recoverable => "recoverable",
-                };
-                let origins =
-                    serde_json::to_string(&app.origins).map_err(|_| StoreError::Corrupt("origin"))?;
-                let now = millis(write.now());
-                sqlx::query(
-                    "INSERT INTO apps (app_id, name, rp_id, origins, policy, epoch, created_ms)
-                     VALUES (?, ?, ?, ?, ?, ?, ?)",
-                )
-                .bind(app.app_id.as_bytes().as_slice())
-                .bind(&app.name)
-                .bind(&app.rp_id)
-                .bind(origins)
-                .bind(policy)
-                .bind(epoch.as_str())
-                .bind(now)
-                .execute(write.writing())
-                .await?;
-                write.add_log(app.app_id, added);
-                Ok::<_, StoreError>(())
+        let app_id = app.app_id;
+        let state = self
+            .write(move |write| {
+                Box::pin(async move {
+                    let row = AppRow::new(app, write.now())?;
+                    sqlx::query(
+                        "INSERT INTO apps (app_id, name, rp_id, origins, policy, epoch, created_ms)
+                         VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    )
+                    .bind(app_id.as_bytes().as_slice())
+                    .bind(&row.app.name)
+                    .bind(&row.app.rp_id)
+                    .bind(&row.origins)
+                    .bind(row.policy)
+                    .bind(epoch.as_str())
+                    .bind(millis(row.created_at))
+                    .execute(write.writing())
+                    .await?;
+                    let mut state = LogState::empty(app_id, epoch);
+                    state.roll_mut().set_app(row);
+                    write.add_log(app_id, state.clone());
+                    Ok::<_, StoreError>(state)
+                })
             })
-        })
-        .await?;
+            .await?;
         self.logs().insert(app_id, state);
         Ok(())
     }
 
     /// Every app, oldest first.
+    pub fn apps(&self) -> Vec<App> {
+        let states = self.logs().all().into_iter().map(|tail| tail.state());
+        let mut rows: Vec<AppRow> = states.filter_map(|state| state.roll().app().cloned()).collect();
+        rows.sort_by_key(|row| (row.created_at, row.app.app_id));
+        rows.into_iter().map(|row| row.app).collect()
+    }
+
+    /// How much of an app's log is kept: its own wish, or the default.
+    pub fn retention(&self, app_id: AppID, default: Retention) -> Retention {
+        let state = self.logs().tail(app_id).map(|tail| tail.state());
+        let row = state.as_ref().and_then(|state| state.roll().app());
+        let (age_ms, entries) = row.map_or((None, None), |row| (row.retention_ms, row.retention_events));
+        Retention { age_ms: age_ms.unwrap_or(default.age_ms), entries: entries.unwrap_or(default.entries) }
+    }
+
+    /// Sets how much of an app's log is kept; `None` for the server's default.
     ///
     /// # Errors
-    /// [`StoreError`] when the database fails or a row is unreadable.
-    pub async fn apps(&self) -> Result<Vec<App>, StoreError> {
-        let query = sqlx::AssertSqlSafe(format!("{COLUMNS} ORDER BY created_ms, app_id"));
-        let rows: Vec<Row> = sqlx::query_as(query).fetch_all(&self.reads).await?;
-        rows.into_iter().map(app).collect()
+    /// [`StoreError`] when the database fails or there is no such app.
+    pub async fn set_retention(
+        &self,
+        app_id: AppID,
+        age_ms: Option<u64>,
+        entries: Option<u64>,
+    ) -> Result<(), StoreError> {
+        self.write(move |write| {
+            Box::pin(async move {
+                let row = write.state(app_id).and_then(|state| state.roll().app()).cloned();
+                let row = row.ok_or(StoreError::Corrupt("app id"))?;
+                sqlx::query("UPDATE apps SET retention_ms = ?, retention_events = ? WHERE app_id = ?")
+                    .bind(age_ms.map(signed))
+                    .bind(entries.map(signed))
+                    .bind(app_id.as_bytes().as_slice())
+                    .execute(write.writing())
+                    .await?;
+                write.roll(app_id)?.set_app(AppRow {
+                    retention_ms: age_ms,
+                    retention_events: entries,
+                    ..row
+                });
+                Ok(())
+            })
+        })
+        .await
     }
 }
 
-fn app((app_id, name, rp_id, origins, policy): Row) -> Result<App, StoreError> {
+/// The rows of all apps.
+pub(super) async fn load(connection: &mut SqliteConnection) -> Result<Vec<AppRow>, StoreError> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT app_id, name, rp_id, origins, policy, created_ms, retention_ms, retention_events FROM apps",
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(app).collect()
+}
+
+fn app(row: Row) -> Result<AppRow, StoreError> {
+    let (app_id, name, rp_id, origins, policy, created, retention_ms, retention_events) = row;
     let policy = match policy.as_str() {
         "strict" => Policy::Strict,
         "recoverable" => Policy::Recoverable,
         _ => return Err(StoreError::Corrupt("policy")),
     };
-    let origins = serde_json::from_str(&origins).map_err(|_| StoreError::Corrupt("origin"))?;
-    App::new(AppID::from_bytes(bytes(&app_id, "app")?), name, rp_id, origins, policy)
-        .map_err(|_| StoreError::Corrupt("app"))
+    let parsed = serde_json::from_str(&origins).map_err(|_| StoreError::Corrupt("origin"))?;
+    let app_id = AppID::from_bytes(bytes(&app_id, "app")?);
+    let app = App::new(app_id, name, rp_id, parsed, policy).map_err(|_| StoreError::Corrupt("app"))?;
+    let limit = |column: Option<i64>| column.map(|limit| unsigned(limit, "retention")).transpose();
+    let row = AppRow::new(app, UnixMillis(unsigned(created, "app")?))?;
+    // As it is stored, letter by letter: that is what was sealed.
+    let (retention_ms, retention_events) = (limit(retention_ms)?, limit(retention_events)?);
+    Ok(AppRow { origins, retention_ms, retention_events, ..row })
 }

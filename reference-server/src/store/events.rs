@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     limits::CUT_ENTRIES,
-    log::{Entry, LogState, Place, Retention},
+    log::{Entry, LogState, Place},
 };
 
 /// A row of the table, but for the app's id.
@@ -68,45 +68,6 @@ impl Store {
 }
 
 impl Store {
-    /// How much of an app's log is kept: its own wish, or the default.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn retention(&self, app_id: AppID, default: Retention) -> Result<Retention, StoreError> {
-        let row: Option<(Option<i64>, Option<i64>)> =
-            sqlx::query_as("SELECT retention_ms, retention_events FROM apps WHERE app_id = ?")
-                .bind(app_id.as_bytes().as_slice())
-                .fetch_optional(&self.reads)
-                .await?;
-        let (age, entries) = row.unwrap_or_default();
-        let own = |column: Option<i64>, default| column.map_or(Ok(default), |own| unsigned(own, "retention"));
-        Ok(Retention { age_ms: own(age, default.age_ms)?, entries: own(entries, default.entries)? })
-    }
-
-    /// Sets how much of an app's log is kept; `None` for the server's default.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn set_retention(
-        &self,
-        app_id: AppID,
-        age_ms: Option<u64>,
-        entries: Option<u64>,
-    ) -> Result<(), StoreError> {
-        self.write(move |write| {
-            Box::pin(async move {
-                sqlx::query("UPDATE apps SET retention_ms = ?, retention_events = ? WHERE app_id = ?")
-                    .bind(age_ms.map(signed))
-                    .bind(entries.map(signed))
-                    .bind(app_id.as_bytes().as_slice())
-                    .execute(write.writing())
-                    .await?;
-                Ok(())
-            })
-        })
-        .await
-    }
-
     /// Cuts off entries up to `by_number`, and those from before `oldest`, of a log that starts after `start`: at most
     /// [`CUT_ENTRIES`] at once. `false` if there were none.
     ///

@@ -1,22 +1,35 @@
-//! API key rows: a name, a hash, what it is for, and until when.
+//! API key rows: a name, a hash, what it is for, and until when. They are read once, when the database is opened: what
+//! somebody else writes to them later is never looked at.
 
-use passkey_accounts::protocol::{
-    AppID, Scope, UnixMillis,
-    event::{ApiKeyCreated, ApiKeyRevoked, EventKind},
-    http::KeyInfo,
+use std::sync::Arc;
+
+use passkey_accounts::{
+    defended, planted,
+    protocol::{
+        AppID, Scope, UnixMillis,
+        event::{ApiKeyCreated, ApiKeyRevoked, EventKind},
+        http::KeyInfo,
+    },
 };
+
+use sqlx::SqliteConnection;
 
 use super::{
     Store, StoreError, Write,
-    rows::{bytes, millis, unsigned},
+    rows::{bytes, millis, optional, signed, unsigned},
 };
-use crate::{keys::ApiKey, limits::MAX_LIVE_KEYS_PER_APP};
+use crate::{
+    crypto::{Ring, Tampered},
+    keys::ApiKey,
+    limits::MAX_LIVE_KEYS_PER_APP,
+};
 
-/// Id, app, name, hash, scopes, beginning, end and revocation.
-type Row = (String, Vec<u8>, String, Vec<u8>, String, i64, Option<i64>, Option<i64>);
+/// Id, app, name, hash, scopes, beginning, end, revocation, version and signature.
+type Row = (String, Vec<u8>, String, Vec<u8>, String, i64, Option<i64>, Option<i64>, i64, Vec<u8>);
 
 const COLUMNS: &str =
-    "SELECT key_id, app_id, name, hash, scopes, created_ms, expires_ms, revoked_ms FROM api_keys";
+    "SELECT key_id, app_id, name, hash, scopes, created_ms, expires_ms, revoked_ms, version, seal
+                       FROM api_keys";
 
 /// A stored API key.
 #[derive(Debug, Clone)]
@@ -37,6 +50,9 @@ pub struct KeyRow {
     pub expires_at: Option<UnixMillis>,
     /// When it was taken back.
     pub revoked_at: Option<UnixMillis>,
+    pub(super) version: u64,
+    /// Which root key signed the row.
+    pub(super) seal: Vec<u8>,
 }
 
 /// Whether a key may be used.
@@ -118,7 +134,7 @@ impl Store {
         expires_at: Option<UnixMillis>,
     ) -> Result<(), StoreError> {
         let new = NewKeyRow { app_id, key: key.clone(), name, scopes: Scope::ALL.to_vec(), expires_at };
-        self.write(move |write| Box::pin(async move { write.insert_key(&new).await })).await
+        self.write(move |write| Box::pin(async move { write.insert_key(&new).await.map(|_| ()) })).await
     }
 
     /// Makes a key: its row and `apiKeyCreated`, in one transaction.
@@ -128,7 +144,7 @@ impl Store {
     pub async fn issue_key(&self, new: NewKeyRow) -> Result<KeyRow, KeyError> {
         self.write(move |write| {
             Box::pin(async move {
-                if write.live_keys(new.app_id).await? >= MAX_LIVE_KEYS_PER_APP {
+                if write.live_keys(new.app_id) >= MAX_LIVE_KEYS_PER_APP {
                     return Err(KeyError::TooMany);
                 }
                 Ok(write.issue(&new).await?)
@@ -151,20 +167,20 @@ impl Store {
         self.write(move |write| {
             Box::pin(async move {
                 let now = write.now();
-                let old =
-                    write.key(app_id, &key_id).await?.ok_or_else(|| KeyError::NotFound(key_id.clone()))?;
+                let old = write.key(app_id, &key_id).ok_or_else(|| KeyError::NotFound(key_id.clone()))?;
                 if old.state(now) != KeyState::Live {
                     return Err(KeyError::NotLive(key_id));
                 }
                 // One more while both work: a rotation must not fail because the app has all its keys.
-                if write.live_keys(app_id).await? > MAX_LIVE_KEYS_PER_APP {
+                if write.live_keys(app_id) > MAX_LIVE_KEYS_PER_APP {
                     return Err(KeyError::TooMany);
                 }
                 if overlap_ms == 0 {
-                    write.revoke(app_id, &key_id).await?;
+                    write.revoke(old.clone()).await?;
                 } else {
                     let end = now.plus(overlap_ms);
-                    write.expire(&key_id, old.expires_at.map_or(end, |at| at.min(end))).await?;
+                    let end = old.expires_at.map_or(end, |at| at.min(end));
+                    write.expire(old.clone(), end).await?;
                 }
                 // The new one lives as long as the old one was meant to.
                 let lifetime = old.expires_at.map(|at| at.since(old.created_at));
@@ -182,7 +198,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn revoke_key(&self, key_id: &str) -> Result<bool, StoreError> {
-        let Some(row) = self.key(key_id).await? else { return Ok(false) };
+        let Some(row) = self.key(key_id) else { return Ok(false) };
         match self.revoke_key_of(row.app_id, key_id.to_owned()).await {
             Ok(()) => Ok(true),
             Err(KeyError::NotFound(_) | KeyError::NotLive(_) | KeyError::TooMany) => Ok(false),
@@ -197,10 +213,9 @@ impl Store {
     pub async fn revoke_key_of(&self, app_id: AppID, key_id: String) -> Result<(), KeyError> {
         self.write(move |write| {
             Box::pin(async move {
-                let row =
-                    write.key(app_id, &key_id).await?.ok_or_else(|| KeyError::NotFound(key_id.clone()))?;
+                let row = write.key(app_id, &key_id).ok_or_else(|| KeyError::NotFound(key_id.clone()))?;
                 if row.revoked_at.is_none() {
-                    write.revoke(app_id, &key_id).await?;
+                    write.revoke(row).await?;
                 }
                 Ok(())
             })
@@ -209,128 +224,220 @@ impl Store {
     }
 
     /// The key with that name.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails or the row is unreadable.
-    pub async fn key(&self, key_id: &str) -> Result<Option<KeyRow>, StoreError> {
-        let query = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE key_id = ?"));
-        let row: Option<Row> = sqlx::query_as(query).bind(key_id).fetch_optional(&self.reads).await?;
-        row.map(key).transpose()
+    pub fn key(&self, key_id: &str) -> Option<Arc<KeyRow>> {
+        let tail = self.logs().tail(self.logs().app_of_key(key_id)?)?;
+        tail.state().roll().key(key_id).cloned()
     }
 
     /// The keys of an app, oldest first.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails or a row is unreadable.
-    pub async fn keys_of(&self, app_id: AppID) -> Result<Vec<KeyRow>, StoreError> {
-        let query = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE app_id = ? ORDER BY created_ms, key_id"));
-        let rows: Vec<Row> =
-            sqlx::query_as(query).bind(app_id.as_bytes().as_slice()).fetch_all(&self.reads).await?;
-        rows.into_iter().map(key).collect()
+    pub fn keys_of(&self, app_id: AppID) -> Vec<Arc<KeyRow>> {
+        let state = self.logs().tail(app_id).map(|tail| tail.state());
+        let mut keys: Vec<_> = state.iter().flat_map(|state| state.roll().keys().cloned()).collect();
+        keys.sort_by(|a, b| (a.created_at, &a.key_id).cmp(&(b.created_at, &b.key_id)));
+        keys
     }
 
-    /// The keys, of all apps, that expire after `from`: each with its app and when.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails or a row is unreadable.
-    pub async fn next_key_expiry(&self, from: UnixMillis) -> Result<Option<UnixMillis>, StoreError> {
-        let next: Option<i64> = sqlx::query_scalar(
-            "SELECT min(expires_ms) FROM api_keys WHERE expires_ms > ? AND revoked_ms IS NULL",
-        )
-        .bind(millis(from))
-        .fetch_one(&self.reads)
-        .await?;
-        Ok(next.map(|at| unsigned(at, "key")).transpose()?.map(UnixMillis))
+    /// When the next key of any app expires after `from`.
+    pub fn next_key_expiry(&self, from: UnixMillis) -> Option<UnixMillis> {
+        let ends = self.all_keys().into_iter().filter(|key| key.revoked_at.is_none());
+        ends.filter_map(|key| key.expires_at).filter(|at| *at > from).min()
     }
 
     /// The keys whose time ended after `from` and not after `to`.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails or a row is unreadable.
-    pub async fn keys_expired_between(
-        &self,
-        from: UnixMillis,
-        to: UnixMillis,
-    ) -> Result<Vec<KeyRow>, StoreError> {
-        let query = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE expires_ms > ? AND expires_ms <= ?"));
-        let rows: Vec<Row> =
-            sqlx::query_as(query).bind(millis(from)).bind(millis(to)).fetch_all(&self.reads).await?;
-        rows.into_iter().map(key).collect()
+    pub fn keys_expired_between(&self, from: UnixMillis, to: UnixMillis) -> Vec<Arc<KeyRow>> {
+        let has_ended = |key: &Arc<KeyRow>| key.expires_at.is_some_and(|at| at > from && at <= to);
+        self.all_keys().into_iter().filter(has_ended).collect()
+    }
+
+    fn all_keys(&self) -> Vec<Arc<KeyRow>> {
+        let states = self.logs().all().into_iter().map(|tail| tail.state());
+        states.flat_map(|state| state.roll().keys().cloned().collect::<Vec<_>>()).collect()
     }
 }
 
 impl Write {
-    async fn key(&mut self, app_id: AppID, key_id: &str) -> Result<Option<KeyRow>, StoreError> {
-        let query = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE key_id = ? AND app_id = ?"));
-        let row: Option<Row> = sqlx::query_as(query)
-            .bind(key_id)
-            .bind(app_id.as_bytes().as_slice())
-            .fetch_optional(self.reading())
-            .await?;
-        row.map(key).transpose()
+    fn key(&self, app_id: AppID, key_id: &str) -> Option<KeyRow> {
+        self.state(app_id).and_then(|state| state.roll().key(key_id)).map(|row| KeyRow::clone(row))
     }
 
-    async fn live_keys(&mut self, app_id: AppID) -> Result<usize, StoreError> {
-        let now = millis(self.now());
-        let count: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM api_keys WHERE app_id = ? AND revoked_ms IS NULL AND (expires_ms IS NULL OR expires_ms > ?)",
-        )
-        .bind(app_id.as_bytes().as_slice())
-        .bind(now)
-        .fetch_one(self.reading())
-        .await?;
-        Ok(usize::try_from(count).unwrap_or(usize::MAX))
+    fn live_keys(&self, app_id: AppID) -> usize {
+        let keys = self.state(app_id).into_iter().flat_map(|state| state.roll().keys());
+        keys.filter(|key| key.state(self.now()) == KeyState::Live).count()
     }
 
     async fn issue(&mut self, new: &NewKeyRow) -> Result<KeyRow, StoreError> {
-        self.insert_key(new).await?;
-        let NewKeyRow { app_id, key, name, scopes, expires_at } = new.clone();
-        let (key_id, created_at) = (key.id().to_owned(), self.now());
-        let event = ApiKeyCreated { key_id: key_id.clone(), name: name.clone(), scopes: scopes.clone() };
-        self.append(app_id, &EventKind::ApiKeyCreated(event))?;
-        let hash = key.hash().to_vec();
-        Ok(KeyRow { key_id, app_id, name, hash, scopes, created_at, expires_at, revoked_at: None })
+        let row = self.insert_key(new).await?;
+        let KeyRow { key_id, name, scopes, .. } = row.clone();
+        let event = ApiKeyCreated { key_id, name, scopes };
+        self.append(new.app_id, &EventKind::ApiKeyCreated(event))?;
+        Ok(row)
     }
 
-    async fn insert_key(&mut self, new: &NewKeyRow) -> Result<(), StoreError> {
-        let now = millis(self.now());
-        let scopes = serde_json::to_string(&new.scopes).map_err(|_| StoreError::Corrupt("scope"))?;
+    async fn insert_key(&mut self, new: &NewKeyRow) -> Result<KeyRow, StoreError> {
+        let NewKeyRow { app_id, key, name, scopes, expires_at } = new.clone();
+        let row = KeyRow {
+            key_id: key.id().to_owned(),
+            app_id,
+            name,
+            hash: key.hash().to_vec(),
+            scopes,
+            created_at: self.now(),
+            expires_at,
+            revoked_at: None,
+            version: 1,
+            seal: Vec::new(),
+        };
+        let row = row.signed(&self.keyring().ring())?;
         sqlx::query(
-            "INSERT INTO api_keys (key_id, app_id, name, hash, scopes, created_ms, expires_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO api_keys (key_id, app_id, name, hash, scopes, created_ms, expires_ms, version, seal)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
-        .bind(new.key.id())
-        .bind(new.app_id.as_bytes().as_slice())
-        .bind(&new.name)
-        .bind(new.key.hash().as_slice())
-        .bind(scopes)
-        .bind(now)
-        .bind(new.expires_at.map(millis))
+        .bind(&row.key_id)
+        .bind(row.app_id.as_bytes().as_slice())
+        .bind(&row.name)
+        .bind(&row.hash)
+        .bind(scopes_json(&row.scopes)?)
+        .bind(millis(row.created_at))
+        .bind(row.expires_at.map(millis))
+        .bind(signed(row.version))
+        .bind(&row.seal)
         .execute(self.writing())
         .await?;
+        self.show_key(&row)?;
+        Ok(row)
+    }
+
+    async fn revoke(&mut self, row: KeyRow) -> Result<(), StoreError> {
+        let (app_id, key_id, now) = (row.app_id, row.key_id.clone(), self.now());
+        self.update_key(KeyRow { revoked_at: Some(now), ..row }).await?;
+        self.append(app_id, &EventKind::ApiKeyRevoked(ApiKeyRevoked { key_id }))
+    }
+
+    async fn expire(&mut self, row: KeyRow, at: UnixMillis) -> Result<(), StoreError> {
+        self.update_key(KeyRow { expires_at: Some(at), ..row }).await
+    }
+
+    /// Writes what may change of a key, as its next version.
+    async fn update_key(&mut self, row: KeyRow) -> Result<(), StoreError> {
+        let keyring = Arc::clone(self.keyring());
+        self.roll(row.app_id)?.toggle_key(&keyring, &row.key_id, row.version);
+        let row = KeyRow { version: row.version + 1, ..row }.signed(&keyring.ring())?;
+        let sql =
+            "UPDATE api_keys SET expires_ms = ?, revoked_ms = ?, version = ?, seal = ? WHERE key_id = ?";
+        sqlx::query(sql)
+            .bind(row.expires_at.map(millis))
+            .bind(row.revoked_at.map(millis))
+            .bind(signed(row.version))
+            .bind(&row.seal)
+            .bind(&row.key_id)
+            .execute(self.writing())
+            .await?;
+        self.show_key(&row)
+    }
+
+    fn show_key(&mut self, row: &KeyRow) -> Result<(), StoreError> {
+        let keyring = Arc::clone(self.keyring());
+        let roll = self.roll(row.app_id)?;
+        roll.toggle_key(&keyring, &row.key_id, row.version);
+        roll.show_key(row.clone());
+        self.key_is_of(row.key_id.clone(), row.app_id);
         Ok(())
     }
 
-    async fn revoke(&mut self, app_id: AppID, key_id: &str) -> Result<(), StoreError> {
-        let now = millis(self.now());
-        sqlx::query("UPDATE api_keys SET revoked_ms = ? WHERE key_id = ?")
-            .bind(now)
-            .bind(key_id)
-            .execute(self.writing())
-            .await?;
-        self.append(app_id, &EventKind::ApiKeyRevoked(ApiKeyRevoked { key_id: key_id.to_owned() }))
+    /// Signs the keys of an app from before rows were sealed, as they are.
+    pub(super) async fn adopt_keys(&mut self, app_id: AppID) -> Result<(), StoreError> {
+        let query = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE app_id = ?"));
+        let rows: Vec<Row> =
+            sqlx::query_as(query).bind(app_id.as_bytes().as_slice()).fetch_all(self.reading()).await?;
+        for row in rows {
+            self.update_key(key(row)?).await?;
+        }
+        // They were loaded without a signature; that was no tampering.
+        self.acquit();
+        Ok(())
     }
 
-    async fn expire(&mut self, key_id: &str, at: UnixMillis) -> Result<(), StoreError> {
-        sqlx::query("UPDATE api_keys SET expires_ms = ? WHERE key_id = ?")
-            .bind(millis(at))
-            .bind(key_id)
-            .execute(self.writing())
-            .await?;
-        Ok(())
+    /// Signs the keys of an app that another root key signed; says how many there were.
+    pub(super) async fn sign_keys_again(&mut self, app_id: AppID) -> Result<usize, StoreError> {
+        let ring = self.keyring().ring();
+        let is_old = |key: &&Arc<KeyRow>| Ring::id_of(&key.seal) != Some(ring.sealing());
+        let keys = self.state(app_id).into_iter().flat_map(|state| state.roll().keys());
+        let old: Vec<KeyRow> = keys.filter(is_old).map(|row| KeyRow::clone(row)).collect();
+        for row in &old {
+            let row = row.clone().signed(&ring)?;
+            sqlx::query("UPDATE api_keys SET seal = ? WHERE key_id = ?")
+                .bind(&row.seal)
+                .bind(&row.key_id)
+                .execute(self.writing())
+                .await?;
+            self.roll(app_id)?.show_key(row);
+        }
+        Ok(old.len())
     }
 }
 
-fn key((key_id, app_id, name, hash, scopes, created, expires, revoked): Row) -> Result<KeyRow, StoreError> {
+/// A key's row as it was found: which version of which key of which app, and the row itself if its signature is good.
+pub(super) struct FoundKey {
+    pub(super) app_id: AppID,
+    pub(super) key_id: String,
+    pub(super) version: u64,
+    pub(super) row: Result<KeyRow, Tampered>,
+}
+
+/// The rows of all keys.
+pub(super) async fn load(
+    connection: &mut SqliteConnection,
+    ring: &Ring,
+) -> Result<Vec<FoundKey>, StoreError> {
+    let query = sqlx::AssertSqlSafe(COLUMNS);
+    let rows: Vec<Row> = sqlx::query_as(query).fetch_all(connection).await?;
+    let found = rows.into_iter().map(|row| {
+        let (app_id, key_id) = (AppID::from_bytes(bytes(&row.1, "key")?), row.0.clone());
+        let version = unsigned(row.8, "key")?;
+        let row = key(row).map_err(|_| Tampered).and_then(|row| row.verified(ring));
+        Ok(FoundKey { app_id, key_id, version, row })
+    });
+    found.collect()
+}
+
+impl KeyRow {
+    fn signed(self, ring: &Ring) -> Result<Self, StoreError> {
+        let seal = self.with_parts(|parts| ring.sign("api-key", parts))?;
+        Ok(Self { seal, ..self })
+    }
+
+    fn verified(self, ring: &Ring) -> Result<Self, Tampered> {
+        if planted!(KeySignatureNotChecked) || !defended!(RowsSealed) {
+            return Ok(self);
+        }
+        let verified = self.with_parts(|parts| ring.verify("api-key", parts, &self.seal));
+        verified.map_err(|_| Tampered)??;
+        Ok(self)
+    }
+
+    /// Everything in the row, to be signed.
+    fn with_parts<T>(&self, sign: impl FnOnce(&[&[u8]]) -> T) -> Result<T, StoreError> {
+        let millis = |time: Option<UnixMillis>| optional(time.map(|time| time.0));
+        Ok(sign(&[
+            self.app_id.as_bytes(),
+            self.key_id.as_bytes(),
+            &self.version.to_be_bytes(),
+            self.name.as_bytes(),
+            &self.hash,
+            scopes_json(&self.scopes)?.as_bytes(),
+            &self.created_at.0.to_be_bytes(),
+            &millis(self.expires_at),
+            &millis(self.revoked_at),
+        ]))
+    }
+}
+
+fn scopes_json(scopes: &[Scope]) -> Result<String, StoreError> {
+    serde_json::to_string(scopes).map_err(|_| StoreError::Corrupt("scope"))
+}
+
+fn key(row: Row) -> Result<KeyRow, StoreError> {
+    let (key_id, app_id, name, hash, scopes, created, expires, revoked, version, seal) = row;
     let time = |column: Option<i64>| column.map(|at| unsigned(at, "key").map(UnixMillis)).transpose();
     Ok(KeyRow {
         key_id,
@@ -341,5 +448,7 @@ fn key((key_id, app_id, name, hash, scopes, created, expires, revoked): Row) -> 
         created_at: UnixMillis(unsigned(created, "key")?),
         expires_at: time(expires)?,
         revoked_at: time(revoked)?,
+        version: unsigned(version, "key")?,
+        seal,
     })
 }

@@ -2,18 +2,28 @@
 
 mod accounts;
 mod apps;
+mod check;
 mod consumers;
 mod events;
 mod keys;
 mod open;
+mod reseal;
+mod roll;
 mod rows;
+mod seals;
 mod sessions;
+mod suspect;
 mod writer;
 
-pub use accounts::{AccountRow, AccountSummary, Insertion, NewAccount, NewPasskeyRow, PasskeyRow};
+pub use accounts::{AccountRow, Insertion, NewAccount, NewPasskeyRow, PasskeyRow, Wanted};
+pub use apps::AppRow;
+pub use check::Report;
 pub use consumers::Settled;
 pub use keys::{KeyError, KeyRow, KeyState, NewKeyRow};
 pub use open::{OpenError, Store};
+pub use reseal::count_by_root_key;
+pub use roll::Roll;
+pub use suspect::Suspect;
 pub use writer::{Write, WriteStats};
 
 /// The database failed, or holds something that this server did not write.
@@ -25,6 +35,9 @@ pub enum StoreError {
     /// A row does not read back as this server writes it.
     #[error("the database holds an unreadable {0}")]
     Corrupt(&'static str),
+    /// A row is not what this server stored last.
+    #[error("a row is not what this server stored last: somebody else has written to the database")]
+    Tampered,
     /// Another action of the same commit failed halfway; nothing was stored, and trying again can help.
     #[error("the commit was given up because of another action in it")]
     BatchLost,

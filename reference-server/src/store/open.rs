@@ -9,15 +9,19 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use sqlx::{
-    Connection, SqlitePool,
+    Connection, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
 use super::{
-    StoreError, Write, WriteStats,
+    StoreError, Write, WriteStats, events, seals,
     writer::{Writer, WriterHandle},
 };
-use crate::{clock::Clock, log::Logs};
+use crate::{
+    clock::Clock,
+    crypto::{Keyring, RootKeyError, RootKeyID, RootKeys},
+    log::Logs,
+};
 
 /// Connections that read while the one writer writes.
 const READ_CONNECTIONS: u32 = 4;
@@ -29,30 +33,80 @@ const STATEMENT_CACHE: usize = 64;
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(super) reads: SqlitePool,
+    pub(super) keyring: Arc<Keyring>,
     writer: WriterHandle,
     logs: Arc<Logs>,
-    _lock: Arc<File>,
+    lock: Arc<File>,
 }
 
 impl Store {
-    /// Opens the database in `directory`, makes it if there is none, and brings its schema up to date.
+    /// Opens the database in `directory`, makes it if there is none, brings its schema up to date, and checks that which
+    /// rows it has is what was committed last.
     ///
     /// # Errors
     /// [`OpenError`] says what stands in the way and what to do.
-    pub async fn open(directory: &Path, clock: Clock) -> Result<Self, OpenError> {
-        std::fs::create_dir_all(directory)
-            .map_err(|error| OpenError::Directory(directory.to_owned(), error))?;
-        let lock = lock(directory)?;
-        let path = directory.join("accounts.sqlite");
-        let mut connection = sqlx::SqliteConnection::connect_with(&options(&path)).await?;
-        sqlx::migrate!("migrations/sqlite").run(&mut connection).await?;
+    pub async fn open(directory: &Path, clock: Clock, root_keys: &RootKeys) -> Result<Self, OpenError> {
+        let (lock, path, mut connection) = connect(directory).await?;
+        let mut transaction = connection.begin().await?;
+        let keyring = seals::load_keyring(&mut transaction, root_keys).await?;
+        transaction.commit().await?;
+        let heads = events::load_heads(&mut connection).await?;
+        let loaded = seals::load_roll(&mut connection, &keyring, heads).await?;
+        seals::check_roll(&mut connection, &keyring, &loaded.total).await?;
+        let (keyring, logs) = (Arc::new(keyring), Arc::new(Logs::default()));
+        let has_suspects = !loaded.suspects.is_empty();
+        let writer = Writer::new(connection, Arc::clone(&logs), clock, Arc::clone(&keyring), loaded);
+        let store = Self::start(writer, &path, keyring, logs, lock).await?;
+        if has_suspects {
+            // An empty action: its commit takes them into the logs.
+            store.write(|_| Box::pin(async { Ok::<_, StoreError>(()) })).await?;
+        }
+        Ok(store)
+    }
+
+    /// Opens the database in `directory` and takes all its rows for right as they are: of a database from before rows were
+    /// sealed, or of one that was changed and that somebody has looked at. The latter is in every log then.
+    ///
+    /// # Errors
+    /// [`OpenError`]
+    pub async fn accept(directory: &Path, clock: Clock, root_keys: &RootKeys) -> Result<Self, OpenError> {
+        let (lock, path, mut connection) = connect(directory).await?;
+        let is_sealed = seals::is_sealed(&mut connection).await?;
+        let keyring = if is_sealed {
+            seals::load_keyring(&mut connection, root_keys).await?
+        } else {
+            // Nothing is written before the one transaction of `Writer::accept`.
+            seals::adopt_keyring(root_keys)
+        };
+        let heads = events::load_heads(&mut connection).await?;
+        let loaded = seals::load_roll(&mut connection, &keyring, heads).await?;
+        let (keyring, logs) = (Arc::new(keyring), Arc::new(Logs::default()));
+        let mut writer = Writer::new(connection, Arc::clone(&logs), clock, Arc::clone(&keyring), loaded);
+        let adopted = (!is_sealed).then_some(root_keys);
+        writer.accept(adopted).await.map_err(|error| match error {
+            StoreError::Tampered => OpenError::WrongRootKey,
+            error => error.into(),
+        })?;
+        Self::start(writer, &path, keyring, logs, lock).await
+    }
+
+    async fn start(
+        writer: Writer,
+        path: &Path,
+        keyring: Arc<Keyring>,
+        logs: Arc<Logs>,
+        lock: File,
+    ) -> Result<Self, OpenError> {
         let reads = SqlitePoolOptions::new()
             .max_connections(READ_CONNECTIONS)
-            .connect_with(options(&path).read_only(true))
+            .connect_with(options(path).read_only(true))
             .await?;
-        let logs = Arc::new(Logs::default());
-        let writer = Writer::load(connection, Arc::clone(&logs), clock).await?.start();
-        Ok(Self { reads, writer, logs, _lock: Arc::new(lock) })
+        Ok(Self { reads, keyring, writer: writer.start(), logs, lock: Arc::new(lock) })
+    }
+
+    /// The keys of the database.
+    pub const fn keyring(&self) -> &Arc<Keyring> {
+        &self.keyring
     }
 
     /// Runs one user action: all of it, with its events, is in the database when this returns `Ok`.
@@ -84,12 +138,23 @@ impl Store {
     pub async fn close(&self) {
         self.reads.close().await;
         self.writer.close().await;
+        // Not by dropping it: a process that is being started just now holds a copy until it has begun.
+        let _ = self.lock.unlock();
     }
 
     /// How many actions were committed, and in how many commits.
     pub fn write_stats(&self) -> WriteStats {
         self.writer.stats()
     }
+}
+
+pub(super) async fn connect(directory: &Path) -> Result<(File, PathBuf, SqliteConnection), OpenError> {
+    std::fs::create_dir_all(directory).map_err(|error| OpenError::Directory(directory.to_owned(), error))?;
+    let lock = lock(directory)?;
+    let path = directory.join("accounts.sqlite");
+    let mut connection = SqliteConnection::connect_with(&options(&path)).await?;
+    sqlx::migrate!("migrations/sqlite").run(&mut connection).await?;
+    Ok((lock, path, connection))
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {
@@ -100,6 +165,8 @@ fn options(path: &Path) -> SqliteConnectOptions {
         // FULL: a commit that was reported is on the disk, also after a power cut.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
+        // What is deleted is overwritten: an erased account's key must not be found in a free page.
+        .pragma("secure_delete", "ON")
         .statement_cache_capacity(STATEMENT_CACHE)
 }
 
@@ -129,6 +196,27 @@ pub enum OpenError {
     /// The schema is another version's.
     #[error("the database's schema does not fit this version of the server: {0}")]
     Schema(#[from] sqlx::migrate::MigrateError),
+    /// There are no root keys.
+    #[error(transparent)]
+    RootKeys(#[from] RootKeyError),
+    /// Rows were sealed under a root key that is not there.
+    #[error(
+        "the database was sealed by the root key {0}, which is not among those given; add it behind the others"
+    )]
+    RootKeyMissing(RootKeyID),
+    /// It is from before rows were sealed, and another root key was in use.
+    #[error("an account's row does not open by this root key; give the one that the server has always used")]
+    WrongRootKey,
+    /// It is from before rows were sealed; nobody but the operator knows whether its rows are right.
+    #[error(
+        "the database is from a version that did not seal its rows; run once: passkey-accounts data accept"
+    )]
+    Unsealed,
+    /// It is not as the last commit left it.
+    #[error(
+        "the database is not as this server left it: rows were changed, removed, added or put back by somebody else. Restore a backup, or look with passkey-accounts data check; see \"Tampering\" in docs/operating.md"
+    )]
+    Tampered,
     /// What it holds cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -24,6 +24,11 @@ pub(super) fn millis(time: UnixMillis) -> i64 {
     signed(time.0)
 }
 
+/// A number that may be absent, as it is sealed.
+pub(super) fn optional(number: Option<u64>) -> Vec<u8> {
+    number.map_or_else(Vec::new, |number| number.to_be_bytes().to_vec())
+}
+
 /// Cuts rows into runs of 64, 16, 4 and 1, so that a handful of prepared statements serves every batch size.
 pub(super) fn runs<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     std::iter::from_fn(move || {

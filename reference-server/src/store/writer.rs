@@ -17,9 +17,10 @@ use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::{StoreError, events, sessions};
+use super::{Roll, StoreError, Suspect, events, roll::add, seals, seals::Loaded, sessions};
 use crate::{
     clock::Clock,
+    crypto::{Keyring, RootKeys},
     log::{Entry, LogState, Logs, Place},
     sessions::Session,
 };
@@ -36,11 +37,21 @@ const BATCH_ACTIONS: usize = 256;
 #[derive(Debug)]
 pub struct Write {
     connection: SqliteConnection,
+    keyring: Arc<Keyring>,
     now: UnixMillis,
     has_written: bool,
     logs: HashMap<AppID, LogState>,
     /// The state before this batch of each log that it touched.
     before: HashMap<AppID, LogState>,
+    /// Apps that this batch made.
+    made: Vec<AppID>,
+    /// The roll of the whole database as of the last commit.
+    total: [u8; 32],
+    must_sign: bool,
+    /// What was found tampered with and is not in a log yet.
+    suspects: Vec<(AppID, Suspect)>,
+    /// API keys that this batch made.
+    keys: Vec<(String, AppID)>,
     entries: Vec<(AppID, Arc<Entry>)>,
     opened: Vec<Arc<Session>>,
     ended: Vec<Arc<Session>>,
@@ -50,6 +61,38 @@ impl Write {
     /// The time of the batch.
     pub const fn now(&self) -> UnixMillis {
         self.now
+    }
+
+    /// The keys of the database.
+    pub const fn keyring(&self) -> &Arc<Keyring> {
+        &self.keyring
+    }
+
+    /// An app's roll, to change it with its rows.
+    pub(super) fn roll(&mut self, app_id: AppID) -> Result<&mut Roll, StoreError> {
+        Ok(self.log(app_id)?.roll_mut())
+    }
+
+    /// Notes that rows are not those that this server stored last. It is in the log when the action is answered, whatever
+    /// else comes of it.
+    pub(super) fn alarm(&mut self, app_id: AppID, suspect: Suspect) {
+        self.suspects.push((app_id, suspect));
+    }
+
+    /// Nothing that was noted since the last commit is suspect after all.
+    pub(super) fn acquit(&mut self) {
+        self.suspects.clear();
+    }
+
+    /// Has the roll signed again although nothing on it has changed.
+    pub(super) const fn sign_again(&mut self) {
+        self.must_sign = true;
+        self.has_written = true;
+    }
+
+    /// Makes an API key known.
+    pub(super) fn key_is_of(&mut self, key_id: String, app_id: AppID) {
+        self.keys.push((key_id, app_id));
     }
 
     /// The connection, to look something up.
@@ -79,7 +122,10 @@ impl Write {
     /// # Errors
     /// [`StoreError::Corrupt`] when there is no such app.
     pub fn open_session(&mut self, session: Arc<Session>) -> Result<u64, StoreError> {
-        let count = self.log(session.app_id)?.open_session(Arc::clone(&session));
+        let keyring = Arc::clone(&self.keyring);
+        let log = self.log(session.app_id)?;
+        log.roll_mut().toggle_session(&keyring, &session);
+        let count = log.open_session(Arc::clone(&session));
         self.opened.push(session);
         Ok(count)
     }
@@ -90,9 +136,10 @@ impl Write {
     /// # Errors
     /// [`StoreError::Corrupt`] when there is no such app.
     pub fn end_session(&mut self, session: &Session) -> Result<Option<u64>, StoreError> {
-        let Some((session, left)) = self.log(session.app_id)?.end_session(session.session_id) else {
-            return Ok(None);
-        };
+        let keyring = Arc::clone(&self.keyring);
+        let log = self.log(session.app_id)?;
+        let Some((session, left)) = log.end_session(session.session_id) else { return Ok(None) };
+        log.roll_mut().toggle_session(&keyring, &session);
         self.ended.push(session);
         Ok(Some(left))
     }
@@ -124,6 +171,7 @@ impl Write {
     /// Adds the log of a new app.
     pub(super) fn add_log(&mut self, app_id: AppID, state: LogState) {
         self.logs.insert(app_id, state);
+        self.made.push(app_id);
     }
 
     fn log(&mut self, app_id: AppID) -> Result<&mut LogState, StoreError> {
@@ -143,14 +191,60 @@ impl Write {
         sessions::insert(&mut self.connection, &self.opened).await?;
         events::insert(&mut self.connection, &self.entries).await?;
         sessions::delete(&mut self.connection, &self.ended).await?;
+        let total = self.new_total();
+        if total != self.total || self.must_sign {
+            seals::sign_roll(&mut self.connection, &self.keyring, &total).await?;
+        }
         sqlx::query("COMMIT").execute(&mut self.connection).await?;
+        (self.total, self.must_sign) = (total, false);
         Ok(())
+    }
+
+    /// Each suspect is told once, by an event: whoever tries again and again must not fill the log.
+    fn append_suspects(&mut self) -> Result<(), StoreError> {
+        for (app_id, suspect) in std::mem::take(&mut self.suspects) {
+            if self.logs.contains_key(&app_id) && self.roll(app_id)?.suspect(suspect.clone()) {
+                suspect.log(app_id);
+                self.append(app_id, &suspect.event())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Commits what is suspect apart from what people did: where an app's own row is gone its events cannot be stored,
+    /// and nobody else is to suffer from that.
+    async fn commit_suspects(&mut self, now: UnixMillis) -> Result<(), StoreError> {
+        self.begin(now).await?;
+        self.append_suspects()?;
+        self.commit().await
+    }
+
+    /// The roll of the whole database as of this batch: what the apps that it touched were is taken out, what they are now
+    /// is put in.
+    fn new_total(&self) -> [u8; 32] {
+        let mut total = self.total;
+        let tag = |log: &LogState| log.roll().tag(&self.keyring, log.start(), log.head());
+        for (app_id, before) in &self.before {
+            if !self.made.contains(app_id) {
+                add(&mut total, tag(before));
+            }
+        }
+        for app_id in self.before.keys().filter(|id| !self.made.contains(id)).chain(&self.made) {
+            if let Some(log) = self.logs.get(app_id) {
+                add(&mut total, tag(log));
+            }
+        }
+        total
     }
 
     async fn roll_back(&mut self) {
         // After some errors (disk full) SQLite has rolled back by itself, and says so with an error here.
         let _ = sqlx::query("ROLLBACK").execute(&mut self.connection).await;
         self.logs.extend(self.before.drain());
+        for app_id in self.made.drain(..) {
+            self.logs.remove(&app_id);
+        }
+        self.keys.clear();
         self.entries.clear();
         self.opened.clear();
         self.ended.clear();
@@ -160,6 +254,10 @@ impl Write {
     fn publish(&mut self, logs: &Logs) {
         self.opened.clear();
         self.ended.clear();
+        self.made.clear();
+        for (key_id, app_id) in self.keys.drain(..) {
+            logs.key_is_of(key_id, app_id);
+        }
         for app_id in self.before.drain().map(|(app_id, _)| app_id) {
             let (Some(tail), Some(state)) = (logs.tail(app_id), self.logs.get(&app_id)) else { continue };
             let entries =
@@ -184,31 +282,65 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Reads the state that earlier runs left.
-    pub(super) async fn load(
-        mut connection: SqliteConnection,
+    /// The writer of what earlier runs left.
+    pub(super) fn new(
+        connection: SqliteConnection,
         logs: Arc<Logs>,
         clock: Clock,
-    ) -> Result<Self, StoreError> {
-        let mut states = events::load_heads(&mut connection).await?;
-        for session in sessions::load(&mut connection).await? {
-            let state = states.get_mut(&session.app_id).ok_or(StoreError::Corrupt("session"))?;
-            state.open_session(Arc::new(session));
-        }
+        keyring: Arc<Keyring>,
+        loaded: Loaded,
+    ) -> Self {
+        let Loaded { logs: states, suspects, total } = loaded;
         for (app_id, state) in &states {
+            for key in state.roll().keys() {
+                logs.key_is_of(key.key_id.clone(), *app_id);
+            }
             logs.insert(*app_id, state.clone());
         }
         let write = Write {
             connection,
+            keyring,
             now: clock.now(),
             has_written: false,
             logs: states,
             before: HashMap::new(),
+            made: Vec::new(),
+            total,
+            must_sign: false,
+            suspects,
+            keys: Vec::new(),
             entries: Vec::new(),
             opened: Vec::new(),
             ended: Vec::new(),
         };
-        Ok(Self { write, logs, clock })
+        Self { write, logs, clock }
+    }
+
+    /// Takes all rows for right as they are: of a database from before rows were sealed, or one that was changed and that
+    /// an operator has looked at.
+    pub(super) async fn accept(&mut self, adopted: Option<&RootKeys>) -> Result<(), StoreError> {
+        self.write.begin(self.clock.now()).await?;
+        if let Some(root_keys) = adopted {
+            seals::adopt_index(self.write.writing(), root_keys).await?;
+        }
+        let apps: Vec<AppID> = self.write.logs.keys().copied().collect();
+        for app_id in apps {
+            if adopted.is_none() {
+                self.write.alarm(app_id, Suspect::Database);
+                continue;
+            }
+            let accounts: Vec<_> =
+                self.write.state(app_id).into_iter().flat_map(|state| state.roll().accounts()).collect();
+            for account_id in accounts {
+                self.write.adopt_account(app_id, account_id).await?;
+            }
+            self.write.adopt_keys(app_id).await?;
+        }
+        self.write.append_suspects()?;
+        self.write.sign_again();
+        self.write.commit().await?;
+        self.write.publish(&self.logs);
+        Ok(())
     }
 
     /// Starts the task. It ends when the last handle is gone.
@@ -253,11 +385,25 @@ impl Writer {
                     self.write.roll_back().await;
                 }
             }
+            // Before the answers: whoever is refused finds the event in the log.
+            if !self.write.suspects.is_empty() {
+                self.write_suspects().await;
+            }
             for answer in answers {
                 answer(outcome.clone());
             }
         }
         let _ = self.write.connection.close().await;
+    }
+
+    async fn write_suspects(&mut self) {
+        match self.write.commit_suspects(self.clock.now()).await {
+            Ok(()) => self.write.publish(&self.logs),
+            Err(error) => {
+                tracing::error!(%error, "that rows were tampered with could not be written into the log");
+                self.write.roll_back().await;
+            }
+        }
     }
 
     async fn run_batch(&mut self, jobs: &mut Vec<Job>) -> (Result<(), StoreError>, Vec<Answer>) {
@@ -355,13 +501,14 @@ mod tests {
     use passkey_accounts::protocol::UnixMillis;
 
     use super::super::{Store, StoreError};
-    use crate::clock::Clock;
+    use crate::{clock::Clock, crypto::RootKeys};
 
     /// On a full disk SQLite may end a transaction by itself, in the middle of a batch.
     #[tokio::test]
     async fn nothing_more_of_a_batch_is_stored_once_its_transaction_is_gone() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path(), Clock::manual(UnixMillis(1))).await.unwrap();
+        let store =
+            Store::open(folder.path(), Clock::manual(UnixMillis(1)), &RootKeys::one(&[7; 32])).await.unwrap();
         let gives_up = store.write(|write| {
             Box::pin(async move {
                 sqlx::query("ROLLBACK").execute(write.writing()).await?;

@@ -1,6 +1,6 @@
 //! The first message of a back end: whose log, from where, and which events.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use passkey_accounts::protocol::{
     Code, Scope, UnixMillis,
@@ -218,12 +218,10 @@ const MAX_CLIENT_CHARS: usize = 64;
 const MIN_ACK_TIMEOUT_MS: u64 = 1_000;
 
 /// The row of a key that may be used now.
-pub(super) async fn authenticate(store: &Store, key: &ApiKey, now: UnixMillis) -> Result<KeyRow, Refusal> {
-    let row = store.key(key.id()).await.map_err(|error| {
-        tracing::error!(%error, "an API key could not be looked up");
-        Code::Internal
-    })?;
-    let Some(row) = row.filter(|row| key.matches(&row.hash)) else { return Err(Code::BadKey.into()) };
+pub(super) fn authenticate(store: &Store, key: &ApiKey, now: UnixMillis) -> Result<Arc<KeyRow>, Refusal> {
+    let Some(row) = store.key(key.id()).filter(|row| key.matches(&row.hash)) else {
+        return Err(Code::BadKey.into());
+    };
     match row.state(now) {
         KeyState::Live => Ok(row),
         KeyState::Expired => Err(Code::KeyExpired.into()),

@@ -80,7 +80,7 @@ pub(super) async fn serve(context: Arc<Context>, mut socket: Socket) {
 async fn subscribe(context: &Arc<Context>, socket: &mut Socket) -> Result<(), End> {
     let text = first_message(context, socket).await?;
     let (key, mut request) = first::read(&text).map_err(End::Refused)?;
-    let row = first::authenticate(&context.store, &key, context.clock.now()).await.map_err(End::Refused)?;
+    let row = first::authenticate(&context.store, &key, context.clock.now()).map_err(End::Refused)?;
     if !row.scopes.contains(&Scope::EventsRead) {
         return Err(End::Refused(missing(Scope::EventsRead)));
     }
@@ -93,7 +93,7 @@ async fn subscribe(context: &Arc<Context>, socket: &mut Socket) -> Result<(), En
     let back_end =
         BackEnds::enter(context, app_id, connection_id, key.id()).ok_or(Code::TooManyConnections)?;
     // Once more, now that a revocation finds this socket: one between the two would have found none.
-    first::authenticate(&context.store, &key, context.clock.now()).await.map_err(End::Refused)?;
+    first::authenticate(&context.store, &key, context.clock.now()).map_err(End::Refused)?;
     let tail = context.store.logs().tail(app_id).ok_or(Code::Internal)?;
     tracing::info!(connection.id = %connection_id, app.id = %app_id, ?request, "back end connected");
     let link = Link::new(context, app_id, tail, connection_id);

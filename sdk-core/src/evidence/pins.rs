@@ -176,6 +176,7 @@ impl Pins {
             Some(
                 EventKind::PasskeyRenamed(_)
                 | EventKind::CounterRegressed(_)
+                | EventKind::TamperingDetected(_)
                 | EventKind::ApiKeyCreated(_)
                 | EventKind::ApiKeyRevoked(_),
             )

@@ -66,6 +66,8 @@ codes! {
     Forbidden "forbidden" stop 4506 "that is not allowed"
     /// Our fault.
     Internal "internal" retry 4000 "something went wrong on the server; it has been logged, please try again"
+    /// Somebody else has written to the server's database.
+    Tampered "tampered" stop 4506 "what the server has stored of this account is not what it wrote; nothing was done, and its operator has been told"
     /// Slow down.
     RateLimited "rateLimited" retry 4005 "too many attempts; please wait a little and try again"
     /// The server is full.

@@ -31,6 +31,9 @@ pub enum EventKind {
     AccountErased(AccountErased),
     /// A passkey's signature counter did not rise: it may have been copied.
     CounterRegressed(CounterRegressed),
+    /// A row of the server's database is not what the server stored: somebody else has written to it. The row is refused
+    /// from now on. For auditors: needs the scope `audit:read`.
+    TamperingDetected(TamperingDetected),
     /// The app got an API key. For auditors: needs the scope `audit:read`.
     ApiKeyCreated(ApiKeyCreated),
     /// An API key was taken back. For auditors: needs the scope `audit:read`.
@@ -50,6 +53,7 @@ impl EventKind {
             Self::PasskeyRemoved(_) => "passkeyRemoved",
             Self::AccountErased(_) => "accountErased",
             Self::CounterRegressed(_) => "counterRegressed",
+            Self::TamperingDetected(_) => "tamperingDetected",
             Self::ApiKeyCreated(_) => "apiKeyCreated",
             Self::ApiKeyRevoked(_) => "apiKeyRevoked",
         }
@@ -70,6 +74,7 @@ impl EventKind {
             Self::PasskeyRemoved(data) => data.account_id,
             Self::AccountErased(data) => data.account_id,
             Self::CounterRegressed(data) => data.account_id,
+            Self::TamperingDetected(data) => return data.account_id,
             Self::ApiKeyCreated(_) | Self::ApiKeyRevoked(_) => return None,
         })
     }
@@ -86,6 +91,7 @@ impl EventKind {
             Self::PasskeyRemoved(data) => serde_json::to_string(data),
             Self::AccountErased(data) => serde_json::to_string(data),
             Self::CounterRegressed(data) => serde_json::to_string(data),
+            Self::TamperingDetected(data) => serde_json::to_string(data),
             Self::ApiKeyCreated(data) => serde_json::to_string(data),
             Self::ApiKeyRevoked(data) => serde_json::to_string(data),
         }
@@ -112,6 +118,7 @@ impl EventKind {
             "passkeyRemoved" => Self::PasskeyRemoved(data.read()?),
             "accountErased" => Self::AccountErased(data.read()?),
             "counterRegressed" => Self::CounterRegressed(data.read()?),
+            "tamperingDetected" => Self::TamperingDetected(data.read()?),
             "apiKeyCreated" => Self::ApiKeyCreated(data.read()?),
             "apiKeyRevoked" => Self::ApiKeyRevoked(data.read()?),
             _ => return Ok(None),
@@ -300,6 +307,34 @@ pub struct AccountErased {
     /// The account that is gone.
     #[serde(rename = "accountID")]
     pub account_id: AccountID,
+}
+
+/// Data of `tamperingDetected`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TamperingDetected {
+    /// What was changed.
+    pub row: TamperedRow,
+    /// The account, for a row of an account; absent when only its address leads nowhere.
+    #[serde(rename = "accountID", skip_serializing_if = "Option::is_none")]
+    pub account_id: Option<AccountID>,
+    /// The key's public name, for the row of an API key.
+    #[serde(rename = "keyID", skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
+}
+
+/// What somebody else has written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TamperedRow {
+    /// An account's row, its key, or one of its passkeys. Nobody can sign in to it.
+    Account,
+    /// An API key's row. The key is refused.
+    ApiKey,
+    /// Rows of the database as a whole; an operator has looked at it and accepted it as it was.
+    Database,
+    /// A newer server's word.
+    #[serde(other)]
+    Other,
 }
 
 /// Data of `apiKeyCreated`.

@@ -141,6 +141,7 @@ impl Replica {
                 | EventKind::Confirmed(_)
                 | EventKind::AccountErased(_)
                 | EventKind::CounterRegressed(_)
+                | EventKind::TamperingDetected(_)
                 | EventKind::ApiKeyCreated(_)
                 | EventKind::ApiKeyRevoked(_),
             )

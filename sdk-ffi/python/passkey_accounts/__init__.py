@@ -43,6 +43,8 @@ from ._data import (
     Registered,
     RemovalReason,
     SessionKey,
+    TamperedRow,
+    TamperingDetected,
     Unknown,
 )
 from ._errors import ApiError, PasskeyAccountsError, ProofError, StreamError
@@ -120,6 +122,8 @@ __all__ = [
     "Standby",
     "Status",
     "StreamError",
+    "TamperedRow",
+    "TamperingDetected",
     "Unknown",
     "Unobserved",
     "Waiting",

@@ -36,6 +36,19 @@ class RemovalReason(Enum):
     """A newer server's reason. The passkey is gone all the same."""
 
 
+class TamperedRow(Enum):
+    """What somebody else has written to."""
+
+    ACCOUNT = "account"
+    """An account's row, its key, or one of its passkeys. Nobody can sign in to it."""
+    API_KEY = "apiKey"
+    """An API key's row. The key is refused."""
+    DATABASE = "database"
+    """Rows of the database as a whole, which an operator has accepted as they were."""
+    OTHER = "other"
+    """A newer server's word."""
+
+
 @dataclass(frozen=True, slots=True)
 class SessionKey:
     """The public half of a session key: a point on P-256."""
@@ -177,6 +190,17 @@ class CounterRegressed:
 
 
 @dataclass(frozen=True, slots=True)
+class TamperingDetected:
+    """A row of the server's database is not what the server stored: somebody else has written to it."""
+
+    row: TamperedRow
+    account_id: str | None
+    """The account, for a row of an account; absent when only its address leads nowhere."""
+    key_id: str | None
+    """The key's public name, for the row of an API key."""
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """A type that is newer than this version; see the event's `name` and `json`."""
 
@@ -193,5 +217,6 @@ EventData = Union[
     CounterRegressed,
     ApiKeyCreated,
     ApiKeyRevoked,
+    TamperingDetected,
     Unknown,
 ]

@@ -26,6 +26,8 @@ from ._data import (
     Registered,
     RemovalReason,
     SessionKey,
+    TamperedRow,
+    TamperingDetected,
     Unknown,
 )
 
@@ -149,10 +151,18 @@ _set_account_id, _set_session_id, _set_reason, _set_account_sessions = (
     vars(LoggedOut)[field.name].__set__ for field in fields(LoggedOut)
 )
 
+
+def _tampering_detected(text: str) -> EventData:
+    data = decode(text)[0]
+    row = _TAMPERED_ROWS.get(data["row"], TamperedRow.OTHER)
+    return TamperingDetected(row, data.get("accountID"), data.get("keyID"))
+
+
 _END_REASONS = {reason.value: reason for reason in EndReason}
 # To look a member up takes longer than to look a word up.
 _OTHER = EndReason.OTHER
 _REMOVAL_REASONS = {reason.value: reason for reason in RemovalReason}
+_TAMPERED_ROWS = {row.value: row for row in TamperedRow}
 
 # By the name of the type: what is made of a name and the members after it, which the core has read.
 makers: dict[str, Callable[[list[Any]], EventData]] = {
@@ -180,6 +190,7 @@ _READERS: dict[str, Callable[[str], EventData]] = {
     "passkeyAdded": _passkey_added,
     "confirmed": _confirmed,
     "passkeyRemoved": _passkey_removed,
+    "tamperingDetected": _tampering_detected,
 }
 
 

@@ -125,6 +125,15 @@ pub enum EventKind {
         /// The counter that the authenticator sent.
         received: u32,
     },
+    /// A row of the server's database is not what the server stored: somebody else has written to it.
+    TamperingDetected {
+        /// What was changed.
+        row: TamperedRow,
+        /// The account, for a row of an account.
+        account_id: Option<String>,
+        /// The key's public name, for the row of an API key.
+        key_id: Option<String>,
+    },
     /// A type that is newer than this version.
     Other,
 }
@@ -211,6 +220,39 @@ impl From<Option<core_event::EventKind>> for EventKind {
                 stored,
                 received,
             },
+            Some(core_event::EventKind::TamperingDetected(core_event::TamperingDetected {
+                row,
+                account_id,
+                key_id,
+            })) => Self::TamperingDetected {
+                row: row.into(),
+                account_id: account_id.map(|account_id| account_id.to_string()),
+                key_id,
+            },
+        }
+    }
+}
+
+/// What somebody else has written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum TamperedRow {
+    /// An account's row, its key, or one of its passkeys. Nobody can sign in to it.
+    Account,
+    /// An API key's row. The key is refused.
+    ApiKey,
+    /// Rows of the database as a whole, which an operator has accepted as they were.
+    Database,
+    /// A newer server's word.
+    Other,
+}
+
+impl From<core_event::TamperedRow> for TamperedRow {
+    fn from(row: core_event::TamperedRow) -> Self {
+        match row {
+            core_event::TamperedRow::Account => Self::Account,
+            core_event::TamperedRow::ApiKey => Self::ApiKey,
+            core_event::TamperedRow::Database => Self::Database,
+            core_event::TamperedRow::Other => Self::Other,
         }
     }
 }

@@ -16,7 +16,9 @@ use passkey_accounts::protocol::UnixMillis;
 pub use account::{
     AccountInfo, AppInfo, Checkpoint, CreatedKey, EventsPage, KeyInfo, PasskeyInfo, Policy, SessionsPage,
 };
-pub use event::{Confirmation, EndReason, Event, EventKind, Evidence, LoggedIn, RemovalReason, SessionKey};
+pub use event::{
+    Confirmation, EndReason, Event, EventKind, Evidence, LoggedIn, RemovalReason, SessionKey, TamperedRow,
+};
 pub use item::{Bookmark, Delivery, Gap, GapNext, GapReason, Item, OpenSession, SignedHead, Snapshot};
 pub use session::{Ended, SessionEnd, SessionEnds};
 pub use status::Status;

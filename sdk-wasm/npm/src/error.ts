@@ -8,6 +8,7 @@ export type Code =
   | 'unexpected'
   | 'forbidden'
   | 'internal'
+  | 'tampered'
   | 'rateLimited'
   | 'overCapacity'
   | 'idle'

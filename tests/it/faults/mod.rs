@@ -4,6 +4,7 @@
 mod disk;
 mod kill;
 mod proxy;
+mod rotation;
 mod slow;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod sync;

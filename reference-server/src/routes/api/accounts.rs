@@ -10,7 +10,7 @@ use passkey_accounts::protocol::{
 };
 
 use super::{super::Problem, answers::Refusals, body::Named, caller::Caller};
-use crate::{accounts, context::Context, sessions::tell};
+use crate::{accounts, context::Context, sessions::tell, store::Wanted};
 
 /// Reads an account's id in an address.
 pub(super) fn account_id(text: &str) -> Result<AccountID, Problem> {
@@ -31,11 +31,12 @@ pub(super) async fn show(
 ) -> Result<Json<AccountInfo>, Problem> {
     caller.require(Scope::AccountsRead)?;
     let account_id = account_id(&id)?;
-    let summary = context.store.account(caller.app_id, account_id).await?;
-    let summary = summary.ok_or_else(|| Problem::not_found("account"))?;
+    let account = context.store.account(caller.app_id, Wanted::Account(account_id)).await?;
+    let account = account.ok_or_else(|| Problem::not_found("account"))?;
     let tail = context.store.logs().tail(caller.app_id).ok_or_else(|| Problem::not_found("app"))?;
     let sessions = tail.state().account_sessions(account_id);
-    Ok(Json(AccountInfo { account_id, created_at: summary.created_at, passkeys: summary.passkeys, sessions }))
+    let (created_at, passkeys) = (account.created_at, account.passkeys.len() as u64);
+    Ok(Json(AccountInfo { account_id, created_at, passkeys, sessions }))
 }
 
 /// Erases an account: its address, its passkeys and its sessions; their sockets are closed at once. Needs

@@ -121,7 +121,7 @@ pub(in crate::routes) async fn authenticate(
         }
         Some(text) => ApiKey::parse(text).ok_or_else(|| invalid(Code::BadKey))?,
     };
-    let row = context.store.key(key.id()).await?;
+    let row = context.store.key(key.id());
     let row = row.filter(|row| key.matches(&row.hash)).ok_or_else(|| invalid(Code::BadKey))?;
     match row.state(context.clock.now()) {
         KeyState::Live => {}
@@ -129,7 +129,7 @@ pub(in crate::routes) async fn authenticate(
         KeyState::Revoked => return Err(invalid(Code::KeyRevoked)),
     }
     context.api.count(row.app_id)?;
-    Ok(Caller { app_id: row.app_id, key: Arc::new(row) })
+    Ok(Caller { app_id: row.app_id, key: row })
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -22,7 +22,7 @@ use crate::{
     context::Context,
     keys::{ApiKey, KeyEnvironment},
     routes::Mode,
-    store::{KeyError, KeyRow, NewKeyRow},
+    store::{KeyError, NewKeyRow},
 };
 
 impl From<KeyError> for Problem {
@@ -45,8 +45,8 @@ pub(super) async fn list(
     Extension(caller): Extension<Caller>,
 ) -> Result<Json<KeyList>, Problem> {
     caller.require(Scope::KeysWrite)?;
-    let rows = context.store.keys_of(caller.app_id).await?;
-    Ok(Json(KeyList { keys: rows.iter().map(KeyRow::info).collect() }))
+    let rows = context.store.keys_of(caller.app_id);
+    Ok(Json(KeyList { keys: rows.iter().map(|row| row.info()).collect() }))
 }
 
 /// Makes a key. Needs `keys:write`. The answer is the only one that ever holds it.
@@ -108,7 +108,7 @@ pub(super) async fn rotate(
     if overlap_ms > MAX_OVERLAP_MS {
         return Err(unprocessable(format!("\"overlapMs\" is at most {MAX_OVERLAP_MS}, which is 30 days")));
     }
-    let old = context.store.key(&key_id).await?.filter(|row| row.app_id == caller.app_id);
+    let old = context.store.key(&key_id).filter(|row| row.app_id == caller.app_id);
     let old = old.ok_or_else(|| KeyError::NotFound(key_id.clone()))?;
     may_hand_out(&caller, &old.scopes)?;
     let key = make_key(&context);

@@ -18,8 +18,7 @@ use crate::{
     store::PasskeyRow,
 };
 
-/// Lists the passkeys of an account, oldest first. Needs `accounts:read`. One whose row was tampered with is left out, as
-/// it is at sign-in.
+/// Lists the passkeys of an account, oldest first. Needs `accounts:read`.
 #[utoipa::path(get, path = "/v1/accounts/{accountID}/passkeys", operation_id = "listPasskeys", tag = "accounts",
     params(("accountID" = AccountID, Path)),
     responses(
@@ -33,11 +32,8 @@ pub(super) async fn list(
 ) -> Result<Json<PasskeyList>, Problem> {
     caller.require(Scope::AccountsRead)?;
     let account_id = account_id(&id)?;
-    let Context { store, keyring, .. } = &*context;
-    let passkeys = open_passkeys(store, keyring, caller.app_id, account_id).await?;
-    if passkeys.is_empty() && store.account(caller.app_id, account_id).await?.is_none() {
-        return Err(Problem::not_found("account"));
-    }
+    let passkeys = open_passkeys(&context.store, caller.app_id, account_id).await?;
+    let passkeys = passkeys.ok_or_else(|| Problem::not_found("account"))?;
     let info = |(row, passkey): (PasskeyRow, Passkey)| PasskeyInfo {
         passkey_id: row.passkey_id,
         name: passkey.name.map(|name| name.as_str().to_owned()),
@@ -68,8 +64,8 @@ pub(super) async fn remove(
     let account_id = account_id(&account)?;
     let none = || Problem::not_found("passkey");
     let passkey_id: PasskeyID = passkey.parse().map_err(|_| none())?;
-    let Context { store, keyring, attached, detached, .. } = &*context;
-    match remove_passkey(store, keyring, caller.app_id, account_id, passkey_id).await? {
+    let Context { store, attached, detached, .. } = &*context;
+    match remove_passkey(store, caller.app_id, account_id, passkey_id).await? {
         Removal::Done(ended) => {
             tell(attached, detached, &ended, EndReason::PasskeyRemoved);
             tracing::info!(app.id = %caller.app_id, key.id = caller.key.key_id, passkey.id = %passkey_id, "passkey removed");

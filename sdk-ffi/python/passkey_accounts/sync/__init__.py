@@ -37,6 +37,8 @@ from .._data import (
     Registered,
     RemovalReason,
     SessionKey,
+    TamperedRow,
+    TamperingDetected,
     Unknown,
 )
 from .._errors import (
@@ -158,6 +160,8 @@ __all__ = [
     "Standby",
     "Status",
     "StreamError",
+    "TamperedRow",
+    "TamperingDetected",
     "Unknown",
     "Unobserved",
     "Waiting",

@@ -29,6 +29,8 @@ export type {
   SessionKey,
   SignedHead,
   Snapshot,
+  TamperedRow,
+  TamperingDetected,
 } from './items.js';
 export type { Ended, LiveSession, LiveSessions, MissedEnds, SessionEnd } from './live.js';
 export type { Middleware, MiddlewareOptions } from './middleware.js';

@@ -40,6 +40,8 @@ export interface EventData {
   accountErased: { readonly accountID: string };
   counterRegressed: CounterRegressed;
   /** Needs the scope `audit:read`. */
+  tamperingDetected: TamperingDetected;
+  /** Needs the scope `audit:read`. */
   apiKeyCreated: { readonly keyID: string; readonly name: string; readonly scopes: readonly string[] };
   /** Needs the scope `audit:read`. */
   apiKeyRevoked: { readonly keyID: string };
@@ -117,6 +119,22 @@ export interface CounterRegressed {
   readonly stored: number;
   readonly received: number;
 }
+
+/** A row of the server's database is not what the server stored: somebody else has written to it. It is refused from now on. */
+export interface TamperingDetected {
+  readonly row: TamperedRow;
+  /** The account, for a row of an account; absent when only its address leads nowhere. */
+  readonly accountID?: string;
+  /** The key's public name, for the row of an API key. */
+  readonly keyID?: string;
+}
+
+/**
+ * What somebody else has written to: `account` (its row, its key, or one of its passkeys; nobody can sign in to it),
+ * `apiKey` (the key is refused), `database` (rows as a whole, which an operator has accepted as they were); of a newer
+ * server, `other`.
+ */
+export type TamperedRow = 'account' | 'apiKey' | 'database' | 'other';
 
 /** Why a passkey was removed; of a newer server, `other`. */
 export type RemovalReason = 'backEnd' | 'user' | 'other';
@@ -381,6 +399,9 @@ const READERS: { [Type in keyof EventData]: (data: Record<string, unknown>) => v
   },
   accountErased: keep,
   counterRegressed: keep,
+  tamperingDetected: (data) => {
+    data['row'] = known(TAMPERED_ROWS, data['row']);
+  },
   apiKeyCreated: keep,
   apiKeyRevoked: keep,
   other: keep,
@@ -411,5 +432,7 @@ const END_REASONS: Readonly<Record<EndReason, true>> = {
   serverLost: true,
   other: true,
 };
+
+const TAMPERED_ROWS: Readonly<Record<TamperedRow, true>> = { account: true, apiKey: true, database: true, other: true };
 
 const REMOVAL_REASONS: Readonly<Record<RemovalReason, true>> = { backEnd: true, user: true, other: true };

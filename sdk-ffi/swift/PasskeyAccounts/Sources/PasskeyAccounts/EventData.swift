@@ -26,6 +26,9 @@ public enum EventData: Sendable, Hashable {
     case apiKeyRevoked(APIKeyRevoked)
     /// A passkey's signature counter did not rise: it may have been copied.
     case counterRegressed(CounterRegressed)
+    /// A row of the server's database is not what the server stored: somebody else has written to it. Needs the scope
+    /// `audit:read`.
+    case tamperingDetected(TamperingDetected)
     /// A type that is newer than this version.
     case other
 }
@@ -240,5 +243,21 @@ public struct CounterRegressed: Sendable, Hashable {
     /// As the library makes it; for the tests of an application.
     public init(accountID: String, passkeyID: String, stored: Int, received: Int) {
         (self.accountID, self.passkeyID, self.stored, self.received) = (accountID, passkeyID, stored, received)
+    }
+}
+
+/// A row of the server's database is not what the server stored: somebody else has written to it. The row is refused from
+/// now on.
+public struct TamperingDetected: Sendable, Hashable {
+    /// What was changed.
+    public let row: TamperedRow
+    /// The account, for a row of an account; absent when only its address leads nowhere.
+    public let accountID: String?
+    /// The key's public name, for the row of an API key.
+    public let keyID: String?
+
+    /// As the library makes it; for the tests of an application.
+    public init(row: TamperedRow, accountID: String?, keyID: String?) {
+        (self.row, self.accountID, self.keyID) = (row, accountID, keyID)
     }
 }

@@ -47,6 +47,10 @@ extension EventData {
             self = .counterRegressed(CounterRegressed(
                 accountID: reader.text(), passkeyID: reader.text(),
                 stored: Int(reader.number(UInt32.self)), received: Int(reader.number(UInt32.self))))
+        case 13:
+            self = .tamperingDetected(TamperingDetected(
+                row: TamperedRow(rawValue: reader.text()) ?? .other,
+                accountID: reader.flag() ? reader.text() : nil, keyID: reader.flag() ? reader.text() : nil))
         default:
             self = .other
         }
@@ -90,6 +94,8 @@ extension EventData {
         case .counterRegressed(let accountID, let passkeyID, let stored, let received):
             self = .counterRegressed(CounterRegressed(
                 accountID: accountID, passkeyID: passkeyID, stored: Int(stored), received: Int(received)))
+        case .tamperingDetected(let row, let accountID, let keyID):
+            self = .tamperingDetected(TamperingDetected(row: TamperedRow(row), accountID: accountID, keyID: keyID))
         case .other:
             self = .other
         }
@@ -135,6 +141,17 @@ extension EndReason {
         case .accountErased: self = .accountErased
         case .keyRevoked: self = .keyRevoked
         case .serverLost: self = .serverLost
+        case .other: self = .other
+        }
+    }
+}
+
+extension TamperedRow {
+    fileprivate init(_ native: PasskeyAccountsNative.TamperedRow) {
+        switch native {
+        case .account: self = .account
+        case .apiKey: self = .apiKey
+        case .database: self = .database
         case .other: self = .other
         }
     }

@@ -28,6 +28,18 @@ public enum EndReason: String, Sendable {
     case other
 }
 
+/// What somebody else has written to.
+public enum TamperedRow: String, Sendable {
+    /// An account's row, its key, or one of its passkeys. Nobody can sign in to it.
+    case account
+    /// An API key's row. The key is refused.
+    case apiKey
+    /// Rows of the database as a whole, which an operator has accepted as they were.
+    case database
+    /// A newer server's word.
+    case other
+}
+
 /// Why a passkey was removed.
 public enum RemovalReason: String, Sendable {
     /// A back end asked for it, with an API key.

@@ -18,6 +18,7 @@ import passkey.accounts.ffi.SessionKey as FfiSessionKey
 import passkey.accounts.ffi.SignedHead as FfiSignedHead
 import passkey.accounts.ffi.Snapshot as FfiSnapshot
 import passkey.accounts.ffi.Status as FfiStatus
+import passkey.accounts.ffi.TamperedRow as FfiTamperedRow
 import kotlin.time.toKotlinDuration
 
 internal fun FfiItem.toItem(): Item = when (this) {
@@ -63,6 +64,7 @@ private fun FfiEventKind.toData(): EventData = when (this) {
     is FfiEventKind.ApiKeyCreated -> ApiKeyCreated(keyId, name, scopes)
     is FfiEventKind.ApiKeyRevoked -> ApiKeyRevoked(keyId)
     is FfiEventKind.CounterRegressed -> CounterRegressed(accountId, passkeyId, stored.toLong(), received.toLong())
+    is FfiEventKind.TamperingDetected -> TamperingDetected(row.toRow(), accountId, keyId)
     is FfiEventKind.Other -> Unknown
 }
 
@@ -126,6 +128,13 @@ private fun FfiRemovalReason.toReason(): RemovalReason = when (this) {
     FfiRemovalReason.BACK_END -> RemovalReason.BACK_END
     FfiRemovalReason.USER -> RemovalReason.USER
     FfiRemovalReason.OTHER -> RemovalReason.OTHER
+}
+
+private fun FfiTamperedRow.toRow(): TamperedRow = when (this) {
+    FfiTamperedRow.ACCOUNT -> TamperedRow.ACCOUNT
+    FfiTamperedRow.API_KEY -> TamperedRow.API_KEY
+    FfiTamperedRow.DATABASE -> TamperedRow.DATABASE
+    FfiTamperedRow.OTHER -> TamperedRow.OTHER
 }
 
 private fun FfiGapReason.toReason(): GapReason = when (this) {

@@ -133,6 +133,34 @@ public data class CounterRegressed(
     public val received: Long,
 ) : EventData
 
+/**
+ * A row of the server's database is not what the server stored: somebody else has written to it. The row is refused from
+ * now on. Needs the scope `audit:read`.
+ */
+public data class TamperingDetected(
+    /** What was changed. */
+    public val row: TamperedRow,
+    /** The account, for a row of an account; absent when only its address leads nowhere. */
+    public val accountId: String?,
+    /** The key's public name, for the row of an API key. */
+    public val keyId: String?,
+) : EventData
+
+/** What somebody else has written to. */
+public enum class TamperedRow {
+    /** An account's row, its key, or one of its passkeys. Nobody can sign in to it. */
+    ACCOUNT,
+
+    /** An API key's row. The key is refused. */
+    API_KEY,
+
+    /** Rows of the database as a whole, which an operator has accepted as they were. */
+    DATABASE,
+
+    /** A newer server's word. */
+    OTHER,
+}
+
 /** A type that is newer than this version. */
 public data object Unknown : EventData
 

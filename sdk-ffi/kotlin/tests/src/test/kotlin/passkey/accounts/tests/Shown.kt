@@ -23,6 +23,7 @@ import passkey.accounts.PasskeyRemoved
 import passkey.accounts.PasskeyRenamed
 import passkey.accounts.Registered
 import passkey.accounts.SessionKey
+import passkey.accounts.TamperingDetected
 import passkey.accounts.Unknown
 
 val JSON = ObjectMapper()
@@ -100,6 +101,9 @@ private fun members(data: EventData): ObjectNode = when (data) {
     is ApiKeyRevoked -> tree("keyID" to data.keyId)
     is CounterRegressed -> with(data) {
         tree("accountID" to accountId, "passkeyID" to passkeyId, "stored" to stored, "received" to received)
+    }
+    is TamperingDetected -> with(data) {
+        tree("row" to camel(row.name), "accountID" to accountId, "keyID" to keyId)
     }
     is Unknown -> tree()
 }
