@@ -49,7 +49,7 @@ impl Installation {
         key.write_all("5a".repeat(32).as_bytes()).expect("a file takes bytes");
         let config = format!(
             "listen = '127.0.0.1:0'\npublic_url = '{ORIGIN}'\ndata_dir = '{}'\nroot_key_file = '{}'\ndrain_seconds = 0\n\
-             [mail]\nsmtp_url = 'smtp://127.0.0.1:{mail_port}'\nfrom = 'Auth <auth@mail.example>'\n",
+             {NO_LIMITS}\n[mail]\nsmtp_url = 'smtp://127.0.0.1:{mail_port}'\nfrom = 'Auth <auth@mail.example>'\n",
             data.display(),
             at("root.key").display(),
         );
@@ -192,3 +192,7 @@ impl Process {
         self.child.kill().await.expect("it can be killed");
     }
 }
+
+/// A crowd of tests has one address.
+const NO_LIMITS: &str = "[limits]\npage_sockets_per_address = 0\nsign_ins_per_minute_per_address = 0\n\
+    codes_per_hour_per_address = 0\ncodes_per_hour_per_email = 0\nsign_ins_per_second = 0";
