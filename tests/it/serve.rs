@@ -12,10 +12,10 @@ use std::{
 
 use mailin_embedded::{Handler, Response, Server, SslConfig, response::OK};
 use passkey_accounts_server::clock::Clock;
-use passkey_accounts_tests::{Page, SoftwareAuthenticator, build::server_binary};
+use passkey_accounts_tests::{BackEnd, Page, SoftwareAuthenticator, build::server_binary};
 use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer, version::TLS12};
 use tempfile::TempDir;
-use tokio_tungstenite::Connector;
+use tokio_tungstenite::{Connector, connect_async_tls_with_config};
 
 /// A mail server that hands on what it was given.
 #[derive(Clone)]
@@ -62,6 +62,7 @@ pub(crate) struct Served {
     process: Child,
     pub(crate) port: u16,
     app_id: String,
+    api_key: String,
     folder: TempDir,
     certificate: CertificateDer<'static>,
 }
@@ -133,17 +134,27 @@ fn serve_with(mail_port: u16, tls: &str) -> Served {
         .output()
         .unwrap();
     let app_id = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+    let made = Command::new(server_binary())
+        .args(["key", "create", "--data-dir"])
+        .arg(at("data"))
+        .arg("--root-key-file")
+        .arg(at("root.key"))
+        .output()
+        .unwrap();
+    let api_key = String::from_utf8(made.stdout).unwrap().trim().to_owned();
     let mut process = Command::new(server_binary())
         .args(["serve", "--config"])
         .arg(at("server.toml"))
+        .env("PASSKEY_ACCOUNTS_LOG", "trace")
         .stdout(Stdio::piped())
+        .stderr(fs::File::create(at("log.txt")).unwrap())
         .spawn()
         .unwrap();
     let mut line = String::new();
     BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let address = line.strip_prefix("listening on ").and_then(|rest| rest.split(' ').next()).unwrap();
     let port = address.rsplit(':').next().unwrap().parse().unwrap();
-    Served { process, port, app_id, certificate, folder }
+    Served { process, port, app_id, api_key, certificate, folder }
 }
 
 fn connector(served: &Served, versions: &[&'static rustls::SupportedProtocolVersion]) -> Connector {
@@ -177,6 +188,50 @@ async fn an_operators_server_signs_people_up_over_tls_with_codes_by_mail() {
     let session = page.sign_up_with("ada@example.org", &mut authenticator, mailed_code).await;
     page.sign_out().await;
     assert_eq!(page.sign_in("ada@example.org", &mut authenticator).await.account_id, session.account_id);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_most_talkative_log_holds_no_address_no_code_no_key_and_no_signature() {
+    let (mail_port, mails) = start_mail_server();
+    let served = serve(mail_port);
+    let (app_id, base) = (served.app_id.parse().unwrap(), format!("localhost:{}", served.port));
+    let tls = || Some(connector(&served, rustls::ALL_VERSIONS));
+    let gateway = format!("wss://{base}/v1/gateway");
+    let mut page = Page::connect_through(tls(), &gateway, app_id, "https://localhost").await.unwrap();
+    let mut authenticator = SoftwareAuthenticator::new([1; 32]);
+    let mut code = String::new();
+    let mailed_code = || {
+        let (_, text) = mails.recv().unwrap();
+        let subject = text.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap();
+        subject.split(' ').next().unwrap().clone_into(&mut code);
+        Some(code.clone())
+    };
+    page.sign_up_with("canary@example.org", &mut authenticator, mailed_code).await;
+    page.sign_out().await;
+    let ceremony = page.begin_sign_in("canary@example.org").await;
+    let credential = authenticator.sign_in(&ceremony.public_key.0, "https://localhost").unwrap();
+    let signature: serde_json::Value = serde_json::from_str(&credential).unwrap();
+    let signature = signature["response"]["signature"].as_str().unwrap().to_owned();
+    page.finish(&ceremony, credential).await;
+
+    let Some(Connector::Rustls(trusting)) = tls() else { panic!("it is rustls") };
+    let back_end = reqwest::Client::builder().tls_backend_preconfigured((*trusting).clone()).build().unwrap();
+    let sessions = back_end.get(format!("https://{base}/v1/sessions")).bearer_auth(&served.api_key);
+    assert_eq!(sessions.send().await.unwrap().status(), 200);
+    let (socket, _) =
+        connect_async_tls_with_config(format!("wss://{base}/v1/events"), None, true, tls()).await.unwrap();
+    let mut stream = BackEnd::over(socket, format!(r#"{{"apiKey":"{}"}}"#, served.api_key)).await;
+    page.sign_out().await;
+    assert!(stream.text().await.unwrap().contains("loggedOut"));
+
+    let log = fs::read_to_string(served.folder.path().join("log.txt")).unwrap();
+    assert!(log.contains("back end connected"), "the log is one");
+    let secret = served.api_key.split('_').nth(3).unwrap();
+    for canary in ["canary", "Y2FuYXJ5", secret, &signature, &"5a".repeat(8)] {
+        assert!(!log.contains(canary), "{canary} stands in the log");
+    }
+    let is_digit = |char: char| char.is_ascii_digit();
+    assert!(log.split(|char| !is_digit(char)).all(|number| number != code), "the code stands in the log");
 }
 
 #[tokio::test(flavor = "multi_thread")]

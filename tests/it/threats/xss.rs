@@ -314,7 +314,7 @@ async fn click_until(page: &Page, shop: &Shop, victim: &Victim) {
     if is_shown.await.unwrap() == true {
         return;
     }
-    for _ in 0..40 {
+    for _ in 0..200 {
         for kind in ["mousePressed", "mouseReleased"] {
             let event = json!({ "type": kind, "x": 30, "y": 93, "button": "left", "clickCount": 1 });
             page.call("Input.dispatchMouseEvent", event).await.unwrap();

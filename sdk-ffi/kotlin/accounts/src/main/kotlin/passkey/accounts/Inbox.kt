@@ -48,10 +48,13 @@ internal class Inbox(private val stream: EventStream) {
         }
     }
 
-    /** Waits until there may be more. */
+    /** Waits until there may be more. A wait that is cancelled may have been over: who asks next looks. */
     suspend fun ready() {
-        stream.ready()
-        synchronized(lock) { isDrained = false }
+        try {
+            stream.ready()
+        } finally {
+            synchronized(lock) { isDrained = false }
+        }
     }
 
     /** Whether nothing more will come. What it ended with is thrown. */
