@@ -7,6 +7,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from ._errors import StreamError, ours
@@ -14,6 +15,21 @@ from ._native import passkey_accounts_ffi as native
 from ._providers import AskedKey, KeyProvider, Questions
 
 Native = TypeVar("Native")
+
+# What the generator made, beside what `native` declares of it.
+_binding: Any = native
+
+
+@_binding._UNIFFI_RUST_FUTURE_CONTINUATION_CALLBACK  # type: ignore[untyped-decorator,unused-ignore]
+def _go_on(handle: int, poll_code: int) -> None:
+    """As the generated one, which prints a traceback when an item arrives just after its loop was closed."""
+    loop, future = _binding._UniffiContinuationHandleMap.remove(handle)
+    # Nobody waits on a loop that is closed.
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(_binding._uniffi_set_future_result, future, poll_code)
+
+
+_binding._uniffi_continuation_callback = _go_on
 
 
 class Connection:

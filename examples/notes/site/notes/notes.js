@@ -5,6 +5,8 @@ const login = document.querySelector('passkey-login');
 const dialog = byID('confirm');
 
 let session = null;
+// What the open question is answered with.
+let answer = () => undefined;
 let socket = null;
 
 login.addEventListener('passkey-signed-in', (event) => enter(event.detail.session));
@@ -88,15 +90,19 @@ async function remove(note) {
 function isAgreed(note) {
   byID('confirm-text').textContent = note.text;
   byID('confirm-id').textContent = note.id;
-  dialog.returnValue = 'no';
   dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'), { once: true });
-  });
+  return new Promise((resolve) => (answer = resolve));
 }
 
-byID('confirm-yes').addEventListener('click', () => dialog.close('yes'));
-byID('confirm-no').addEventListener('click', () => dialog.close('no'));
+/** Takes what was asked away. The dialog's own `close` event comes later, perhaps when something else is asked. */
+function settle(isYes) {
+  if (dialog.open) dialog.close();
+  answer(isYes);
+}
+
+byID('confirm-yes').addEventListener('click', () => settle(true));
+byID('confirm-no').addEventListener('click', () => settle(false));
+dialog.addEventListener('cancel', () => settle(false));
 
 // The socket: it is asked for a proof, and closes when the session ends.
 
@@ -147,7 +153,7 @@ function leave() {
   const own = socket;
   socket = null;
   own?.close();
-  if (dialog.open) dialog.close('no');
+  settle(false);
   say('');
   byID('notes').replaceChildren();
   byID('live').textContent = '';
