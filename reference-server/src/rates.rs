@@ -21,7 +21,7 @@ use governor::{
 };
 use ipnet::IpNet;
 use passkey_accounts::{defended, protocol::Code};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::{clock::Clock, limits::MAX_TRACKED_ADDRESSES};
 
@@ -41,6 +41,7 @@ pub struct Rates {
     /// Default 500.
     pub sign_ins_per_second: u32,
     /// The proxies whose `X-Forwarded-For` is believed: addresses or networks, `10.0.0.0/8`. Default none.
+    #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
 }
 
@@ -58,6 +59,13 @@ impl Default for Rates {
 }
 
 impl Rates {
+    /// Whether anything is counted by address.
+    pub const fn know_addresses(&self) -> bool {
+        self.page_sockets_per_address != 0
+            || self.sign_ins_per_minute_per_address != 0
+            || self.codes_per_hour_per_address != 0
+    }
+
     /// No limits: for developing, where everybody has one address.
     pub const fn off() -> Self {
         Self {
@@ -69,6 +77,25 @@ impl Rates {
             trusted_proxies: Vec::new(),
         }
     }
+}
+
+/// Addresses or networks: a list, or, from the environment, one text with commas.
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Said {
+        List(Vec<String>),
+        Text(String),
+    }
+    let said = match Said::deserialize(deserializer)? {
+        Said::List(list) => list,
+        Said::Text(text) => text.split(',').map(str::to_owned).collect(),
+    };
+    let named = said.iter().map(|text| text.trim()).filter(|text| !text.is_empty());
+    named
+        .map(|text| text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)))
+        .collect::<Result<_, _>>()
+        .map_err(|error| D::Error::custom(format!("trusted_proxies: {error}")))
 }
 
 /// Where a request comes from: an IPv4 address, or the network of an IPv6 address, of which a stranger has all of it.

@@ -245,10 +245,10 @@ fn words(value: &Value) -> &str {
 
 const HEAD: &str = "# Threat matrix
 
-Made by `cargo xtask attack`, which carries out every one of these attacks on a real server, most of them in a real browser; do
+Made by `cargo xtask attack`, which carries out every one of these attacks on real servers, those of pages in a real Chromium; do
 not edit. One small shop is attacked in five builds (`tests/src/shop`): a bearer token in `localStorage` or an `HttpOnly` cookie,
-for a password or a passkey, and Passkey Accounts. The four are done the way good sites do it. Whether an attack succeeded is read
-from the shop's log of actions. Where a build held, the defence that held it is taken away once, and the attack must succeed then;
+for a password or a passkey, and Passkey Accounts. The four are done the way good sites do it. Whether an attack that acts
+succeeded is read from the shop's log of actions. Where a build held, the defence that held it is taken away once, and the attack must succeed then;
 where there is no such switch, it is said why it holds.
 
 - **held**: the attack came to nothing, and what it met. **fell**: the attacker got what they wanted. **-**: there is nothing to

@@ -239,6 +239,9 @@ impl Config {
         if self.tls.is_none() && !self.behind_tls_proxy && !self.listen.ip().is_loopback() {
             return Err(ConfigError::NoTls(self.listen));
         }
+        if self.behind_tls_proxy && self.limits.trusted_proxies.is_empty() && self.limits.know_addresses() {
+            return Err(ConfigError::NoTrustedProxy);
+        }
         if let RootKeySource::File(path) = self.root_keys()?
             && path.starts_with(&self.data_dir)
         {
@@ -294,6 +297,11 @@ pub enum ConfigError {
         "root_key belongs in the environment (PASSKEY_ACCOUNTS_SERVER__ROOT_KEY), not in a file; for a file of its own there is root_key_file"
     )]
     KeyInFile,
+    /// Everybody would be one stranger.
+    #[error(
+        "behind_tls_proxy is true and limits.trusted_proxies is empty: all people would count as one address; name the proxy, for example trusted_proxies = [\"127.0.0.1\"], or set the limits by address to 0"
+    )]
+    NoTrustedProxy,
     /// Never or for ever.
     #[error("sessions.absolute_minutes and sessions.idle_minutes go from 1 to 43200 (30 days)")]
     SessionTimes,
@@ -316,7 +324,8 @@ mod tests {
 
     use super::{Config, ConfigError, Overrides};
 
-    const GOOD: [(&str, &str); 6] = [
+    const GOOD: [(&str, &str); 7] = [
+        ("LIMITS__TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.1"),
         ("LISTEN", "0.0.0.0:8443"),
         ("PUBLIC_URL", "https://auth.example"),
         ("DATA_DIR", "data"),
@@ -368,6 +377,11 @@ mod tests {
             ),
             (&[("BEHIND_TLS_PROXY", "true"), ("SESSIONS__IDLE_MINUTES", "0")], "from 1 to 43200"),
             (&[("LISTEN", "everywhere")], "cannot be read"),
+            (
+                &[("BEHIND_TLS_PROXY", "true"), ("LIMITS__TRUSTED_PROXIES", "")],
+                "all people would count as one",
+            ),
+            (&[("LIMITS__TRUSTED_PROXIES", "proxy")], "cannot be read"),
             (&[("BEHIND_TLS_PROXY", "true"), ("ROOT_KEY", "0a")], "exactly one of"),
         ] {
             let error = load(changes).unwrap_err().to_string();
