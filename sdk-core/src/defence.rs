@@ -84,6 +84,8 @@ mod switch {
         Decoys
         /// The back-end socket opens for nothing that a browser sends.
         BackEndSocketOrigin
+        /// A key pair signs the origin of the server that it is connected to, and no other one's answer is taken.
+        KeyPairOrigin
         /// Every request is signed by its session's key.
         ProofSignature
         /// A proof passes once.

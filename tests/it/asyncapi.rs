@@ -19,8 +19,8 @@ use passkey_accounts::protocol::{
         Sessions, SessionsEnded, SignedIn, SignedOut, Verify,
     },
     stream::{
-        Ack, BookmarkData, Drain, FirstMessage, GapData, GapNext, GapReason, Lease, Message, OpenSession,
-        Ready, Reply, RevokedData, SignedHead, SnapshotPage, Start,
+        Ack, BookmarkData, Challenge, Drain, FirstMessage, GapData, GapNext, GapReason, Lease, Message,
+        OpenSession, Proven, Ready, Reply, RevokedData, SignedHead, SnapshotPage, Start,
     },
 };
 use passkey_accounts_tests::{BackEnd, Page, SoftwareAuthenticator, TestServer, build::workspace};
@@ -86,8 +86,10 @@ impl Document {
         let (Some(properties), Value::Object(most)) = (schema.get("properties"), most) else { return };
         if let Some(Value::Object(least)) = least {
             let always: BTreeSet<&str> = least.keys().map(String::as_str).collect();
-            let required = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
-            let required: BTreeSet<&str> = required.iter().map(|name| name.as_str().unwrap()).collect();
+            // Where there are alternatives, the least is the first one.
+            let lists = [schema.get("required"), schema.pointer("/anyOf/0/required")];
+            let required = lists.into_iter().flatten().flat_map(|names| names.as_array().unwrap());
+            let required: BTreeSet<&str> = required.map(|name| name.as_str().unwrap()).collect();
             assert_eq!(required, always, "required members of {path}");
         }
         let all: BTreeSet<&str> = most.keys().map(String::as_str).collect();
@@ -304,6 +306,7 @@ fn what_a_back_end_says_is_in_the_document() {
     let least = FirstMessage { api_key: Some("pa_dev_x".into()), ..FirstMessage::default() };
     let most = FirstMessage {
         api_key: Some("pa_dev_x".into()),
+        key_id: Some("040g2081040g2081".into()),
         protocol: Some(1),
         after: Some("k3f9-1-aa".into()),
         start: Some(Start::Earliest),
@@ -318,16 +321,24 @@ fn what_a_back_end_says_is_in_the_document() {
     };
     let ack = |ack: Ack| read(&Reply::Ack(ack).encode());
     let most_ack = Ack { lane: 1, id: Some("k3f9-1-aa".into()), release: true };
+    let shortest = FirstMessage { key_id: most.key_id.clone(), ..least.clone() };
+    let signature = read(&Reply::Signature(Proven { signature: bytes(64) }).encode());
     let document = Document::read();
     document.check(
         "backEndSays",
         &[
             Sample { name: "first", least: json!(least), most: json!(most) },
+            Sample { name: "signature", least: signature.clone(), most: signature.clone() },
             Sample { name: "ack", least: ack(Ack::default()), most: ack(most_ack) },
         ],
     );
-    document
-        .check("shortestClientSays", &[Sample { name: "first", least: json!(least), most: json!(least) }]);
+    document.check(
+        "shortestClientSays",
+        &[
+            Sample { name: "first", least: json!(least), most: json!(shortest) },
+            Sample { name: "signature", least: signature.clone(), most: signature },
+        ],
+    );
 }
 
 /// A message of the back-end socket: its data, and the members beside it, always or at most.
@@ -450,7 +461,8 @@ fn all_have_a_sample(kind: &EventKind, message: &Message) {
         | EventKind::ApiKeyRevoked(_) => {}
     }
     match message {
-        Message::Ready(_)
+        Message::Challenge(_)
+        | Message::Ready(_)
         | Message::Snapshot(_)
         | Message::Gap(_)
         | Message::Bookmark(_)
@@ -504,7 +516,9 @@ fn what_a_back_end_is_told_is_in_the_document() {
     let late = Failure { retry_after_ms: Some(1), ..failure.clone() };
     let (none, lane) = (json!({}), json!({ "lane": 3 }));
     let position = json!({ "id": "k3f9-1-aa", "prev": "k3f9-0-aa" });
+    let challenge = Challenge { nonce: "bm9uY2U".into() };
     let mut samples = vec![
+        told("challenge", &challenge, &challenge, &none, &none),
         told("ready", &ready, &full_ready, &none, &none),
         told("snapshot", &page, &last_page, &json!({ "id": "k3f9-1-aa" }), &lane),
         told("gap", &gap, &gap_with_oldest, &none, &lane),

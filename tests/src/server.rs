@@ -6,6 +6,7 @@ use std::{
 };
 
 use passkey_accounts::{
+    key_pair::KeyPair,
     log::Epoch,
     protocol::{AccountID, AppID, PasskeyID, Scope, UnixMillis, gateway::Policy},
 };
@@ -277,9 +278,18 @@ impl TestServer {
     pub async fn make_key_for(&self, scopes: &[Scope]) -> ApiKey {
         let key = ApiKey::new(KeyEnvironment::Live, &make_random());
         let (app_id, scopes) = (self.app_id, scopes.to_vec());
-        let new = NewKeyRow { app_id, key: key.clone(), name: "scoped".into(), scopes, expires_at: None };
+        let new = NewKeyRow::secret(app_id, &key, "scoped".into(), scopes, None);
         self.context().store.issue_key(new).await.expect("the key is stored");
         key
+    }
+
+    /// Registers another key pair of the app, with every scope.
+    pub async fn make_key_pair(&self) -> KeyPair {
+        let pair = KeyPair::from_seed(&make_random());
+        let (app_id, scopes) = (self.app_id, Scope::ALL.to_vec());
+        let new = NewKeyRow::pair(app_id, pair.public_key(), "pair".into(), scopes, None);
+        self.context().store.issue_key(new).await.expect("the key is stored");
+        pair
     }
 
     /// Gives an account another passkey, which nobody has: a copy of its first with another credential id.

@@ -8,7 +8,10 @@ use std::{
 };
 
 use config::{Environment, File};
-use passkey_accounts::protocol::AppID;
+use passkey_accounts::{
+    proof::{NotServed, Origins},
+    protocol::AppID,
+};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -33,6 +36,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where people reach the server: `https://auth.example`.
     pub public_url: String,
+    /// Other origins that back ends reach the server at, beside `public_url`: `["https://auth.internal:8443"]`.
+    #[serde(default)]
+    pub internal_urls: Vec<String>,
     /// The folder of the database.
     pub data_dir: PathBuf,
     /// The file of the root keys; not in the data folder. Or one of the two that follow.
@@ -218,6 +224,16 @@ impl Config {
         Ok(self.public_url.trim_end_matches('/').parse()?)
     }
 
+    /// Every origin that back ends reach the server at: what key pairs sign.
+    ///
+    /// # Errors
+    /// [`ConfigError::PublicUrl`] and [`ConfigError::InternalUrls`].
+    pub fn origins(&self) -> Result<Origins, ConfigError> {
+        let public = self.origin()?.to_string();
+        let internal = self.internal_urls.iter().map(|url| url.trim_end_matches('/').to_owned());
+        Ok(Origins::new(std::iter::once(public).chain(internal))?)
+    }
+
     /// Where the root keys are.
     ///
     /// # Errors
@@ -233,6 +249,7 @@ impl Config {
 
     fn check(&self) -> Result<(), ConfigError> {
         let origin = self.origin()?;
+        self.origins()?;
         if origin.as_str().starts_with("http:") && !self.listen.ip().is_loopback() {
             return Err(ConfigError::PlainHttp(self.listen));
         }
@@ -274,6 +291,9 @@ pub enum ConfigError {
     /// Passkeys would not work there.
     #[error("public_url: {0}; write it like https://auth.example")]
     PublicUrl(#[from] NotAnOrigin),
+    /// Key pairs could not sign for there.
+    #[error("internal_urls: {0}")]
+    InternalUrls(#[from] NotServed),
     /// People's sign-ins would travel in clear.
     #[error(
         "public_url is plain http but {0} can be reached from other machines; use https, or listen on 127.0.0.1"

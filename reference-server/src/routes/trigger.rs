@@ -63,7 +63,7 @@ pub(super) async fn trigger(
     headers: HeaderMap,
     Json(trigger): Json<Trigger>,
 ) -> Result<Json<Triggered>, Problem> {
-    let caller = authenticate(&context, &headers).await?;
+    let caller = authenticate(&context, &headers)?;
     let open = trigger.account_id.and_then(|account_id| newest(&context, &caller, account_id));
     let session = match (trigger.kind, open) {
         (Kind::LoggedOut, Some(session)) => session,

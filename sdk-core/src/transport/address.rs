@@ -61,6 +61,12 @@ impl Address {
         &self.uri
     }
 
+    /// The origin as browsers write it.
+    #[cfg(feature = "native")]
+    pub(crate) fn origin(&self) -> String {
+        origin_of(&self.uri.to_string()).unwrap_or_default()
+    }
+
     /// What to resolve and to dial.
     #[cfg(feature = "native")]
     pub(crate) fn host_and_port(&self) -> (&str, u16) {
@@ -89,6 +95,13 @@ pub(crate) fn read_origin(url: &str) -> Option<String> {
     };
     let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'))?;
     Some(format!("{scheme}://{authority}"))
+}
+
+/// The origin of an address as browsers write it: in lower case, without the scheme's own port. A key pair signs it.
+pub fn origin_of(address: &str) -> Option<String> {
+    let origin = read_origin(address)?.to_ascii_lowercase();
+    let own_port = if origin.starts_with("https:") { ":443" } else { ":80" };
+    Some(origin.strip_suffix(own_port).map_or_else(|| origin.clone(), str::to_owned))
 }
 
 /// For what has no origin.

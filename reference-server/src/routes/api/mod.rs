@@ -45,6 +45,7 @@ pub(super) fn router(context: &Arc<Context>) -> Router<Arc<Context>> {
         .routes(routes!(events::list))
         .routes(routes!(checkpoint::show))
         .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::register))
         .routes(routes!(keys::revoke))
         .routes(routes!(keys::rotate))
         .split_for_parts();
