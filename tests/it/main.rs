@@ -13,6 +13,7 @@ mod ceremony;
 mod cli;
 mod confirm;
 mod connection;
+mod differential;
 mod dist;
 mod docs;
 mod evidence;
