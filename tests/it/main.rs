@@ -16,6 +16,7 @@ mod connection;
 mod differential;
 mod dist;
 mod docs;
+mod enumeration;
 mod evidence;
 mod examples;
 mod faults;

@@ -108,9 +108,7 @@ impl Mutation {
                 }
             }
             Stage::Attestation(draft) => {
-                if has(Level::Statement) {
-                    change_statement(draft, &mut rng);
-                }
+                // First, while the statement is the right one.
                 if has(Level::Signature) && self.attests_itself && self.algorithm == Algorithm::Es256 {
                     // a2 63 "alg" 26 63 "sig" 58 len sig
                     let mut signature = draft.statement.split_off(12);
@@ -119,6 +117,9 @@ impl Mutation {
                     }
                     draft.statement.truncate(10);
                     draft.statement.extend_from_slice(&cbor_bytes(&signature));
+                }
+                if has(Level::Statement) {
+                    change_statement(draft, &mut rng);
                 }
             }
             Stage::AttestationObject(bytes) => {
