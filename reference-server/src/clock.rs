@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use passkey_accounts::protocol::UnixMillis;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 /// Where the time comes from.
 #[derive(Debug, Clone)]
@@ -39,6 +39,25 @@ impl Clock {
         }
     }
 
+    /// This moment. A manual clock measures nothing.
+    pub fn moment(&self) -> Moment {
+        match self {
+            #[expect(clippy::disallowed_methods, reason = "this is the rim")]
+            Self::System => Moment(Some(Instant::now())),
+            Self::Manual(_) => Moment(None),
+        }
+    }
+
+    /// Waits until a whole number of ticks has passed since then, one at least. Does not wait where nothing was measured.
+    ///
+    /// # Cancel safety
+    /// Dropping it loses nothing.
+    pub async fn whole_ticks_since(&self, moment: Moment, tick_ms: u64) {
+        let (Moment(Some(since)), Moment(Some(now))) = (moment, self.moment()) else { return };
+        let tick = Duration::from_millis(tick_ms);
+        tokio::time::sleep_until(now + until_whole(now.saturating_duration_since(since), tick)).await;
+    }
+
     /// Waits until the clock shows `time` or later.
     ///
     /// # Cancel safety
@@ -59,10 +78,35 @@ impl Clock {
     }
 }
 
+/// A moment, to measure from.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment(Option<Instant>);
+
+/// How long until a whole number of ticks has passed, one at least.
+fn until_whole(elapsed: Duration, tick: Duration) -> Duration {
+    let ticks = elapsed.as_nanos().div_ceil(tick.as_nanos().max(1)).max(1);
+    tick.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX)).saturating_sub(elapsed)
+}
+
 /// Draws `N` random bytes from the machine's cryptographic source.
 pub fn make_random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     #[expect(clippy::disallowed_methods, reason = "this is the rim")]
     aws_lc_rs::rand::fill(&mut bytes).expect("the operating system's random source works");
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::until_whole;
+
+    #[test]
+    fn the_wait_ends_with_a_whole_number_of_ticks() {
+        let ms = Duration::from_millis;
+        for (elapsed, wait) in [(0, 20), (1, 19), (19, 1), (20, 0), (21, 19), (45, 15), (400, 0)] {
+            assert_eq!(until_whole(ms(elapsed), ms(20)), ms(wait), "{elapsed}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::task::TaskTracker;
 
 use crate::{
+    accounts::Populations,
     apps::Apps,
     clock::Clock,
     context::{BackEnds, Context},
@@ -114,6 +115,13 @@ impl Prepared {
                 detached.insert(Arc::clone(session), clock.now(), EndReason::ServerLost);
             }
         }
+        let populations = Populations::default();
+        for app in store.apps() {
+            // Whoever asks first must not wait for it. If it cannot be read now, they do, or are told.
+            if let Err(error) = populations.of(&store, app.app_id).await {
+                tracing::warn!(%error, app.id = %app.app_id, "the looks of an app's accounts could not be read");
+            }
+        }
         let (stop, stopping) = watch::channel(false);
         let back_ends = BackEnds::default();
         let tasks = TaskTracker::new();
@@ -127,6 +135,7 @@ impl Prepared {
             apps,
             mailer,
             session_limits,
+            populations,
             attached: Attached::default(),
             detached,
             back_ends,

@@ -80,6 +80,8 @@ pub struct Page {
     pub key: PageKey,
     /// What the server said first.
     pub hello: Hello,
+    /// The length of the last message, spaces included.
+    pub heard_bytes: usize,
 }
 
 impl Page {
@@ -144,7 +146,14 @@ impl Page {
         let Ok((None, ServerMessage::Hello(hello))) = ServerMessage::decode(first.to_text()?) else {
             panic!("not a hello: {first}");
         };
-        Ok(Self { socket, origin: origin.to_owned(), next_id: 1, key: PageKey::make(), hello })
+        Ok(Self {
+            socket,
+            origin: origin.to_owned(),
+            next_id: 1,
+            key: PageKey::make(),
+            hello,
+            heard_bytes: 0,
+        })
     }
 
     /// Sends text as it is.
@@ -163,6 +172,7 @@ impl Page {
             let next = timeout(PATIENCE, self.socket.next()).await;
             match next.expect("the server says something in time") {
                 Some(Ok(Message::Text(text))) => {
+                    self.heard_bytes = text.len();
                     match ServerMessage::decode(&text).expect("the server speaks the protocol") {
                         (_, ServerMessage::Heartbeat) => {}
                         message => return Ok(message),

@@ -56,6 +56,12 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Compares the verification of ceremonies with webauthn-rs and SimpleWebAuthn, and prints where they disagree.
+    Differential {
+        /// How many mutated ceremonies; they are the same in every run.
+        #[arg(long, default_value_t = 100_000)]
+        cases: u32,
+    },
     /// Runs the benchmarks, which print ratios against baselines of the same run.
     Bench,
 }
@@ -67,6 +73,7 @@ fn main() -> anyhow::Result<()> {
         Task::Dist { profile, only } => dist::run(profile, &only),
         Task::Test { require } => test::run_tests(&require),
         Task::Attack { check } => attack::run(check),
+        Task::Differential { cases } => test::run_differential(cases),
         Task::Bench => test::run_benchmarks(),
     }
 }

@@ -5,6 +5,7 @@ use passkey_accounts::{
     protocol::{
         AccountID, CeremonyID, PasskeyID, UnixMillis,
         gateway::{CeremonyKind, SessionKey},
+        webauthn::Transport,
     },
 };
 
@@ -47,8 +48,8 @@ pub enum Purpose {
     SignIn(KnownAccount),
     /// No session: the address is unknown and the credentials are decoys.
     Decoy {
-        /// Keyed index of the address; decoys grow from it.
-        email_index: [u8; 32],
+        /// What is asked for, with how each would be reached.
+        credentials: Vec<(Vec<u8>, Vec<Transport>)>,
     },
     /// An action of the session that is open.
     Confirm {

@@ -255,7 +255,7 @@ mod tests {
             session_key: key(),
             thumbprint: [0; 32],
             expires_at: NOW.plus(1_000),
-            purpose: Purpose::Decoy { email_index: [0; 32] },
+            purpose: Purpose::Decoy { credentials: Vec::new() },
         });
         conversation
     }

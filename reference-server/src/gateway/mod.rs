@@ -5,6 +5,7 @@ mod finish;
 #[cfg(feature = "planted")]
 mod leaked;
 mod manage;
+mod release;
 mod requests;
 mod socket;
 mod upgrade;

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     accounts::KnownAccount,
-    ceremony::{Asking, ChallengeRandom, Purpose, is_on_curve, make_ceremony},
+    ceremony::{Asking, ChallengeRandom, Purpose, derive_decoys, is_on_curve, make_ceremony},
     clock::make_random,
     context::Context,
     crypto::Email,
@@ -98,13 +98,23 @@ async fn sign_in_begin(
     conversation.begin()?;
     page.context.rationing.begin(page.open.source())?;
     let (email, session_key) = check(begin)?;
-    let email_index = page.context.keyring.derive_email_index(page.app.app_id, &email);
-    let known = KnownAccount::find(&page.context.store, page.app.app_id, &email_index).await;
-    let known = known.map_err(internal)?;
+    let Context { store, keyring, populations, .. } = &*page.context;
+    let app_id = page.app.app_id;
+    let email_index = keyring.derive_email_index(app_id, &email);
+    let population = populations.of(store, app_id).await.map_err(internal)?;
+    let known = KnownAccount::find(store, app_id, &email_index).await.map_err(internal)?;
     if known.is_none() && !defended!(Decoys) {
         return Err(Code::NotFound);
     }
-    let purpose = known.map_or(Purpose::Decoy { email_index }, Purpose::SignIn);
+    // The same work for every address: decoys are made, and of two look-ups one finds an account and one does not.
+    let [name @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] =
+        keyring.derive_decoy(&email_index, "somebody", &[]);
+    let nobody = AccountID::from_bytes(name);
+    let other = if known.is_some() { nobody } else { population.somebody(nobody) };
+    // Nothing follows from what is found. What is wrong with it was logged.
+    drop(KnownAccount::of(store, app_id, other).await);
+    let decoys = derive_decoys(keyring, &email_index, &population);
+    let purpose = known.map_or(Purpose::Decoy { credentials: decoys }, Purpose::SignIn);
     Ok(challenge(page, conversation, session_key, purpose))
 }
 
@@ -115,12 +125,7 @@ pub(super) fn challenge(
     session_key: SessionKey,
     purpose: Purpose,
 ) -> ServerMessage {
-    let asking = Asking {
-        app: &page.app,
-        origin: &page.origin,
-        keyring: &page.context.keyring,
-        now: page.context.clock.now(),
-    };
+    let asking = Asking { app: &page.app, origin: &page.origin, now: page.context.clock.now() };
     let random = ChallengeRandom { ceremony_id: make_random(), challenge: make_random() };
     let (pending, message) = make_ceremony(asking, session_key, purpose, random);
     conversation.challenged(pending);

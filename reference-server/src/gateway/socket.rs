@@ -11,7 +11,7 @@ use passkey_accounts::protocol::{
     },
 };
 
-use super::{conversation::Conversation, requests};
+use super::{conversation::Conversation, release::Release, requests};
 use crate::{
     apps::{App, Origin},
     clock::make_random,
@@ -169,15 +169,17 @@ async fn answer(
     id: Option<RequestID>,
     message: Result<ClientMessage, DecodeError>,
 ) -> Result<(), End> {
+    let clock = &page.context.clock;
+    let release = Release::new(message.as_ref().ok(), clock);
     let failure = match message {
         Ok(message) => match requests::handle(page, conversation, message).await {
-            Ok(reply) => return Ok(socket.send(reply.encode(id)).await?),
+            Ok(reply) => return Ok(socket.send(release.hold(reply.encode(id), false, clock).await).await?),
             Err(code) => (code, Failure { retry_after_ms: retry_after_ms(code), ..Failure::from(code) }),
         },
         Err(error) => (error.code(), Failure { message: error.to_string(), ..Failure::from(error.code()) }),
     };
     let (code, failure) = failure;
-    socket.send(ServerMessage::Error(failure).encode(id)).await?;
+    socket.send(release.hold(ServerMessage::Error(failure).encode(id), true, clock).await).await?;
     if conversation.count_unexpected(code) { Err(End::Refused(code)) } else { Ok(()) }
 }
 
