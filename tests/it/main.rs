@@ -30,6 +30,7 @@ mod python;
 mod rates;
 mod resume;
 mod revocation;
+mod rfc6455;
 mod root_key;
 mod serve;
 mod sessions;
