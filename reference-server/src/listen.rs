@@ -262,3 +262,51 @@ async fn part<S: Wire>(mut stream: S, _place: Place) {
     };
     let _ = tokio::time::timeout(Duration::from_millis(FAREWELL_MS), reading).await;
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{io::ErrorKind, sync::Arc, time::Duration};
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+        sync::Semaphore,
+        time::sleep,
+    };
+
+    use super::{FAREWELL_BYTES, FAREWELL_MS, Guarded, Place, Unheard, WRITE_MS};
+
+    /// A connection whose peer takes 16 bytes before it has to read.
+    async fn connection(slots: &Arc<Semaphore>) -> (Guarded<DuplexStream>, DuplexStream) {
+        let (inner, peer) = duplex(16);
+        let slot = Arc::clone(slots).acquire_owned().await.unwrap();
+        let place = Place { _slot: slot, _counted: None };
+        (Guarded { inner: Some((inner, place)), unheard: Unheard::unlimited(), stalled: None }, peer)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_nothing_breaks_the_connection_and_one_that_takes_little_does_not() {
+        let slots = Arc::new(Semaphore::new(2));
+        let (mut slow, mut peer) = connection(&slots).await;
+        let reading = async {
+            for _ in 0..10 {
+                sleep(Duration::from_millis(WRITE_MS - 1)).await;
+                peer.read_u8().await.unwrap();
+            }
+        };
+        let (written, ()) = tokio::join!(slow.write_all(&[0; 26]), reading);
+        written.unwrap();
+        assert_eq!(slow.write_all(&[0]).await.unwrap_err().kind(), ErrorKind::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_peer_still_says_is_read_for_a_moment_and_its_place_is_free_after_it() {
+        let slots = Arc::new(Semaphore::new(1));
+        let (connection, mut peer) = connection(&slots).await;
+        drop(connection);
+        assert_eq!(peer.read(&mut [0]).await.unwrap(), 0, "it hears the end at once");
+        assert_eq!(slots.available_permits(), 0);
+        peer.write_all(&vec![0; FAREWELL_BYTES]).await.expect("what it says is read");
+        sleep(Duration::from_millis(FAREWELL_MS)).await;
+        assert_eq!(slots.available_permits(), 1);
+    }
+}

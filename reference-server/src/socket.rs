@@ -223,6 +223,10 @@ impl Socket {
     }
 
     async fn close_with(mut self, code: u16, reason: Utf8Bytes) {
+        // A pong that still waits would be written after the close, where nothing may be.
+        if self.flush().await.is_err() {
+            return;
+        }
         if within(&self.clock, self.sink.send(Message::Close(Some(CloseFrame { code, reason }))))
             .await
             .is_err()

@@ -18,6 +18,7 @@ mod docs;
 mod evidence;
 mod examples;
 mod faults;
+mod hostile;
 mod kotlin;
 mod live;
 mod log;

@@ -239,7 +239,7 @@ impl Part {
 /// # Errors
 /// Names the one that failed.
 pub(crate) fn run_benchmarks() -> anyhow::Result<()> {
-    for name in ["verify", "proof", "stream", "signins", "stream_load"] {
+    for name in ["verify", "proof", "stream", "signins", "stream_load", "hostile"] {
         run(cargo().args(["bench", "--quiet", "--package", "passkey-accounts-tests", "--bench", name]))?;
     }
     Ok(())

@@ -1,12 +1,11 @@
 //! Autobahn's cases for servers, groups 1 to 7, 9 and 10, under its numbers: what is sent, and what has to come back.
 
-use super::{
-    utf8,
-    wire::{BINARY, CLOSE, CONTINUATION, Event, Frame, PING, PONG, TEXT},
-};
+use passkey_accounts_tests::raw::{BINARY, CLOSE, CONTINUATION, Event, Frame, PING, PONG, TEXT};
+
+use super::utf8;
 
 /// One case.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Case {
     pub id: String,
     pub steps: Vec<Step>,
@@ -96,17 +95,7 @@ fn echo(opcode: u8, payload: Vec<u8>) -> Event {
 
 /// All of them, in order.
 pub fn all() -> Vec<Case> {
-    [framing(), pings(), reserved(), fragmentation(), text(), closing(), large(), many()].concat_all()
-}
-
-trait ConcatAll {
-    fn concat_all(self) -> Vec<Case>;
-}
-
-impl<const N: usize> ConcatAll for [Vec<Case>; N] {
-    fn concat_all(self) -> Vec<Case> {
-        self.into_iter().flatten().collect()
-    }
+    [framing(), pings(), reserved(), fragmentation(), text(), closing(), large(), many()].concat()
 }
 
 fn framing() -> Vec<Case> {

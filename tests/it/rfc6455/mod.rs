@@ -4,9 +4,8 @@
 
 mod cases;
 mod utf8;
-mod wire;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::{Extension, Router, extract::WebSocketUpgrade, response::Response, routing::get};
 use cases::{Case, Expected, Step};
@@ -16,16 +15,11 @@ use passkey_accounts_server::{
     socket::{Socket, tune},
     unheard::Unheard,
 };
-use passkey_accounts_tests::TestServer;
-use rustls::{ClientConfig, RootCertStore, ServerConfig, pki_types::PrivateKeyDer};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
-    net::TcpStream,
-    sync::watch,
-    time::timeout,
+use passkey_accounts_tests::{
+    TestServer,
+    raw::{CLOSE, Dialer, End, Event, Frame, Identity, Wire, read_all, upgrade},
 };
-use tokio_rustls::TlsConnector;
-use wire::{End, Event, Frame, read_all, upgrade};
+use tokio::{io::AsyncWriteExt, sync::watch, time::timeout};
 
 /// The largest message of the suite.
 const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
@@ -63,10 +57,7 @@ struct Seen {
     is_early: Option<bool>,
 }
 
-async fn run<S>(stream: S, case: &Case) -> Seen
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
+async fn run(stream: Box<dyn Wire>, case: &Case) -> Seen {
     let (mut reading, mut writing) = tokio::io::split(stream);
     // How many events there were, and whether that was all.
     let (progress, mut heard) = watch::channel((0, false));
@@ -100,7 +91,7 @@ where
         writing.flush().await?;
         if end == Expected::Normal {
             let _ = heard.wait_for(|(events, is_over)| *events >= awaited || *is_over).await;
-            writing.write_all(&Frame::new(wire::CLOSE, 1000_u16.to_be_bytes()).encode()).await?;
+            writing.write_all(&Frame::new(CLOSE, 1000_u16.to_be_bytes()).encode()).await?;
             writing.flush().await?;
         }
         std::io::Result::Ok(())
@@ -142,38 +133,27 @@ fn judge(case: &Case, seen: &Seen) -> Verdict {
     if is_ended { verdict } else { Verdict::Failed }
 }
 
-/// What a stream that speaks WebSocket is connected through.
-#[derive(Clone)]
+/// Which socket, and what its upgrade needs.
 struct Route {
-    port: u16,
-    tls: Option<TlsConnector>,
+    dialer: Dialer,
     path: String,
     headers: String,
 }
 
 impl Route {
-    async fn run(&self, case: &Case) -> Seen {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        let seen = async {
-            match &self.tls {
-                None => self.run_over(stream, case).await,
-                Some(tls) => {
-                    let stream = tls.connect("localhost".try_into().unwrap(), stream).await.unwrap();
-                    self.run_over(stream, case).await
-                }
-            }
-        };
-        timeout(PATIENCE, seen).await.unwrap_or_else(|_| panic!("{} hangs", case.id))
+    fn new(server: &TestServer, path: &str) -> Self {
+        let dialer = Dialer::new(server.address().port());
+        Self { dialer, path: path.into(), headers: String::new() }
     }
 
-    async fn run_over<S>(&self, mut stream: S, case: &Case) -> Seen
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
-        let head = upgrade(&mut stream, &self.path, &self.headers).await;
-        assert!(head.starts_with("HTTP/1.1 101"), "{head}");
-        run(stream, case).await
+    async fn run(&self, case: &Case) -> Seen {
+        let seen = async {
+            let mut stream = self.dialer.dial().await.unwrap();
+            let head = upgrade(&mut stream, &self.path, &self.headers).await.unwrap();
+            assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+            run(stream, case).await
+        };
+        timeout(PATIENCE, seen).await.unwrap_or_else(|_| panic!("{} hangs", case.id))
     }
 }
 
@@ -192,32 +172,6 @@ async fn examine(route: &Route, cases: &[Case]) -> BTreeMap<Verdict, usize> {
     verdicts
 }
 
-/// A certificate for localhost, and a client that trusts it.
-fn make_tls() -> (ServerConfig, TlsConnector) {
-    let key = rcgen::KeyPair::generate().unwrap();
-    let certificate =
-        rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
-    let mut roots = RootCertStore::empty();
-    roots.add(certificate.der().clone()).unwrap();
-    let server = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
-        .unwrap();
-    let client = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    (server, TlsConnector::from(Arc::new(client)))
-}
-
-async fn start_echo(tls: Option<(ServerConfig, TlsConnector)>) -> (TestServer, Route) {
-    let mut server = TestServer::start_in_real_time().await;
-    let (config, connector) = tls.unzip();
-    if let Some(config) = config {
-        server.encrypt(config).await;
-    }
-    server.put_in_front(with_echo).await;
-    let port = server.address().port();
-    (server, Route { port, tls: connector, path: "/echo".into(), headers: String::new() })
-}
-
 fn assert_passed(name: &str, verdicts: &BTreeMap<Verdict, usize>) {
     println!("{name}: {verdicts:?}");
     assert_eq!(verdicts.get(&Verdict::Failed), None, "cases failed");
@@ -225,15 +179,21 @@ fn assert_passed(name: &str, verdicts: &BTreeMap<Verdict, usize>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_case_of_the_suite_passes() {
-    let (_server, route) = start_echo(None).await;
+    let mut server = TestServer::start_in_real_time().await;
+    server.put_in_front(with_echo).await;
     let cases = cases::all();
     assert_eq!(cases.len(), 301, "as many as the suite has without compression");
-    assert_passed("in clear", &examine(&route, &cases).await);
+    assert_passed("in clear", &examine(&Route::new(&server, "/echo"), &cases).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_case_of_the_suite_passes_over_tls() {
-    let (_server, route) = start_echo(Some(make_tls())).await;
+    let mut server = TestServer::start_in_real_time().await;
+    let identity = Identity::make();
+    server.encrypt(identity.server()).await;
+    server.put_in_front(with_echo).await;
+    let mut route = Route::new(&server, "/echo");
+    route.dialer.tls = Some(identity.client(&[]));
     assert_passed("over TLS", &examine(&route, &cases::all()).await);
 }
 
@@ -246,17 +206,12 @@ fn without_messages() -> Vec<Case> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_products_sockets_refuse_what_is_wrong_with_the_numbers_of_the_standard() {
     let server = TestServer::start_in_real_time().await;
-    let route = |path: &str, headers: String| Route {
-        port: server.address().port(),
-        tls: None,
-        path: path.into(),
-        headers,
-    };
     let page = format!("Origin: {}\r\nSec-WebSocket-Protocol: {}\r\n", server.origin(), gateway::SUBPROTOCOL);
+    let gateway = format!("/v1/gateway?app={}", server.app_id);
     let routes = [
-        route("/v1/events", String::new()),
-        route("/", String::new()),
-        route(&format!("/v1/gateway?app={}", server.app_id), page),
+        Route::new(&server, "/v1/events"),
+        Route::new(&server, "/"),
+        Route { headers: page, ..Route::new(&server, &gateway) },
     ];
     for route in routes {
         let mut counted = BTreeMap::new();
@@ -283,11 +238,12 @@ async fn the_products_sockets_refuse_what_is_wrong_with_the_numbers_of_the_stand
 
 #[tokio::test]
 async fn no_extension_is_ever_agreed_on() {
-    let (_server, route) = start_echo(None).await;
+    let server = TestServer::start_in_real_time().await;
     for offer in ["permessage-deflate", "permessage-deflate; client_max_window_bits, x-webkit-deflate-frame"]
     {
-        let mut stream = TcpStream::connect(("127.0.0.1", route.port)).await.unwrap();
-        let head = upgrade(&mut stream, "/echo", &format!("Sec-WebSocket-Extensions: {offer}\r\n")).await;
+        let mut stream = Dialer::new(server.address().port()).dial().await.unwrap();
+        let offer = format!("Sec-WebSocket-Extensions: {offer}\r\n");
+        let head = upgrade(&mut stream, "/v1/events", &offer).await.unwrap();
         assert!(head.starts_with("HTTP/1.1 101"), "{head}");
         assert!(!head.to_ascii_lowercase().contains("sec-websocket-extensions"), "{head}");
     }
@@ -296,8 +252,7 @@ async fn no_extension_is_ever_agreed_on() {
 #[tokio::test]
 async fn a_frame_without_a_mask_and_one_that_is_too_large_are_refused_before_they_are_read() {
     let server = TestServer::start_in_real_time().await;
-    let route =
-        Route { port: server.address().port(), tls: None, path: "/v1/events".into(), headers: String::new() };
+    let route = Route::new(&server, "/v1/events");
     let raw = |id: &str, bytes: Vec<u8>, code| Case {
         id: id.into(),
         steps: vec![Step::Send { bytes, chop: usize::MAX }],
