@@ -50,7 +50,7 @@ pub struct Context {
     /// Back-end sockets, counted per app.
     pub back_ends: BackEnds,
     /// How often strangers may ask.
-    pub rationing: Rationing,
+    pub rationing: Arc<Rationing>,
     /// What the HTTP API counts and remembers.
     pub api: ApiState,
     /// Workers, grouped by consumer.

@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod apps;
+mod bucket;
 pub mod ceremony;
 pub mod cli;
 pub mod clock;
@@ -27,3 +28,4 @@ pub mod sessions;
 pub mod socket;
 pub mod store;
 pub mod stream;
+pub mod unheard;

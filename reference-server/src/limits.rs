@@ -69,6 +69,15 @@ pub const READ_BUFFER_BYTES: usize = 4 * 1024;
 /// A socket's frames are gathered up to this many bytes before they are written.
 pub const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 
+/// What frames may cost beside what is in them, as a share of the largest message: more is a message in crumbs.
+pub const FRAMING_SHARE: usize = 4;
+
+/// What is read of a peer after it was refused, in bytes, so that it hears why.
+pub const FAREWELL_BYTES: usize = 64 * 1024;
+
+/// How long a peer may take to hear why it was refused, in milliseconds.
+pub const FAREWELL_MS: u64 = 1_000;
+
 /// Most bytes that a socket holds for a peer that does not read: one full buffer and the largest frame.
 pub const MAX_WRITE_BUFFER_BYTES: usize = WRITE_BUFFER_BYTES + 2 * 64 * 1024;
 
@@ -127,11 +136,11 @@ pub const HEAD_MS: u64 = 60_000;
 /// ... or after this many entries.
 pub const HEAD_ENTRIES: u64 = 1_000;
 
-/// Messages of one back-end socket after its first: this many at once ...
-pub const MESSAGE_BURST: u32 = 200;
+/// Messages of one socket, and apart from them its pings and pongs: this many at once ...
+pub const FRAME_BURST: u32 = 200;
 
 /// ... and then this many a second.
-pub const MESSAGES_PER_SECOND: u32 = 50;
+pub const FRAMES_PER_SECOND: u32 = 50;
 
 /// How long a worker may take to give a lane back, in milliseconds.
 pub const HAND_OVER_MS: u64 = 10_000;

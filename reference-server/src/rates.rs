@@ -29,6 +29,10 @@ use crate::{clock::Clock, limits::MAX_TRACKED_ADDRESSES};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rates {
+    /// Connections of every kind that one address has at once. Default 1,000. Trusted proxies have no such limit.
+    pub connections_per_address: u32,
+    /// Connections that one address opens in a minute; all of them may come at once. Default 3,000.
+    pub connections_per_minute_per_address: u32,
     /// Browser sockets that one address has at once. Default 500: many people share the address of an office.
     pub page_sockets_per_address: u32,
     /// Sign-ins and sign-ups that one address begins in a minute. Default 300.
@@ -48,6 +52,8 @@ pub struct Rates {
 impl Default for Rates {
     fn default() -> Self {
         Self {
+            connections_per_address: 1_000,
+            connections_per_minute_per_address: 3_000,
             page_sockets_per_address: 500,
             sign_ins_per_minute_per_address: 300,
             codes_per_hour_per_address: 60,
@@ -61,7 +67,9 @@ impl Default for Rates {
 impl Rates {
     /// Whether anything is counted by address.
     pub const fn know_addresses(&self) -> bool {
-        self.page_sockets_per_address != 0
+        self.connections_per_address != 0
+            || self.connections_per_minute_per_address != 0
+            || self.page_sockets_per_address != 0
             || self.sign_ins_per_minute_per_address != 0
             || self.codes_per_hour_per_address != 0
     }
@@ -69,6 +77,8 @@ impl Rates {
     /// No limits: for developing, where everybody has one address.
     pub const fn off() -> Self {
         Self {
+            connections_per_address: 0,
+            connections_per_minute_per_address: 0,
             page_sockets_per_address: 0,
             sign_ins_per_minute_per_address: 0,
             codes_per_hour_per_address: 0,
@@ -117,7 +127,9 @@ impl From<IpAddr> for Source {
 /// The rates of one server, and what was counted.
 pub struct Rationing {
     rates: Rates,
-    sockets: Arc<Sockets>,
+    connections: Arc<Counts>,
+    sockets: Arc<Counts>,
+    opened: Option<Limiter<Source>>,
     sign_ins: Option<Limiter<Source>>,
     codes_from: Option<Limiter<Source>>,
     codes_to: Option<Limiter<[u8; 32]>>,
@@ -128,7 +140,10 @@ impl Rationing {
     /// Nothing counted yet.
     pub fn new(rates: Rates, clock: &Clock) -> Self {
         Self {
+            connections: Arc::default(),
             sockets: Arc::default(),
+            // Where strangers have more addresses than can be remembered, there is still the cap on all connections.
+            opened: limiter(rates.connections_per_minute_per_address, MINUTE, true, clock),
             // Where strangers have more addresses than can be remembered, what all begin together is still counted.
             sign_ins: limiter(rates.sign_ins_per_minute_per_address, MINUTE, true, clock),
             codes_from: limiter(rates.codes_per_hour_per_address, HOUR, false, clock),
@@ -138,13 +153,24 @@ impl Rationing {
         }
     }
 
+    /// Counts one more connection, until what is returned is dropped. What comes over a trusted proxy's is counted later,
+    /// once it has said for whom.
+    ///
+    /// # Errors
+    /// [`Code::RateLimited`] when the address has as many as it may, or has opened too many of late.
+    pub fn connect(&self, peer: IpAddr) -> Result<Option<Counted>, Code> {
+        if self.is_trusted(peer) {
+            return Ok(None);
+        }
+        let source = peer.into();
+        check(self.opened.as_ref(), &source, Code::RateLimited)?;
+        self.connections.enter(source, self.rates.connections_per_address).map(Some)
+    }
+
     /// Who asks: the peer, or whom the proxies in front say, as far as they are trusted. The last address that no trusted
     /// proxy has is the one that a trusted proxy has seen; what stands before it anybody may have written.
     pub fn source(&self, peer: IpAddr, headers: &HeaderMap) -> Source {
-        let is_trusted = |address: IpAddr| {
-            self.rates.trusted_proxies.iter().any(|proxy| proxy.contains(&address.to_canonical()))
-        };
-        if !is_trusted(peer) {
+        if !self.is_trusted(peer) {
             return peer.into();
         }
         let lines: Vec<_> =
@@ -152,7 +178,7 @@ impl Rationing {
         let listed = lines.iter().flat_map(|line| line.split(',')).map(|hop| hop.trim().parse::<IpAddr>());
         for hop in listed.rev() {
             match hop {
-                Ok(address) if is_trusted(address) => {}
+                Ok(address) if self.is_trusted(address) => {}
                 Ok(address) => return address.into(),
                 Err(_) => break,
             }
@@ -164,15 +190,8 @@ impl Rationing {
     ///
     /// # Errors
     /// [`Code::RateLimited`] when it has as many as it may.
-    pub fn enter(&self, source: Source) -> Result<OpenSocket, Code> {
-        let most = self.rates.page_sockets_per_address;
-        let mut open = self.sockets.lock();
-        let count = open.entry(source).or_default();
-        if most != 0 && *count >= most {
-            return Err(Code::RateLimited);
-        }
-        *count += 1;
-        Ok(OpenSocket { sockets: Arc::clone(&self.sockets), source })
+    pub fn enter(&self, source: Source) -> Result<Counted, Code> {
+        self.sockets.enter(source, self.rates.page_sockets_per_address)
     }
 
     /// Counts a sign-in or sign-up that begins.
@@ -194,6 +213,10 @@ impl Rationing {
             check(self.codes_to.as_ref(), email_index, Code::RateLimited)?;
         }
         Ok(())
+    }
+
+    fn is_trusted(&self, address: IpAddr) -> bool {
+        self.rates.trusted_proxies.iter().any(|proxy| proxy.contains(&address.to_canonical()))
     }
 }
 
@@ -271,37 +294,47 @@ impl Ticks {
     }
 }
 
-/// How many browser sockets each address has.
+/// How many of something each address has.
 #[derive(Debug, Default)]
-struct Sockets(Mutex<HashMap<Source, u32>>);
+struct Counts(Mutex<HashMap<Source, u32>>);
 
-impl Sockets {
+impl Counts {
+    fn enter(self: &Arc<Self>, source: Source, most: u32) -> Result<Counted, Code> {
+        let mut counts = self.lock();
+        let count = counts.get(&source).copied().unwrap_or_default();
+        if most != 0 && count >= most {
+            return Err(Code::RateLimited);
+        }
+        counts.insert(source, count.saturating_add(1));
+        Ok(Counted { counts: Arc::clone(self), source })
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<Source, u32>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A browser socket in the count.
+/// One of an address, in the count until it is dropped.
 #[derive(Debug)]
-pub struct OpenSocket {
-    sockets: Arc<Sockets>,
+pub struct Counted {
+    counts: Arc<Counts>,
     source: Source,
 }
 
-impl OpenSocket {
+impl Counted {
     /// Whose it is.
     pub const fn source(&self) -> Source {
         self.source
     }
 }
 
-impl Drop for OpenSocket {
+impl Drop for Counted {
     fn drop(&mut self) {
-        let mut open = self.sockets.lock();
-        if let Some(count) = open.get_mut(&self.source) {
+        let mut counts = self.counts.lock();
+        if let Some(count) = counts.get_mut(&self.source) {
             *count -= 1;
             if *count == 0 {
-                open.remove(&self.source);
+                counts.remove(&self.source);
             }
         }
     }

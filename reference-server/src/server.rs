@@ -125,8 +125,9 @@ impl Prepared {
         let (stop, stopping) = watch::channel(false);
         let back_ends = BackEnds::default();
         let tasks = TaskTracker::new();
+        let rationing = Arc::new(Rationing::new(rates, &clock));
         let context = Arc::new(Context {
-            rationing: Rationing::new(rates, &clock),
+            rationing: Arc::clone(&rationing),
             api: ApiState::new(&clock),
             clock,
             keyring: Arc::clone(store.keyring()),
@@ -165,6 +166,7 @@ impl Prepared {
             listener,
             tls,
             front(router(Arc::clone(&context))),
+            rationing,
             context.stopping.clone(),
             tasks.clone(),
         ));

@@ -1,15 +1,23 @@
 //! One WebSocket, as both kinds of conversation use it: bounded writes, deadlines, close codes with a reason.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use axum::{
+    Error,
+    extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade},
+};
 use futures_util::{SinkExt, StreamExt, stream};
 use passkey_accounts::protocol::{Code, gateway::EndReason};
-use tokio_tungstenite::tungstenite;
+use tokio_tungstenite::tungstenite::{self, error::ProtocolError};
 
 use crate::{
+    bucket::Bucket,
     clock::Clock,
-    limits::{MAX_WRITE_BUFFER_BYTES, READ_BUFFER_BYTES, WRITE_BUFFER_BYTES, WRITE_MS},
+    limits::{
+        FAREWELL_BYTES, FAREWELL_MS, FRAMING_SHARE, MAX_WRITE_BUFFER_BYTES, READ_BUFFER_BYTES,
+        WRITE_BUFFER_BYTES, WRITE_MS,
+    },
+    unheard::{TooMuch, Unheard},
 };
 
 /// Close code of a server that restarts (RFC 6455 registry: Service Restart).
@@ -25,8 +33,12 @@ pub fn tune(upgrade: WebSocketUpgrade, max_frame_bytes: usize) -> WebSocketUpgra
         .max_frame_size(max_frame_bytes)
 }
 
-/// Close code of a conversation that has come to its end (RFC 6455 section 7.4.1).
+/// Close codes of RFC 6455 section 7.4.1: of a conversation that has come to its end,
 const NORMAL: u16 = 1000;
+/// of frames that break its rules,
+const PROTOCOL_ERROR: u16 = 1002;
+/// and of text that is not UTF-8.
+const INVALID_PAYLOAD: u16 = 1007;
 
 /// A connected peer.
 #[derive(Debug)]
@@ -34,6 +46,13 @@ pub struct Socket {
     sink: stream::SplitSink<WebSocket, Message>,
     stream: stream::SplitStream<WebSocket>,
     unflushed_bytes: usize,
+    unheard: Unheard,
+    /// Pings and pongs that may come.
+    control: Bucket,
+    /// The peer has closed, with this code if it gave one.
+    closed: Option<Option<u16>>,
+    /// The number to close with where RFC 6455 has one.
+    breach: Option<u16>,
     clock: Clock,
 }
 
@@ -62,10 +81,17 @@ pub enum WriteError {
 }
 
 impl Socket {
-    /// Takes over an upgraded connection.
-    pub fn new(socket: WebSocket, clock: Clock) -> Self {
+    /// Takes over an upgraded connection, whose bytes are counted by `unheard`.
+    pub fn new(socket: WebSocket, unheard: Unheard, clock: Clock) -> Self {
         let (sink, stream) = socket.split();
-        Self { sink, stream, unflushed_bytes: 0, clock }
+        let control = Bucket::new(clock.now());
+        Self { sink, stream, unflushed_bytes: 0, unheard, control, closed: None, breach: None, clock }
+    }
+
+    /// From here on no message is larger than that, nor what carries it much larger.
+    pub fn expect_at_most(&self, max_message_bytes: usize) {
+        let framing = max_message_bytes / FRAMING_SHARE;
+        self.unheard.limit(max_message_bytes + framing + READ_BUFFER_BYTES);
     }
 
     /// Waits for the peer.
@@ -73,17 +99,65 @@ impl Socket {
     /// # Cancel safety
     /// Nothing is lost when it is dropped.
     pub async fn hear(&mut self) -> Heard {
-        match self.stream.next().await {
-            Some(Ok(Message::Text(text))) => Heard::Text(text),
-            Some(Ok(Message::Binary(_))) => Heard::Broken(Code::BadMessage),
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Heard::Alive,
-            Some(Ok(Message::Close(frame))) => Heard::Closed(frame.map(|frame| frame.code)),
-            Some(Err(error)) => match error.into_inner().downcast_ref::<tungstenite::Error>() {
-                Some(tungstenite::Error::Capacity(_)) => Heard::Broken(Code::TooLarge),
-                Some(tungstenite::Error::Utf8(_) | tungstenite::Error::Protocol(_)) => Heard::Lost,
-                _ => Heard::Lost,
-            },
-            None => Heard::Lost,
+        match self.next().await {
+            Ok(Message::Text(text)) => Heard::Text(text),
+            Ok(_) => Heard::Broken(Code::BadMessage),
+            Err(heard) => heard,
+        }
+    }
+
+    /// The next message, or what came instead of one.
+    async fn next(&mut self) -> Result<Message, Heard> {
+        if self.closed.is_none() {
+            let next = self.stream.next().await.ok_or(Heard::Lost)?;
+            self.unheard.clear();
+            match next {
+                Ok(Message::Ping(_) | Message::Pong(_)) if self.control.take(self.clock.now()) => {
+                    return Err(Heard::Alive);
+                }
+                Ok(Message::Ping(_) | Message::Pong(_)) => return Err(Heard::Broken(Code::RateLimited)),
+                Ok(Message::Close(frame)) => self.closed = Some(frame.map(|frame| frame.code)),
+                Ok(message) => return Ok(message),
+                Err(error) => return Err(self.failed(error)),
+            }
+        }
+        // The answer to its close waits to be written. What was heard is kept meanwhile: this may be dropped.
+        let _ = self.flush().await;
+        Err(Heard::Closed(self.closed.flatten()))
+    }
+
+    fn failed(&mut self, error: Error) -> Heard {
+        let error = error.into_inner();
+        match error.downcast_ref() {
+            Some(tungstenite::Error::Capacity(_)) => Heard::Broken(Code::TooLarge),
+            Some(tungstenite::Error::Io(error)) if is_too_much(error) => Heard::Broken(Code::TooLarge),
+            Some(tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => Heard::Lost,
+            Some(tungstenite::Error::Protocol(_)) => {
+                self.breach = Some(PROTOCOL_ERROR);
+                Heard::Broken(Code::BadMessage)
+            }
+            Some(tungstenite::Error::Utf8(_)) => {
+                self.breach = Some(INVALID_PAYLOAD);
+                Heard::Broken(Code::BadMessage)
+            }
+            _ => Heard::Lost,
+        }
+    }
+
+    /// Sends back every message until the peer closes or breaks a rule: for tests of the transport alone.
+    #[cfg(feature = "planted")]
+    pub async fn echo(mut self) {
+        loop {
+            match self.next().await {
+                Ok(message) => {
+                    if within(&self.clock, self.sink.send(message)).await.is_err() {
+                        return;
+                    }
+                }
+                Err(Heard::Broken(code)) => return self.close(code, None).await,
+                Err(Heard::Closed(_) | Heard::Lost) => return,
+                Err(_) => {}
+            }
         }
     }
 
@@ -124,11 +198,12 @@ impl Socket {
         within(&self.clock, self.sink.send(Message::Ping(axum::body::Bytes::new()))).await
     }
 
-    /// Closes with the code's number and `{"error":"<code>"}`.
+    /// Closes with the code's number, or RFC 6455's where it has one, and `{"error":"<code>"}`.
     pub async fn close(self, code: Code, retry_after_ms: Option<u64>) {
         let retry = retry_after_ms.map_or_else(String::new, |ms| format!(r#","retryAfterMs":{ms}"#));
         let reason = format!(r#"{{"error":"{code}"{retry}}}"#);
-        self.close_with(code.close_code(), reason.into()).await;
+        let number = self.breach.unwrap_or(code.close_code());
+        self.close_with(number, reason.into()).await;
     }
 
     /// Closes because the session on it was ended from elsewhere: the page may come back at once and sign in anew.
@@ -148,20 +223,26 @@ impl Socket {
     }
 
     async fn close_with(mut self, code: u16, reason: Utf8Bytes) {
+        // A pong that still waits would be written after the close, where nothing may be.
+        if self.flush().await.is_err() {
+            return;
+        }
         if within(&self.clock, self.sink.send(Message::Close(Some(CloseFrame { code, reason }))))
             .await
             .is_err()
         {
             return;
         }
-        // Reading until the peer answers: a close over unread bytes would reset the connection and lose the frame.
-        let answer = async { while !matches!(self.hear().await, Heard::Lost | Heard::Closed(_)) {} };
-        let _ = tokio::time::timeout(CLOSE_WAIT, answer).await;
+        // Reading until the peer answers: it may still have much to say, and hears nothing before it has said it.
+        self.unheard.limit(FAREWELL_BYTES);
+        let answer = async { while let Some(Ok(_)) = self.stream.next().await {} };
+        let _ = tokio::time::timeout(Duration::from_millis(FAREWELL_MS), answer).await;
     }
 }
 
-/// How long to wait for the other half of a closing handshake.
-const CLOSE_WAIT: Duration = Duration::from_secs(1);
+fn is_too_much(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<TooMuch>())
+}
 
 async fn within<E>(clock: &Clock, write: impl Future<Output = Result<(), E>>) -> Result<(), WriteError> {
     tokio::select! {

@@ -194,5 +194,6 @@ impl Process {
 }
 
 /// A crowd of tests has one address.
-const NO_LIMITS: &str = "[limits]\npage_sockets_per_address = 0\nsign_ins_per_minute_per_address = 0\n\
+const NO_LIMITS: &str = "[limits]\nconnections_per_address = 0\n\
+    connections_per_minute_per_address = 0\npage_sockets_per_address = 0\nsign_ins_per_minute_per_address = 0\n\
     codes_per_hour_per_address = 0\ncodes_per_hour_per_email = 0\nsign_ins_per_second = 0";

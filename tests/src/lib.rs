@@ -25,6 +25,7 @@ pub mod made_up;
 pub mod npm;
 mod page;
 pub mod proof;
+pub mod raw;
 pub mod rewrite;
 mod server;
 pub mod shop;

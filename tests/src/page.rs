@@ -21,7 +21,7 @@ use passkey_accounts::{
 use passkey_accounts_server::limits::DEAD_PEER_MS;
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
-    Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
+    Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config, connect_async_tls_with_config,
     tungstenite::{
         self, Message,
         client::IntoClientRequest,
@@ -141,7 +141,30 @@ impl Page {
         request: Request,
         origin: &str,
     ) -> Result<Self, tungstenite::Error> {
-        let (mut socket, _) = connect_async_tls_with_config(request, None, true, tls).await?;
+        let (socket, _) = connect_async_tls_with_config(request, None, true, tls).await?;
+        Self::greet(socket, origin).await
+    }
+
+    /// Connects over a connection that is there already, with TLS settings of the test's own.
+    ///
+    /// # Errors
+    /// The handshake's, with the server's response inside.
+    pub async fn connect_over(
+        stream: TcpStream,
+        tls: Option<Connector>,
+        gateway_url: &str,
+        app_id: AppID,
+        origin: &str,
+    ) -> Result<Self, tungstenite::Error> {
+        let request = upgrade(gateway_url, app_id, origin)?;
+        let (socket, _) = client_async_tls_with_config(request, stream, None, tls).await?;
+        Self::greet(socket, origin).await
+    }
+
+    async fn greet(
+        mut socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+        origin: &str,
+    ) -> Result<Self, tungstenite::Error> {
         let first = socket.next().await.ok_or(tungstenite::Error::ConnectionClosed)??;
         let Ok((None, ServerMessage::Hello(hello))) = ServerMessage::decode(first.to_text()?) else {
             panic!("not a hello: {first}");

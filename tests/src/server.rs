@@ -3,7 +3,10 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
+    sync::Arc,
 };
+
+use axum::Router;
 
 use passkey_accounts::{
     key_pair::KeyPair,
@@ -48,6 +51,8 @@ pub struct TestServer {
     rates: Rates,
     mode: Mode,
     drain_ms: u64,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    front: fn(Router) -> Router,
     address: SocketAddr,
     /// The app that tests sign in to.
     pub app_id: AppID,
@@ -87,6 +92,8 @@ impl TestServer {
             rates: Rates::off(),
             mode,
             drain_ms: 0,
+            tls: None,
+            front: |server| server,
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             app_id: AppID::from_bytes(make_random()),
             api_key: String::new(),
@@ -109,6 +116,8 @@ impl TestServer {
             rates: Rates::off(),
             mode: Mode::Dev,
             drain_ms: 0,
+            tls: None,
+            front: |server| server,
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
             app_id,
             api_key,
@@ -131,7 +140,7 @@ impl TestServer {
             rates: self.rates.clone(),
             retention: Retention::default(),
             drain_ms: self.drain_ms,
-            tls: None,
+            tls: self.tls.clone(),
         };
         let listener = TcpListener::bind(self.address).await.expect("the port is free");
         self.address = listener.local_addr().expect("a bound listener has an address");
@@ -156,7 +165,8 @@ impl TestServer {
         let site = Site::new(self.mode, &self.origin())
             .with_app(self.app_id, "Test Shop")
             .with_api_key(&self.api_key);
-        self.running = Some(prepared.start(listener, site).await.expect("the server starts"));
+        self.running =
+            Some(prepared.start_behind(listener, site, self.front).await.expect("the server starts"));
         Ok(())
     }
 
@@ -185,6 +195,18 @@ impl TestServer {
         self.restart().await;
     }
 
+    /// Starts the server again with TLS; it speaks in clear otherwise.
+    pub async fn encrypt(&mut self, tls: rustls::ServerConfig) {
+        self.tls = Some(Arc::new(tls));
+        self.restart().await;
+    }
+
+    /// Starts the server again with what this makes of its routes.
+    pub async fn put_in_front(&mut self, front: fn(Router) -> Router) {
+        self.front = front;
+        self.restart().await;
+    }
+
     /// Starts a stopped server on the same port with the same data.
     pub async fn start_again(&mut self) {
         self.open().await;
@@ -198,19 +220,23 @@ impl TestServer {
         self.try_open().await
     }
 
-    /// `http://localhost:port`
+    /// `http://localhost:port`, with TLS too: where the app's pages are.
     pub fn origin(&self) -> String {
         format!("http://localhost:{}", self.address.port())
     }
 
-    /// `ws://localhost:port/v1/gateway`
+    /// `ws://localhost:port/v1/gateway`, or `wss`.
     pub fn gateway_url(&self) -> String {
-        format!("ws://localhost:{}/v1/gateway", self.address.port())
+        format!("{}://localhost:{}/v1/gateway", self.scheme(), self.address.port())
     }
 
-    /// `ws://localhost:port/`
+    /// `ws://localhost:port/`, or `wss`.
     pub fn events_url(&self) -> String {
-        format!("ws://localhost:{}/", self.address.port())
+        format!("{}://localhost:{}/", self.scheme(), self.address.port())
+    }
+
+    const fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "wss" } else { "ws" }
     }
 
     /// Where it listens.

@@ -274,7 +274,7 @@ pub(crate) fn run_differential(cases: u32) -> anyhow::Result<()> {
 /// # Errors
 /// Names the one that failed.
 pub(crate) fn run_benchmarks() -> anyhow::Result<()> {
-    for name in ["verify", "proof", "stream", "signins", "stream_load"] {
+    for name in ["verify", "proof", "stream", "signins", "stream_load", "hostile"] {
         run(cargo().args(["bench", "--quiet", "--package", "passkey-accounts-tests", "--bench", name]))?;
     }
     Ok(())

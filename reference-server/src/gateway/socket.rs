@@ -6,18 +6,19 @@ use passkey_accounts::protocol::{
     Code, ConnectionID, DecodeError, RequestID, UnixMillis,
     base64url::Base64Url,
     gateway::{
-        AppName, ClientMessage, Drain, EndReason, Failure, Hello, MAX_FIRST_FRAME_BYTES, ServerMessage,
-        SessionExpiring, SignedOut,
+        AppName, ClientMessage, Drain, EndReason, Failure, Hello, MAX_CLIENT_FRAME_BYTES,
+        MAX_FIRST_FRAME_BYTES, ServerMessage, SessionExpiring, SignedOut,
     },
 };
 
 use super::{conversation::Conversation, release::Release, requests};
 use crate::{
     apps::{App, Origin},
+    bucket::Bucket,
     clock::make_random,
     context::{Context, stopped},
     limits::{ANONYMOUS_MS, DEAD_PEER_MS, DRAIN_MS, EXPIRING_MS, IDLE_MS, OVER_CAPACITY_MS, RATE_LIMITED_MS},
-    rates::OpenSocket,
+    rates::Counted,
     sessions::{self, Carried, Loss, Session, next_end},
     socket::{Heard, Socket, WriteError},
 };
@@ -38,7 +39,7 @@ pub struct Page {
     /// Random bytes of this socket alone.
     pub nonce: [u8; 32],
     /// Where it comes from, and that it is counted.
-    pub open: OpenSocket,
+    pub open: Counted,
 }
 
 impl Page {
@@ -48,7 +49,7 @@ impl Page {
         app: Arc<App>,
         origin: Origin,
         user_agent: String,
-        open: OpenSocket,
+        open: Counted,
     ) -> Self {
         let connection_id = ConnectionID::from_bytes(make_random());
         Self { context, app, origin, user_agent, connection_id, nonce: make_random(), open }
@@ -102,7 +103,7 @@ pub async fn converse(page: Page, mut socket: Socket) {
         leave(&page.context, carried, end).await;
     }
     match end {
-        End::Refused(code) => socket.close(code, None).await,
+        End::Refused(code) => socket.close(code, retry_after_ms(code)).await,
         End::SessionEnded(reason) => socket.close_after_end(reason).await,
         End::SessionMoved => socket.close_after_move().await,
         End::Restart => socket.close_for_restart().await,
@@ -121,6 +122,8 @@ async fn exchange(page: &Page, socket: &mut Socket, conversation: &mut Conversat
     let mut stopping = page.context.stopping.clone();
     let mut timers = Timers::new(clock.now());
     let mut max_frame_bytes = MAX_FIRST_FRAME_BYTES;
+    let mut messages = Bucket::new(clock.now());
+    socket.expect_at_most(MAX_FIRST_FRAME_BYTES);
     socket.send(page.hello().encode(None)).await?;
     loop {
         let next = timers.next(conversation.session());
@@ -130,10 +133,12 @@ async fn exchange(page: &Page, socket: &mut Socket, conversation: &mut Conversat
                 timers.heard = now;
                 match heard {
                     Heard::Text(text) if text.len() > max_frame_bytes => return Err(End::Refused(Code::TooLarge)),
+                    Heard::Text(_) if !messages.take(now) => return Err(End::Refused(Code::RateLimited)),
                     Heard::Text(text) => {
                         let (id, message) = ClientMessage::decode(&text);
                         if message.is_ok() {
-                            max_frame_bytes = usize::MAX;
+                            max_frame_bytes = MAX_CLIENT_FRAME_BYTES;
+                            socket.expect_at_most(MAX_CLIENT_FRAME_BYTES);
                             timers.requested = now;
                         }
                         answer(page, socket, conversation, id, message).await?;
@@ -262,7 +267,7 @@ async fn on_time(
         timers.said = now;
     }
     if timers.dead() <= now {
-        return Err(End::Lost);
+        return Err(End::Refused(Code::Idle));
     }
     if timers.heartbeat() <= now {
         // The text is for the page, which cannot see pings; the ping is for us, because every browser answers it.

@@ -24,6 +24,7 @@ use crate::{
     listen::Peer,
     routes::Problem,
     socket::{Socket, tune},
+    unheard::Unheard,
 };
 
 /// The query of the upgrade.
@@ -37,6 +38,7 @@ pub struct GatewayQuery {
 pub async fn upgrade(
     State(context): State<Arc<Context>>,
     Extension(Peer(peer)): Extension<Peer>,
+    Extension(unheard): Extension<Unheard>,
     Query(query): Query<GatewayQuery>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -70,7 +72,7 @@ pub async fn upgrade(
     let user_agent = user_agent(&headers);
     let sockets = context.sockets.clone();
     tune(upgrade, gateway::MAX_CLIENT_FRAME_BYTES).on_upgrade(move |socket| {
-        let socket = Socket::new(socket, context.clock.clone());
+        let socket = Socket::new(socket, unheard, context.clock.clone());
         sockets.track_future(converse(Page::new(context, app, origin, user_agent, open), socket))
     })
 }

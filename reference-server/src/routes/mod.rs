@@ -10,7 +10,7 @@ mod trigger;
 use std::sync::Arc;
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{Request, State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
     http::{HeaderMap, StatusCode},
     middleware,
@@ -23,7 +23,7 @@ pub use api::ApiState;
 pub use problem::Problem;
 pub use site::{Mode, Site};
 
-use crate::{context::Context, gateway, stream};
+use crate::{context::Context, gateway, stream, unheard::Unheard};
 
 /// Every route of the server.
 pub fn router(context: Arc<Context>) -> Router {
@@ -48,12 +48,13 @@ pub fn router(context: Arc<Context>) -> Router {
 /// `/` is the home page for a browser and the event socket for the shortest client.
 async fn root(
     State(context): State<Arc<Context>>,
+    Extension(unheard): Extension<Unheard>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     request: Request,
 ) -> Response {
     match upgrade {
-        Ok(upgrade) => stream::upgrade(context, &headers, upgrade),
+        Ok(upgrade) => stream::upgrade(context, &headers, unheard, upgrade),
         Err(_) => site::file(State(context), request.uri().clone(), headers).await,
     }
 }

@@ -22,9 +22,9 @@ use passkey_accounts::{
 use super::{
     first::{Begin, Refusal, Wish},
     lane::{Lane, Phase, RECEIPT_PREFIX},
-    rate::Bucket,
 };
 use crate::{
+    bucket::Bucket,
     limits::{HAND_OVER_MS, HEAD_ENTRIES, HEAD_MS, IDLE_MS, KEY_EXPIRING_MS},
     log::{Entry, LogState},
 };

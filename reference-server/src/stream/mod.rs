@@ -7,7 +7,6 @@ mod group;
 mod lane;
 mod link;
 mod machine;
-mod rate;
 mod shortest;
 mod upgrade;
 

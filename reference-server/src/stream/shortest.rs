@@ -9,7 +9,7 @@ use passkey_accounts::{
 };
 
 use super::link::{End, Link, Wake};
-use crate::{limits::READ_ENTRIES, log::Entry, socket::Socket};
+use crate::{bucket::Bucket, limits::READ_ENTRIES, log::Entry, socket::Socket};
 
 /// How far a shortest client has got. Pure.
 #[derive(Debug)]
@@ -51,6 +51,7 @@ pub(super) async fn serve(
     socket: &mut Socket,
 ) -> Result<(), End> {
     let mut edges = Edges::after(link.tail.state().seq());
+    let mut messages = Bucket::new(link.now());
     let end = key_expires_at.unwrap_or(UnixMillis(u64::MAX));
     loop {
         while edges.scanned() < link.seen_head() {
@@ -62,8 +63,10 @@ pub(super) async fn serve(
         }
         socket.flush().await?;
         match link.wait(socket, end).await? {
+            Wake::Grown => {}
             // Nothing is expected from it and nothing is answered: it would not understand.
-            Wake::Grown | Wake::Message(_) => {}
+            Wake::Message(_) if messages.take(link.now()) => {}
+            Wake::Message(_) => return Err(Code::RateLimited.into()),
             Wake::Time => return Err(Code::KeyExpired.into()),
             Wake::Stopping => return Err(End::Restart),
         }

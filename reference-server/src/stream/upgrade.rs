@@ -17,10 +17,16 @@ use crate::{
     context::Context,
     routes::Problem,
     socket::{Socket, tune},
+    unheard::Unheard,
 };
 
 /// Upgrades a back end's request to an event socket.
-pub fn upgrade(context: Arc<Context>, headers: &HeaderMap, upgrade: WebSocketUpgrade) -> Response {
+pub fn upgrade(
+    context: Arc<Context>,
+    headers: &HeaderMap,
+    unheard: Unheard,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     // Only browsers send Origin, and an API key in a browser is an API key in everybody's hands.
     if headers.contains_key(ORIGIN) && defended!(BackEndSocketOrigin) {
         return Problem::new(StatusCode::FORBIDDEN, Code::Forbidden)
@@ -29,7 +35,8 @@ pub fn upgrade(context: Arc<Context>, headers: &HeaderMap, upgrade: WebSocketUpg
     }
     let sockets = context.sockets.clone();
     tune(upgrade, MAX_CLIENT_MESSAGE_BYTES).on_upgrade(move |socket| {
-        let socket = Socket::new(socket, context.clock.clone());
+        let socket = Socket::new(socket, unheard, context.clock.clone());
+        socket.expect_at_most(MAX_CLIENT_MESSAGE_BYTES);
         sockets.track_future(serve(context, socket))
     })
 }

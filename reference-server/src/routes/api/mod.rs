@@ -16,7 +16,7 @@ mod sessions;
 use std::sync::Arc;
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     extract::{FromRequestParts, Request, State, WebSocketUpgrade},
     http::{StatusCode, header},
     middleware::{self, Next},
@@ -31,7 +31,7 @@ pub use caller::ApiState;
 pub(super) use caller::{Caller, authenticate};
 
 use super::Problem;
-use crate::{context::Context, stream};
+use crate::{context::Context, stream, unheard::Unheard};
 
 /// The API's routes, and `/openapi.json`, which lists exactly these.
 pub(super) fn router(context: &Arc<Context>) -> Router<Arc<Context>> {
@@ -61,7 +61,12 @@ pub(super) fn router(context: &Arc<Context>) -> Router<Arc<Context>> {
 }
 
 /// The event socket and the pages of the log have one address.
-async fn socket_first(State(context): State<Arc<Context>>, request: Request, next: Next) -> Response {
+async fn socket_first(
+    State(context): State<Arc<Context>>,
+    Extension(unheard): Extension<Unheard>,
+    request: Request,
+    next: Next,
+) -> Response {
     let headers = request.headers();
     let is_socket = request.uri().path() == "/v1/events"
         && (headers.contains_key(header::UPGRADE) || headers.contains_key(header::SEC_WEBSOCKET_VERSION));
@@ -70,7 +75,7 @@ async fn socket_first(State(context): State<Arc<Context>>, request: Request, nex
     }
     let (mut parts, _) = request.into_parts();
     match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-        Ok(upgrade) => stream::upgrade(context, &parts.headers, upgrade),
+        Ok(upgrade) => stream::upgrade(context, &parts.headers, unheard, upgrade),
         Err(rejection) => Problem::upgrade_required(&rejection).into_response(),
     }
 }
