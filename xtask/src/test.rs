@@ -9,7 +9,7 @@ use std::{
 use anyhow::{bail, ensure};
 
 use crate::{
-    attack, build, demo, dist,
+    attack, build, demo, dist, fuzz,
     process::{cargo, found, npm, print_and_keep, root, run, target, workspace},
     tools,
 };
@@ -28,7 +28,10 @@ const PARTS: [Part; 16] = [
         name: "format",
         what: "rustfmt",
         needs: &[],
-        run: || run(cargo().args(["fmt", "--all", "--check"])),
+        run: || {
+            run(cargo().args(["fmt", "--all", "--check"]))?;
+            run(cargo().args(["fmt", "--check", "--manifest-path", "fuzz/Cargo.toml"]))
+        },
     },
     Part {
         name: "package",
@@ -64,6 +67,12 @@ const PARTS: [Part; 16] = [
         what: "examples in the documentation",
         needs: &[],
         run: || run(workspace("test").args(["--quiet", "--doc"])),
+    },
+    Part {
+        name: "fuzz",
+        what: "what strangers send, as nobody thought of it: the corpora, and 20,000 executions of each target",
+        needs: &["c++"],
+        run: || fuzz::run_targets(&[], fuzz::Amount::Runs(20_000)),
     },
     Part {
         name: "dist",

@@ -3,15 +3,21 @@
 mod tls;
 
 use std::{
+    fs, io,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
+<<<<<<< HEAD
 use config::{Environment, File};
 use passkey_accounts::{
     proof::{NotServed, Origins},
     protocol::AppID,
 };
+=======
+use config::{Environment, File, FileFormat};
+use passkey_accounts::protocol::AppID;
+>>>>>>> fuzz
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -183,7 +189,7 @@ pub struct Overrides {
 }
 
 impl Config {
-    /// Reads and checks the settings.
+    /// Reads and checks the settings; a file is TOML.
     ///
     /// # Errors
     /// [`ConfigError`] says which setting is wrong and how to mend it.
@@ -192,10 +198,22 @@ impl Config {
         environment: Environment,
         flags: Overrides,
     ) -> Result<Self, ConfigError> {
+        let read = |path: &Path| {
+            fs::read_to_string(path).map_err(|error| ConfigError::NoFile(path.to_owned(), error))
+        };
+        Self::read(file.map(read).transpose()?.as_deref(), environment, flags)
+    }
+
+    /// As [`load`](Self::load), with what the file says.
+    ///
+    /// # Errors
+    /// As of `load`.
+    pub fn read(file: Option<&str>, environment: Environment, flags: Overrides) -> Result<Self, ConfigError> {
         let mut builder = config::Config::builder();
-        if let Some(path) = file {
-            builder = builder.add_source(File::from(path));
-            let in_file = config::Config::builder().add_source(File::from(path)).build()?;
+        if let Some(text) = file {
+            let source = File::from_str(text, FileFormat::Toml);
+            builder = builder.add_source(source.clone());
+            let in_file = config::Config::builder().add_source(source).build()?;
             if in_file.get_string("root_key").is_ok() {
                 return Err(ConfigError::KeyInFile);
             }
@@ -288,6 +306,9 @@ pub enum ConfigError {
     /// A key is missing, unknown, or of the wrong kind.
     #[error("the settings cannot be read: {0}; every key is in docs/operating.md")]
     Unreadable(#[from] config::ConfigError),
+    /// The file is not there, or nobody may read it.
+    #[error("the settings file {} cannot be read: {}", .0.display(), .1)]
+    NoFile(PathBuf, io::Error),
     /// Passkeys would not work there.
     #[error("public_url: {0}; write it like https://auth.example")]
     PublicUrl(#[from] NotAnOrigin),

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use http::Uri;
+use http::{Uri, uri::Authority};
 
 use crate::{loopback::is_loopback, stream::StreamError};
 
@@ -38,6 +38,9 @@ impl Address {
         if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
             return Err(StreamError::bad_address("the URL must not contain a user or password"));
         }
+        if uri.port_u16().is_none() && uri.authority().is_some_and(names_a_port) {
+            return Err(StreamError::bad_address("what stands behind the host is not a port: 1 to 65535"));
+        }
         Ok(Self { port: uri.port_u16().unwrap_or(port), host, uri })
     }
 
@@ -72,6 +75,11 @@ impl Address {
     pub(crate) fn host_and_port(&self) -> (&str, u16) {
         (&self.host, self.port)
     }
+}
+
+/// The parser of addresses takes any text for a port, and says that there is none when it is no number.
+fn names_a_port(authority: &Authority) -> bool {
+    authority.as_str() != authority.host()
 }
 
 /// The address of the event stream of the server at `https://HOST[:PORT]`, or at any `wss://` address of it. For drivers
@@ -156,9 +164,18 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused_with_a_sentence() {
-        for url in
-            ["", "auth.example", "https://auth.example/", "wss://", "wss:///v1", "wss://a:b@auth.example/"]
-        {
+        for url in [
+            "",
+            "auth.example",
+            "https://auth.example/",
+            "wss://",
+            "wss:///v1",
+            "wss://a:b@auth.example/",
+            // The parser leaves such a port to whoever asks for it: it must not become the scheme's own.
+            "wss://auth.example:443p/",
+            "wss://auth.example:65979/",
+            "wss://[::1]:x/",
+        ] {
             let error = Address::parse(url, true).unwrap_err();
             assert!(error.reason().split(' ').count() > 4, "{url}: {error}");
         }
@@ -177,6 +194,7 @@ mod tests {
             "ws://localhost/",
             "https://auth.example/",
             "wss://auth.example:8443/",
+            "wss://auth.example:443p/",
             "wss://example/",
             "wss://other.example/",
             "wss://evilauth.example/",

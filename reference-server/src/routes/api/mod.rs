@@ -84,3 +84,15 @@ async fn method_not_allowed() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, Code::BadMessage)
         .detail("this address does not take that method; \"Allow\" says which")
 }
+
+/// Reads a query as each route that has one would: for `fuzz/`, which gets no further than here without a database.
+#[cfg(fuzzing)]
+pub fn read_queries(query: &str) {
+    fn read<T: serde::de::DeserializeOwned>(uri: &axum::http::Uri) {
+        let _ = axum::extract::Query::<T>::try_from_uri(uri);
+    }
+    if let Ok(uri) = format!("/?{query}").parse() {
+        read::<sessions::SessionsQuery>(&uri);
+        read::<events::EventsQuery>(&uri);
+    }
+}

@@ -357,7 +357,8 @@ impl Message {
     ///
     /// # Errors
     /// As of `decode`.
-    pub(crate) fn read(text: &str) -> Result<Option<(Self, Option<EventKind>)>, DecodeError> {
+    #[doc(hidden)]
+    pub fn read(text: &str) -> Result<Option<(Self, Option<EventKind>)>, DecodeError> {
         match whole::read(text) {
             Some((event, kind)) => Ok(Some((Self::Event(event), Some(kind)))),
             None => Ok(Self::decode(text)?.map(|message| (message, None))),
