@@ -102,6 +102,14 @@ pub const CODE_MS: u64 = 10 * 60 * 1_000;
 /// How long a challenge works, in milliseconds. Browsers give the person five minutes at most.
 pub const CHALLENGE_MS: u64 = 5 * 60 * 1_000;
 
+/// How long a recovery that has waited gives a new passkey, in milliseconds: 7 days.
+pub const RECOVERY_READY_MS: u64 = 7 * 24 * HOUR_MS;
+
+/// The time that recoveries have waited is stored this often, in milliseconds: a server that crashes loses no more of it.
+pub const RECOVERY_COUNT_MS: u64 = 10 * 60 * 1_000;
+
+const HOUR_MS: u64 = 60 * 60 * 1_000;
+
 /// Sessions in one page of a snapshot.
 pub const SNAPSHOT_PAGE_SESSIONS: usize = 128;
 

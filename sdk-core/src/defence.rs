@@ -82,6 +82,12 @@ mod switch {
         MailRationed
         /// An unknown address is answered with decoys.
         Decoys
+        /// A recovery needs the recovery code besides the mail.
+        RecoveryCodeNeeded
+        /// A recovery waits, and is told to everybody meanwhile, before it gives a passkey.
+        RecoveryHeld
+        /// A recovery code is good for one recovery, also for one that was cancelled.
+        RecoveryCodeOnce
         /// The back-end socket opens for nothing that a browser sends.
         BackEndSocketOrigin
         /// Every request is signed by its session's key.

@@ -28,6 +28,7 @@ mod npm;
 mod proof;
 mod python;
 mod rates;
+mod recovery;
 mod resume;
 mod revocation;
 mod root_key;

@@ -5,6 +5,7 @@ mod finish;
 #[cfg(feature = "planted")]
 mod leaked;
 mod manage;
+mod recovery;
 mod requests;
 mod socket;
 mod upgrade;

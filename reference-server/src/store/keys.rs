@@ -133,7 +133,7 @@ impl Store {
         name: String,
         expires_at: Option<UnixMillis>,
     ) -> Result<(), StoreError> {
-        let new = NewKeyRow { app_id, key: key.clone(), name, scopes: Scope::ALL.to_vec(), expires_at };
+        let new = NewKeyRow { app_id, key: key.clone(), name, scopes: Scope::DEFAULT.to_vec(), expires_at };
         self.write(move |write| Box::pin(async move { write.insert_key(&new).await.map(|_| ()) })).await
     }
 
