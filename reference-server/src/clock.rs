@@ -1,6 +1,9 @@
 //! The rim's clock and source of randomness. Everything further in takes both as arguments.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::{Duration, Instant},
+};
 
 use passkey_accounts::protocol::UnixMillis;
 use tokio::{sync::watch, time::Instant};
@@ -11,13 +14,29 @@ pub enum Clock {
     /// The machine's clock.
     System,
     /// A clock that stands still until a test moves it.
-    Manual(Arc<watch::Sender<UnixMillis>>),
+    Manual(Arc<watch::Sender<Hands>>),
 }
+
+/// Where a manual clock stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Hands {
+    now: UnixMillis,
+    uptime: Uptime,
+}
+
+/// Milliseconds that this process has run. Setting the machine's clock does not change it, and it begins anew with each
+/// process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Uptime(pub u64);
+
+/// What [`Uptime`] is counted from.
+#[expect(clippy::disallowed_methods, reason = "this is the rim")]
+static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 impl Clock {
     /// A clock that stands at `now`.
     pub fn manual(now: UnixMillis) -> Self {
-        Self::Manual(Arc::new(watch::Sender::new(now)))
+        Self::Manual(Arc::new(watch::Sender::new(Hands { now, uptime: Uptime(0) })))
     }
 
     /// The present time.
@@ -28,14 +47,32 @@ impl Clock {
                 let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
                 UnixMillis(since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX)))
             }
-            Self::Manual(time) => *time.borrow(),
+            Self::Manual(hands) => hands.borrow().now,
+        }
+    }
+
+    /// How long this process has run, whatever was done to the clock.
+    pub fn uptime(&self) -> Uptime {
+        match self {
+            Self::System => Uptime(u64::try_from(BEGINNING.elapsed().as_millis()).unwrap_or(u64::MAX)),
+            Self::Manual(hands) => hands.borrow().uptime,
         }
     }
 
     /// Moves a manual clock forward and wakes whoever waits for that time. Does nothing to the machine's clock.
     pub fn advance(&self, millis: u64) {
-        if let Self::Manual(time) = self {
-            time.send_modify(|now| *now = now.plus(millis));
+        if let Self::Manual(hands) = self {
+            hands.send_modify(|Hands { now, uptime }| {
+                *now = now.plus(millis);
+                uptime.0 = uptime.0.saturating_add(millis);
+            });
+        }
+    }
+
+    /// Sets a manual clock to another time, as somebody sets the clock of a machine: no time passes.
+    pub fn set(&self, time: UnixMillis) {
+        if let Self::Manual(hands) = self {
+            hands.send_modify(|hands| hands.now = time);
         }
     }
 
@@ -70,7 +107,7 @@ impl Clock {
             }
             Self::Manual(clock) => {
                 let mut clock = clock.subscribe();
-                if clock.wait_for(|now| *now >= time).await.is_err() {
+                if clock.wait_for(|hands| hands.now >= time).await.is_err() {
                     std::future::pending::<()>().await;
                 }
             }

@@ -59,6 +59,8 @@ pub struct Context {
     pub drain_ms: u64,
     /// What the pages are told.
     pub site: Site,
+    /// Marked changed whenever a recovery began or ended: the sockets of its account look what is to be said.
+    pub recoveries: watch::Sender<()>,
     /// Sockets that are being served; the server waits for them when it stops.
     pub sockets: TaskTracker,
     /// Turns true once, when the server stops.

@@ -120,6 +120,13 @@ pub const RELEASE_BYTES: usize = 1_024;
 
 /// Accounts of an app that its decoys are drawn from. A sample: who asks for an address must not wait for all of them.
 pub const POPULATION_ACCOUNTS: usize = 512;
+/// How long a recovery that has waited gives a new passkey, in milliseconds: 7 days.
+pub const RECOVERY_READY_MS: u64 = 7 * 24 * HOUR_MS;
+
+/// The time that recoveries have waited is stored this often, in milliseconds: a server that crashes loses no more of it.
+pub const RECOVERY_COUNT_MS: u64 = 10 * 60 * 1_000;
+
+const HOUR_MS: u64 = 60 * 60 * 1_000;
 
 /// Sessions in one page of a snapshot.
 pub const SNAPSHOT_PAGE_SESSIONS: usize = 128;

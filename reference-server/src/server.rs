@@ -19,6 +19,7 @@ use crate::{
     log::Retention,
     mail::Mailer,
     rates::{Rates, Rationing},
+    recovery_count::keep_counting,
     ring_turn::{RingTurns, keep_resealing},
     routes::{ApiState, Site, router},
     sessions::{Attached, Detached, SessionLimits},
@@ -144,6 +145,7 @@ impl Prepared {
             drain_ms,
             site,
             stopping,
+            recoveries: watch::Sender::new(()),
             sockets: tasks.clone(),
         });
         let sweeper = tokio::spawn({
@@ -162,6 +164,10 @@ impl Prepared {
             let context = Arc::clone(&context);
             async move { keep_resealing(&context).await }
         });
+        let counter = tokio::spawn({
+            let context = Arc::clone(&context);
+            async move { keep_counting(&context).await }
+        });
         let accepting = tokio::spawn(listen(
             listener,
             tls,
@@ -176,7 +182,7 @@ impl Prepared {
             stop,
             tasks,
             accepting,
-            housekeeping: [sweeper, cutter, expiry, sealer],
+            housekeeping: [sweeper, cutter, expiry, sealer, counter],
         })
     }
 }
@@ -191,7 +197,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     tasks: TaskTracker,
     accepting: JoinHandle<()>,
-    housekeeping: [JoinHandle<()>; 4],
+    housekeeping: [JoinHandle<()>; 5],
 }
 
 impl Running {

@@ -7,16 +7,17 @@ use passkey_accounts::protocol::{
     AccountID, AppID, CeremonyID, Code, ConnectionID, PasskeyID, Scope, SessionID, UnixMillis,
     base64url::Base64Url,
     event::{
-        AccountErased, ApiKeyCreated, ApiKeyRevoked, Confirmed, CounterRegressed, EventKind, Evidence,
-        LoggedIn, LoggedOut, PasskeyAdded, PasskeyRemoved, PasskeyRenamed, Registered, RemovalReason,
-        TamperedRow, TamperingDetected,
+        AccountErased, ApiKeyCreated, ApiKeyRevoked, CancelReason, Confirmed, CounterRegressed, EventKind,
+        Evidence, LoggedIn, LoggedOut, PasskeyAdded, PasskeyRemoved, PasskeyRenamed, RecoveryCancelled,
+        RecoveryCompleted, RecoveryStarted, Registered, RemovalReason, TamperedRow, TamperingDetected,
     },
     gateway::{
         AccountSession, AddedPasskey, AppName, Begin, Binding, Ceremony, CeremonyKind, ClientMessage,
         CodeSent, ConfirmBegin, Confirmed as PageConfirmed, Drain as PageDrain, EndReason, EndSessions,
         Failure, Finish, Hello, OnePasskey, Passkey, PasskeyRemoved as PagePasskeyRemoved, Passkeys, Policy,
-        RawJson, RemovePasskey, RenamePasskey, Resume, ServerMessage, Session, SessionExpiring, SessionKey,
-        Sessions, SessionsEnded, SignedIn, SignedOut, Verify,
+        RawJson, RecoveryCode, RecoveryHeld, RecoveryPolicy, RemovePasskey, RenamePasskey, Resume,
+        ServerMessage, Session, SessionExpiring, SessionKey, Sessions, SessionsEnded, SignedIn, SignedOut,
+        Verify, VerifyRecovery,
     },
     stream::{
         Ack, BookmarkData, Challenge, Drain, FirstMessage, GapData, GapNext, GapReason, Lease, Message,
@@ -160,6 +161,10 @@ fn what_a_page_says_is_in_the_document() {
         ClientMessage::PasskeysRemoveBegin(RemovePasskey { passkey_id: PASSKEY }),
         ClientMessage::SessionsList,
         ClientMessage::SessionsEnd(EndSessions { session_id: None }),
+        ClientMessage::RecoveryCodeBegin,
+        ClientMessage::RecoveryBegin(begin()),
+        ClientMessage::RecoveryVerify(VerifyRecovery { code: "123456".into(), recovery_code: "0".into() }),
+        ClientMessage::RecoveryCancel,
     ];
     let samples = messages.map(|message| {
         // No wildcard: a new message does not compile here until it has a sample and a place in the document.
@@ -177,6 +182,10 @@ fn what_a_page_says_is_in_the_document() {
             ClientMessage::PasskeysRemoveBegin(_) => "passkeys.remove.begin",
             ClientMessage::SessionsList => "sessions.list",
             ClientMessage::SessionsEnd(_) => "sessions.end",
+            ClientMessage::RecoveryCodeBegin => "recovery.code.begin",
+            ClientMessage::RecoveryBegin(_) => "recovery.begin",
+            ClientMessage::RecoveryVerify(_) => "recovery.verify",
+            ClientMessage::RecoveryCancel => "recovery.cancel",
         };
         let mut most = read(&message.encode(Some(7)));
         if let ClientMessage::SessionsEnd(_) = &message {
@@ -221,6 +230,7 @@ fn most(mut message: ServerMessage) -> ServerMessage {
     };
     match &mut message {
         ServerMessage::Error(failure) => failure.retry_after_ms = Some(30_000),
+        ServerMessage::SignedIn(signed_in) => signed_in.recovery = Some(RecoveryHeld { until: TIME }),
         ServerMessage::CeremonyCreate(ceremony) | ServerMessage::CeremonyGet(ceremony) => {
             ceremony.binding.added = Some(AddedPasskey { passkey_id: PASSKEY, public_key: bytes(77) });
         }
@@ -245,6 +255,7 @@ fn what_a_page_is_told_is_in_the_document() {
         rp_id: "shop.example".into(),
         app: AppName { name: "Shop".into() },
         policy: Policy::Strict,
+        recovery: RecoveryPolicy::RecoveryCode,
         time: TIME,
     };
     let session = Session {
@@ -261,7 +272,7 @@ fn what_a_page_is_told_is_in_the_document() {
         ServerMessage::CodeSent(CodeSent { expires_at: TIME }),
         ServerMessage::CeremonyCreate(ceremony()),
         ServerMessage::CeremonyGet(ceremony()),
-        ServerMessage::SignedIn(SignedIn { session }),
+        ServerMessage::SignedIn(SignedIn { session, recovery: None }),
         ServerMessage::SignedOut(SignedOut { reason: EndReason::Revoked }),
         ServerMessage::SessionExpiring(SessionExpiring { at: TIME }),
         ServerMessage::Confirmed(PageConfirmed { ceremony_id: CeremonyID::from_bytes([4; 16]) }),
@@ -271,6 +282,10 @@ fn what_a_page_is_told_is_in_the_document() {
         ServerMessage::PasskeyRemoved(PagePasskeyRemoved { passkey_id: PASSKEY, credential_id: bytes(16) }),
         ServerMessage::Sessions(Sessions { sessions: vec![account_session()] }),
         ServerMessage::SessionsEnded(SessionsEnded { session_ids: vec![SESSION] }),
+        ServerMessage::RecoveryCode(RecoveryCode { code: "0".into() }),
+        ServerMessage::RecoveryCodeSent(CodeSent { expires_at: TIME }),
+        ServerMessage::RecoveryHeld(RecoveryHeld { until: TIME }),
+        ServerMessage::RecoveryCancelled {},
         ServerMessage::Heartbeat,
         ServerMessage::Drain(PageDrain { reconnect_after_ms: 5_000 }),
         ServerMessage::Error(Failure::from(Code::Idle)),
@@ -294,6 +309,10 @@ fn what_a_page_is_told_is_in_the_document() {
             ServerMessage::PasskeyRemoved(_) => ("passkeyRemoved", Some(7)),
             ServerMessage::Sessions(_) => ("sessions", Some(7)),
             ServerMessage::SessionsEnded(_) => ("sessionsEnded", Some(7)),
+            ServerMessage::RecoveryCode(_) => ("recovery.code", Some(7)),
+            ServerMessage::RecoveryCodeSent(_) => ("recovery.codeSent", Some(7)),
+            ServerMessage::RecoveryHeld(_) => ("recovery.held", Some(7)),
+            ServerMessage::RecoveryCancelled {} => ("recovery.cancelled", Some(7)),
         };
         let most = read(&most(message.clone()).encode(id));
         Sample { name, least: read(&message.encode(None)), most }
@@ -412,6 +431,14 @@ fn events() -> Vec<(EventKind, EventKind)> {
         reason: RemovalReason::BackEnd,
         evidence: None,
     };
+    let cancelled = RecoveryCancelled { account_id: ACCOUNT, reason: CancelReason::Expired };
+    let completed = RecoveryCompleted {
+        account_id: ACCOUNT,
+        passkey_id: PASSKEY,
+        public_key: bytes(77),
+        aaguid: bytes(16),
+        backed_up: true,
+    };
     let regressed = CounterRegressed { account_id: ACCOUNT, passkey_id: PASSKEY, stored: 2, received: 1 };
     let accepted = TamperingDetected { row: TamperedRow::Database, account_id: None, key_id: None };
     let tampered =
@@ -437,6 +464,9 @@ fn events() -> Vec<(EventKind, EventKind)> {
             }),
         ),
         same(EventKind::AccountErased(AccountErased { account_id: ACCOUNT })),
+        same(EventKind::RecoveryStarted(RecoveryStarted { account_id: ACCOUNT, until: TIME })),
+        same(EventKind::RecoveryCancelled(cancelled)),
+        same(EventKind::RecoveryCompleted(completed)),
         same(EventKind::CounterRegressed(regressed)),
         (EventKind::TamperingDetected(accepted), EventKind::TamperingDetected(tampered)),
         same(EventKind::ApiKeyCreated(created)),
@@ -455,6 +485,9 @@ fn all_have_a_sample(kind: &EventKind, message: &Message) {
         | EventKind::PasskeyRenamed(_)
         | EventKind::Confirmed(_)
         | EventKind::AccountErased(_)
+        | EventKind::RecoveryStarted(_)
+        | EventKind::RecoveryCancelled(_)
+        | EventKind::RecoveryCompleted(_)
         | EventKind::CounterRegressed(_)
         | EventKind::TamperingDetected(_)
         | EventKind::ApiKeyCreated(_)

@@ -32,6 +32,7 @@ mod npm;
 mod proof;
 mod python;
 mod rates;
+mod recovery;
 mod resume;
 mod revocation;
 mod rfc6455;

@@ -262,10 +262,25 @@ impl TestServer {
         &self.running.as_ref().expect("the server runs").context
     }
 
+    /// Lets the accounts of the app be recovered by a code and a mail, after this many milliseconds.
+    pub async fn allow_recovery(&self, hold_ms: u64) {
+        let context = self.context();
+        context.store.set_recovery(self.app_id, Some(hold_ms)).await.expect("the app is there");
+        context.store.apps().into_iter().for_each(|app| context.apps.insert(app));
+    }
+
+    /// The subjects of the mails to an address, newest first.
+    pub fn mailed_subjects(&self, email: &str) -> Vec<String> {
+        let Mailer::Outbox(outbox) = &self.context().mailer else { return Vec::new() };
+        let mails = outbox.mails().into_iter().filter(|mail| mail.to == email);
+        mails.map(|mail| mail.subject).collect()
+    }
+
     /// The code that was last mailed to an address.
     pub fn mailed_code(&self, email: &str) -> Option<String> {
         let Mailer::Outbox(outbox) = &self.context().mailer else { return None };
-        outbox.mails().into_iter().find(|mail| mail.to == email).map(|mail| mail.code)
+        let mut codes = outbox.mails().into_iter().filter(|mail| !mail.code.is_empty());
+        codes.find(|mail| mail.to == email).map(|mail| mail.code)
     }
 
     /// Makes another app on this server for the same origin, with a key of its own that has every scope.

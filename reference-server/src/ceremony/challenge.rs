@@ -79,11 +79,12 @@ pub fn make_ceremony(
         Purpose::SignUp { email, account_id } => {
             create(options::creation(app, *account_id, email, Vec::new(), &challenge))
         }
-        Purpose::MakePasskey { account, email } => {
+        Purpose::MakePasskey { account, email } | Purpose::Recover { account, email, .. } => {
             create(options::creation(app, account.account_id, email, credentials(account), &challenge))
         }
         Purpose::Decoy { credentials } => get(credentials.clone(), None),
         Purpose::SignIn(account)
+        | Purpose::MakeRecoveryCode(account)
         | Purpose::Confirm { account, .. }
         | Purpose::RemovePasskey { account, .. } => get(credentials(account), None),
         Purpose::AddPasskey { account, addition } => {

@@ -13,6 +13,7 @@ use super::Action;
 use crate::{
     accounts::{Addition, KnownAccount},
     crypto::Email,
+    recovery::CodeHash,
 };
 
 /// A ceremony that waits for the authenticator's answer.
@@ -79,6 +80,17 @@ pub enum Purpose {
         /// The one to be removed.
         passkey_id: PasskeyID,
     },
+    /// A recovery code.
+    MakeRecoveryCode(KnownAccount),
+    /// The passkey that a recovery gives.
+    Recover {
+        /// The account, with the passkeys that are not to be made again.
+        account: KnownAccount,
+        /// Its address.
+        email: Email,
+        /// The recovery code, as it is kept.
+        code: CodeHash,
+    },
 }
 
 impl Purpose {
@@ -90,13 +102,20 @@ impl Purpose {
             Self::Confirm { .. } => CeremonyKind::Confirm,
             Self::MakePasskey { .. } | Self::AddPasskey { .. } => CeremonyKind::AddPasskey,
             Self::RemovePasskey { .. } => CeremonyKind::RemovePasskey,
+            Self::MakeRecoveryCode(_) => CeremonyKind::MakeRecoveryCode,
+            Self::Recover { .. } => CeremonyKind::Recover,
         }
     }
 
     /// The action that is part of the challenge, in its RFC 8785 form.
     pub fn action(&self) -> Option<String> {
         match self {
-            Self::SignUp { .. } | Self::SignIn(_) | Self::Decoy { .. } | Self::MakePasskey { .. } => None,
+            Self::SignUp { .. }
+            | Self::SignIn(_)
+            | Self::Decoy { .. }
+            | Self::MakePasskey { .. }
+            | Self::MakeRecoveryCode(_)
+            | Self::Recover { .. } => None,
             Self::Confirm { action, .. } => Some(action.as_str().to_owned()),
             Self::AddPasskey { addition, .. } => {
                 Some(action::add_passkey(addition.passkey_id, &addition.public_key_cose))

@@ -36,7 +36,8 @@ pub enum KeyCommand {
         #[arg(long, default_value = "")]
         name: String,
         /// What it may be used for, separated by commas: events:read, audit:read, sessions:read, sessions:write,
-        /// accounts:read, accounts:write, keys:write. Default: all, or what the key that asks may
+        /// accounts:read, accounts:write, keys:write, recovery:approve. Default: all but recovery:approve, or what the
+        /// key that asks may
         #[arg(long, value_delimiter = ',')]
         scopes: Vec<Scope>,
         /// After this many days it stops working
@@ -126,7 +127,7 @@ impl KeyCommand {
                     }
                     Target::Folder(store) => {
                         let app_id = app::find(&store, app)?.app_id;
-                        let scopes = if scopes.is_empty() { Scope::ALL.to_vec() } else { scopes };
+                        let scopes = if scopes.is_empty() { Scope::DEFAULT.to_vec() } else { scopes };
                         let key = make_key();
                         let new = NewKeyRow::secret(app_id, &key, name, scopes, expires_at);
                         created(&key, &store.issue_key(new).await?)

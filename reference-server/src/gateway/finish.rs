@@ -3,7 +3,9 @@
 use passkey_accounts::protocol::{
     AccountID, CeremonyID, Code, PasskeyID, SessionID,
     base64url::Base64Url,
-    gateway::{Confirmed, EndReason, Finish, OnePasskey, PasskeyRemoved, ServerMessage, SessionKey},
+    gateway::{
+        Confirmed, EndReason, Finish, OnePasskey, PasskeyRemoved, RecoveryCode, ServerMessage, SessionKey,
+    },
 };
 
 use super::{
@@ -13,14 +15,19 @@ use super::{
 };
 use crate::{
     accounts::{
-        Addition, Gesture, GestureError, KnownAccount, Passkey, RegisterError, Registration, SignIn,
-        SignInError, add_passkey, confirm, register, remove_own_passkey, sign_in,
+        Addition, CompleteError, Gesture, GestureError, KnownAccount, Passkey, RegisterError, Registration,
+        SignIn, SignInError, add_passkey, complete_recovery, confirm, make_recovery_code, register,
+        remove_own_passkey, sign_in,
     },
     ceremony::{Action, Asserted, Finishing, PendingCeremony, Purpose},
     clock::make_random,
     context::Context,
     crypto::Email,
+    mail::RecoveryNews,
+    recovery::CodeHash,
+    recovery_count::tell_recovery_news,
     sessions::{Opening, Session, tell},
+    store::Wanted,
 };
 
 pub(super) async fn ceremony_finish(
@@ -58,6 +65,8 @@ pub(super) async fn ceremony_finish(
         Purpose::RemovePasskey { account, passkey_id } => {
             answer.remove_passkey(&*conversation.signed_in()?, &account, passkey_id).await
         }
+        Purpose::MakeRecoveryCode(account) => answer.make_recovery_code(conversation, &account).await,
+        Purpose::Recover { account, code, .. } => answer.recover(&account, code).await,
     }
 }
 
@@ -176,6 +185,39 @@ impl Answer<'_> {
         // If this session is among them, its own socket hears of it after this answer.
         tell(attached, detached, &ended, EndReason::PasskeyRemoved);
         Ok(ServerMessage::PasskeyRemoved(PasskeyRemoved { passkey_id, credential_id }))
+    }
+
+    async fn make_recovery_code(
+        &self,
+        conversation: &Conversation,
+        account: &KnownAccount,
+    ) -> Result<ServerMessage, Code> {
+        let gesture = self.gesture(&*conversation.signed_in()?, account)?;
+        let code = crate::recovery::RecoveryCode::from_random(make_random());
+        let Context { store, recoveries, .. } = &*self.page.context;
+        make_recovery_code(store, gesture, &code).await.map_err(|error| self.code(error))?;
+        // It may have cancelled one.
+        recoveries.send_replace(());
+        Ok(ServerMessage::RecoveryCode(RecoveryCode { code: code.reveal() }))
+    }
+
+    async fn recover(&self, account: &KnownAccount, code: CodeHash) -> Result<ServerMessage, Code> {
+        let new = self.finishing.registration(&self.credential).map_err(|reason| self.refused(&reason))?;
+        let public_key_cose = new.public_key_cose.clone();
+        let passkey_id = PasskeyID::from_bytes(make_random());
+        let addition = Addition { passkey_id, passkey: Passkey::new(new), public_key_cose };
+        let Page { context, app, .. } = self.page;
+        let Context { store, attached, detached, .. } = &**context;
+        let completed = complete_recovery(store, app.app_id, account.account_id, code, addition).await;
+        let (passkey, ended) = completed.map_err(|error| match error {
+            CompleteError::Gone => Code::WrongRecoveryCode,
+            CompleteError::CredentialTaken => Code::PasskeyExists,
+            CompleteError::Store(error) => internal(error),
+        })?;
+        tell(attached, detached, &ended, EndReason::Recovered);
+        let wanted = Wanted::Account(account.account_id);
+        tell_recovery_news(context, app, wanted, RecoveryNews::Completed).await;
+        Ok(ServerMessage::PasskeyAdded(OnePasskey { passkey }))
     }
 
     fn gesture(&self, session: &Session, account: &KnownAccount) -> Result<Gesture, Code> {

@@ -6,6 +6,7 @@ mod finish;
 mod leaked;
 mod manage;
 mod release;
+mod recovery;
 mod requests;
 mod socket;
 mod upgrade;

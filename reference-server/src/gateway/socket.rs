@@ -11,7 +11,7 @@ use passkey_accounts::protocol::{
     },
 };
 
-use super::{conversation::Conversation, release::Release, requests};
+use super::{conversation::Conversation, recovery, release::Release, requests};
 use crate::{
     apps::{App, Origin},
     bucket::Bucket,
@@ -63,6 +63,7 @@ impl Page {
             rp_id: self.app.rp_id.clone(),
             app: AppName { name: self.app.name.clone() },
             policy: self.app.policy,
+            recovery: self.app.recovery(),
             time: self.context.clock.now(),
         })
     }
@@ -124,6 +125,7 @@ async fn exchange(page: &Page, socket: &mut Socket, conversation: &mut Conversat
     let mut max_frame_bytes = MAX_FIRST_FRAME_BYTES;
     let mut messages = Bucket::new(clock.now());
     socket.expect_at_most(MAX_FIRST_FRAME_BYTES);
+    let mut recoveries = page.context.recoveries.subscribe();
     socket.send(page.hello().encode(None)).await?;
     loop {
         let next = timers.next(conversation.session());
@@ -155,6 +157,13 @@ async fn exchange(page: &Page, socket: &mut Socket, conversation: &mut Conversat
                 let Loss::Ended(reason) = loss else { return Err(End::SessionMoved) };
                 socket.send(ServerMessage::SignedOut(SignedOut { reason }).encode(None)).await?;
                 return Err(End::SessionEnded(reason));
+            }
+            Ok(()) = recoveries.changed(), if conversation.session().is_some() => {
+                if let Some(news) = recovery::news(page, conversation) {
+                    let news = news.map_or(ServerMessage::RecoveryCancelled {}, ServerMessage::RecoveryHeld);
+                    socket.send(news.encode(None)).await?;
+                    timers.said = clock.now();
+                }
             }
             () = clock.sleep_until(next) => {
                 on_time(page, socket, conversation, &mut timers).await?;

@@ -169,7 +169,7 @@ impl Store {
         name: String,
         expires_at: Option<UnixMillis>,
     ) -> Result<(), StoreError> {
-        let new = NewKeyRow::secret(app_id, key, name, Scope::ALL.to_vec(), expires_at);
+        let new = NewKeyRow::secret(app_id, key, name, Scope::DEFAULT.to_vec(), expires_at);
         self.write(move |write| Box::pin(async move { write.insert_key(&new).await.map(|_| ()) })).await
     }
 

@@ -51,8 +51,9 @@ impl Store {
         let keyring = seals::load_keyring(&mut transaction, root_keys).await?;
         transaction.commit().await?;
         let heads = events::load_heads(&mut connection).await?;
-        let loaded = seals::load_roll(&mut connection, &keyring, heads).await?;
+        let mut loaded = seals::load_roll(&mut connection, &keyring, heads).await?;
         seals::check_roll(&mut connection, &keyring, &loaded.total).await?;
+        seals::load_recoveries(&mut connection, &keyring, &mut loaded, clock.uptime()).await?;
         let (keyring, logs) = (Arc::new(keyring), Arc::new(Logs::default()));
         let has_suspects = !loaded.suspects.is_empty();
         let writer = Writer::new(connection, Arc::clone(&logs), clock, Arc::clone(&keyring), loaded);

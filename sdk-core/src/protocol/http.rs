@@ -108,6 +108,42 @@ pub struct AccountInfo {
     pub sessions: u64,
 }
 
+/// The recoveries that run, in the order of their accounts' ids.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RecoveryList {
+    /// All of them.
+    pub recoveries: Vec<RecoveryInfo>,
+}
+
+/// A recovery that runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RecoveryInfo {
+    /// The account.
+    #[serde(rename = "accountID")]
+    pub account_id: AccountID,
+    /// The earliest time at which it gives a new passkey; in the past: it can give one now.
+    pub until: UnixMillis,
+}
+
+/// What came of an operator's approval of a recovery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct RecoveryApproval {
+    /// How many operators have approved: with 2 the recovery runs.
+    pub approvals: u32,
+    /// The earliest time at which it gives a new passkey.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub until: Option<UnixMillis>,
+    /// What the person needs besides the mail: with the second approval, this once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub recovery_code: Option<String>,
+}
+
 /// The passkeys of an account, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -171,6 +171,7 @@ export type EndReason =
   | 'replaced'
   | 'passkeyRemoved'
   | 'accountErased'
+  | 'recovered'
   | 'keyRevoked'
   | 'serverLost'
   | 'other';

@@ -11,6 +11,7 @@ mod idempotency;
 mod keys;
 mod openapi;
 mod passkeys;
+mod recovery;
 mod sessions;
 
 use std::sync::Arc;
@@ -42,6 +43,8 @@ pub(super) fn router(context: &Arc<Context>) -> Router<Arc<Context>> {
         .routes(routes!(accounts::show, accounts::erase))
         .routes(routes!(passkeys::list))
         .routes(routes!(passkeys::remove))
+        .routes(routes!(recovery::list))
+        .routes(routes!(recovery::approve, recovery::cancel))
         .routes(routes!(events::list))
         .routes(routes!(checkpoint::show))
         .routes(routes!(keys::list, keys::create))
