@@ -327,7 +327,7 @@ impl TestServer {
     /// Registers another key pair of the app, with every scope.
     pub async fn make_key_pair(&self) -> KeyPair {
         let pair = KeyPair::from_seed(&make_random());
-        let (app_id, scopes) = (self.app_id, Scope::ALL.to_vec());
+        let (app_id, scopes) = (self.app_id, Scope::DEFAULT.to_vec());
         let new = NewKeyRow::pair(app_id, pair.public_key(), "pair".into(), scopes, None);
         self.context().store.issue_key(new).await.expect("the key is stored");
         pair

@@ -156,7 +156,7 @@ impl KeyCommand {
                     }
                     Target::Folder(store) => {
                         let app_id = app::find(&store, app)?.app_id;
-                        let scopes = if scopes.is_empty() { Scope::ALL.to_vec() } else { scopes };
+                        let scopes = if scopes.is_empty() { Scope::DEFAULT.to_vec() } else { scopes };
                         let key = PublicKey::parse(&public_key)?;
                         store.issue_key(NewKeyRow::pair(app_id, key, name, scopes, expires_at)).await?.info()
                     }

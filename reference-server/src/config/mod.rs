@@ -8,16 +8,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-<<<<<<< HEAD
-use config::{Environment, File};
+use config::{Environment, File, FileFormat};
 use passkey_accounts::{
     proof::{NotServed, Origins},
     protocol::AppID,
 };
-=======
-use config::{Environment, File, FileFormat};
-use passkey_accounts::protocol::AppID;
->>>>>>> fuzz
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
