@@ -142,7 +142,7 @@ fn answer(machine: &mut Machine, now: Duration) {
         assert!(outputs < 10_000, "the machine does not come to rest");
         match output {
             Output::Key => machine.handle_key(now, "pa_dev_key".to_owned()),
-            Output::Connect { .. } => machine.handle_opened(now),
+            Output::Connect { .. } => machine.handle_opened(now, "https://auth.example"),
             Output::Start { lane, .. } => machine.handle_position(now, lane, None),
             Output::Close { code, .. } => {
                 assert!(Code::of_close(code).is_some() || code == 1000, "{code}");

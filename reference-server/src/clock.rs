@@ -33,6 +33,14 @@ pub struct Uptime(pub u64);
 #[expect(clippy::disallowed_methods, reason = "this is the rim")]
 static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
 
+impl Uptime {
+    /// So many milliseconds later.
+    #[must_use]
+    pub const fn plus(self, millis: u64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+}
+
 impl Clock {
     /// A clock that stands at `now`.
     pub fn manual(now: UnixMillis) -> Self {
@@ -93,6 +101,25 @@ impl Clock {
         let (Moment(Some(since)), Moment(Some(now))) = (moment, self.moment()) else { return };
         let tick = Duration::from_millis(tick_ms);
         tokio::time::sleep_until(now + until_whole(now.saturating_duration_since(since), tick)).await;
+    }
+
+    /// Waits until this process has run for so long.
+    ///
+    /// # Cancel safety
+    /// Dropping it loses nothing.
+    pub async fn sleep_until_uptime(&self, time: Uptime) {
+        match self {
+            Self::System => {
+                let wait = time.0.saturating_sub(self.uptime().0);
+                tokio::time::sleep(Duration::from_millis(wait)).await;
+            }
+            Self::Manual(clock) => {
+                let mut clock = clock.subscribe();
+                if clock.wait_for(|hands| hands.uptime >= time).await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        }
     }
 
     /// Waits until the clock shows `time` or later.

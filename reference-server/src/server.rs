@@ -113,7 +113,7 @@ impl Prepared {
             let Some(tail) = store.logs().tail(app.app_id) else { continue };
             // Their sockets went with the server that carried them. Whoever holds the key may come back.
             for session in tail.state().sessions().values() {
-                detached.insert(Arc::clone(session), clock.now(), EndReason::ServerLost);
+                detached.insert(Arc::clone(session), clock.uptime(), EndReason::ServerLost);
             }
         }
         let populations = Populations::default();

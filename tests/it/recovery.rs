@@ -323,13 +323,7 @@ async fn operator(server: &TestServer, name: &str) -> Api {
         passkey_accounts_server::keys::KeyEnvironment::Dev,
         &passkey_accounts_server::clock::make_random(),
     );
-    let new = NewKeyRow {
-        app_id: server.app_id,
-        key: key.clone(),
-        name: name.into(),
-        scopes: vec![Scope::RecoveryApprove],
-        expires_at: None,
-    };
+    let new = NewKeyRow::secret(server.app_id, &key, name.into(), vec![Scope::RecoveryApprove], None);
     server.context().store.issue_key(new).await.unwrap();
     Api::new(&server.origin(), key.reveal()).unwrap()
 }

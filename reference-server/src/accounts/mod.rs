@@ -23,5 +23,5 @@ pub use recovery::{
 };
 pub use register::{RegisterError, Registration, register};
 pub use rename::{RenameError, rename_passkey};
-pub use sign_in::{SignIn, SignInError, sign_in};
+pub use sign_in::{SignIn, SignInError, SignedIn, sign_in};
 pub use used::Usage;

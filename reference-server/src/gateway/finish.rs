@@ -16,7 +16,7 @@ use super::{
 use crate::{
     accounts::{
         Addition, CompleteError, Gesture, GestureError, KnownAccount, Passkey, RegisterError, Registration,
-        SignIn, SignInError, add_passkey, complete_recovery, confirm, make_recovery_code, register,
+        SignIn, SignInError, SignedIn, add_passkey, complete_recovery, confirm, make_recovery_code, register,
         remove_own_passkey, sign_in,
     },
     ceremony::{Action, Asserted, Finishing, PendingCeremony, Purpose},
@@ -114,12 +114,14 @@ impl Answer<'_> {
         let session = self.session(usage.account_id, usage.passkey_id, session_key);
         let opening =
             Opening { session, user_verified, backed_up: usage.backed_up, evidence: Some(evidence) };
-        let Context { store, .. } = &*self.page.context;
-        let verified = SignIn { opening, usage: Some(usage) };
-        let session = sign_in(store, verified).await.map_err(|error| match error {
+        let Context { store, session_limits, attached, detached, .. } = &*self.page.context;
+        let most_sessions = session_limits.per_account;
+        let verified = SignIn { opening, usage: Some(usage), most_sessions };
+        let SignedIn { session, replaced } = sign_in(store, verified).await.map_err(|error| match error {
             SignInError::PasskeyGone => self.refused(&error.to_string()),
             SignInError::Store(error) => internal(error),
         })?;
+        tell(attached, detached, &replaced, EndReason::Replaced);
         signed_in(self.page, conversation, session)
     }
 
@@ -241,6 +243,7 @@ impl Answer<'_> {
             session_key,
             started_at: now,
             expires_at: now.plus(limits.absolute_ms),
+            ends: context.clock.uptime().plus(limits.absolute_ms),
             idle_ms: limits.idle_ms,
             grace_ms: limits.grace_ms,
             user_agent: user_agent.clone(),

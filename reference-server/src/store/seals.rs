@@ -17,7 +17,7 @@ use super::{
     sessions,
 };
 use crate::{
-    clock::{Uptime, make_random},
+    clock::{Clock, Uptime, make_random},
     crypto::{Keyring, Ring, RootKeyID, RootKeys, Sealed, Tampered},
     log::LogState,
 };
@@ -65,6 +65,7 @@ pub(super) async fn load_roll(
     connection: &mut SqliteConnection,
     keyring: &Keyring,
     mut logs: HashMap<AppID, LogState>,
+    clock: &Clock,
 ) -> Result<Loaded, StoreError> {
     for row in apps::load(connection).await? {
         log(&mut logs, row.app.app_id)?.roll_mut().set_app(row);
@@ -92,7 +93,7 @@ pub(super) async fn load_roll(
             Err(Tampered) => suspects.push((found.app_id, Suspect::ApiKey(found.key_id))),
         }
     }
-    for session in sessions::load(connection).await? {
+    for session in sessions::load(connection, clock.now(), clock.uptime()).await? {
         let log = log(&mut logs, session.app_id)?;
         log.roll_mut().toggle_session(keyring, &session);
         log.open_session(std::sync::Arc::new(session));

@@ -69,7 +69,7 @@ pub(super) fn read(
     asks(&mut machine, &Output::Key);
     machine.handle_key(now, "pa_dev_x".into());
     asks(&mut machine, &Output::Connect { url: None });
-    machine.handle_opened(now);
+    machine.handle_opened(now, "https://auth.example");
     let ready = json!({
         "type": "ready",
         "data": {
