@@ -39,13 +39,13 @@ async fn game(seed: u64) -> Score {
     let mut page = Page::connect(&server).await;
     let mut before: Vec<(Answer, Answer)> = Vec::new();
     for (_, email) in &addresses {
-        before.push((look(&mut page, email).await, look(&mut page, email).await));
+        before.push((look(&server, &mut page, email).await, look(&server, &mut page, email).await));
     }
     people.live_on(10).await;
     people.sign_up("newcomer", OTHERS / 10).await;
     let mut seen = Vec::new();
     for ((has_account, email), (first, again)) in addresses.iter().zip(&before) {
-        seen.push((*has_account, features(first, again, &look(&mut page, email).await)));
+        seen.push((*has_account, features(first, again, &look(&server, &mut page, email).await)));
     }
     play(&mut Rng::with_seed(seed), seen)
 }
