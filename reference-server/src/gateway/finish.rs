@@ -17,9 +17,9 @@ use super::{
 };
 use crate::{
     accounts::{
-        Addition, CompleteError, Gesture, GestureError, KnownAccount, Passkey, RegisterError, Registration,
-        SignIn, SignInError, SignedIn, add_passkey, complete_recovery, confirm, make_recovery_code, register,
-        remove_own_passkey, sign_in,
+        Addition, Browser, CompleteError, Gesture, GestureError, KnownAccount, Passkey, RegisterError,
+        Registration, SignIn, SignInError, SignedIn, add_passkey, complete_recovery, confirm,
+        make_recovery_code, register, remove_own_passkey, sign_in,
     },
     ceremony::{Action, Asserted, Finishing, PendingCeremony, Purpose},
     clock::make_random,
