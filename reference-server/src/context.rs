@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::{
+    accounts::Populations,
     apps::Apps,
     clock::Clock,
     crypto::Keyring,
@@ -40,6 +41,8 @@ pub struct Context {
     pub mailer: Mailer,
     /// How long sessions last.
     pub session_limits: SessionLimits,
+    /// What the accounts of each app look like to strangers.
+    pub populations: Populations,
     /// Sessions on a socket.
     pub attached: Attached,
     /// Sessions whose socket dropped.
@@ -56,6 +59,8 @@ pub struct Context {
     pub drain_ms: u64,
     /// What the pages are told.
     pub site: Site,
+    /// Marked changed whenever a recovery began or ended: the sockets of its account look what is to be said.
+    pub recoveries: watch::Sender<()>,
     /// Sockets that are being served; the server waits for them when it stops.
     pub sockets: TaskTracker,
     /// Turns true once, when the server stops.

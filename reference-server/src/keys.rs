@@ -1,8 +1,9 @@
-//! API keys: `pa_<env>_<id>_<secret>_<crc32>`, shown once, stored as a hash.
+//! API keys: `pa_<env>_<id>_<secret>_<crc32>`, shown once, stored as a hash; and what any key is checked with.
 
 use std::fmt;
 
 use data_encoding::{BASE32_DNSSEC, HEXLOWER};
+use passkey_accounts::key_pair::PublicKey;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -97,6 +98,55 @@ impl fmt::Debug for ApiKey {
 
 fn checksum(body: &str) -> String {
     HEXLOWER.encode(&crc32fast::hash(body.as_bytes()).to_be_bytes())
+}
+
+/// What a key is checked with: nothing that could be used in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyCheck {
+    /// SHA-256 of the whole API key.
+    Hash([u8; 32]),
+    /// The public half of a key pair.
+    PublicKey(PublicKey),
+}
+
+impl KeyCheck {
+    /// The key pair's public half; `None` for an API key.
+    pub const fn public_key(&self) -> Option<&PublicKey> {
+        match self {
+            Self::Hash(_) => None,
+            Self::PublicKey(key) => Some(key),
+        }
+    }
+
+    /// Whether this is the API key, in constant time.
+    pub fn is(&self, key: &ApiKey) -> bool {
+        matches!(self, Self::Hash(hash) if key.matches(hash))
+    }
+
+    /// What is stored.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        match self {
+            Self::Hash(hash) => hash,
+            Self::PublicKey(key) => key.as_bytes(),
+        }
+    }
+
+    /// What kind it is, in the database.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Hash(_) => "secret",
+            Self::PublicKey(_) => "pair",
+        }
+    }
+
+    /// Reads what was stored.
+    pub fn read(kind: &str, bytes: [u8; 32]) -> Option<Self> {
+        match kind {
+            "secret" => Some(Self::Hash(bytes)),
+            "pair" => PublicKey::from_bytes(bytes).ok().map(Self::PublicKey),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ pub mod listen;
 pub mod log;
 pub mod mail;
 pub mod rates;
+pub mod recovery;
+mod recovery_count;
 pub mod ring_turn;
 pub mod routes;
 pub mod server;

@@ -111,6 +111,23 @@ pub const CODE_MS: u64 = 10 * 60 * 1_000;
 /// How long a challenge works, in milliseconds. Browsers give the person five minutes at most.
 pub const CHALLENGE_MS: u64 = 5 * 60 * 1_000;
 
+/// Answers that could tell whether an address has an account leave this many milliseconds after their request, or twice as
+/// many, and so on: far longer than the work that they take.
+pub const RELEASE_TICK_MS: u64 = 20;
+
+/// ... and are filled up to a multiple of so many bytes: what is asked for one passkey has room in one of them.
+pub const RELEASE_BYTES: usize = 1_024;
+
+/// Accounts of an app that its decoys are drawn from. A sample: who asks for an address must not wait for all of them.
+pub const POPULATION_ACCOUNTS: usize = 512;
+/// How long a recovery that has waited gives a new passkey, in milliseconds: 7 days.
+pub const RECOVERY_READY_MS: u64 = 7 * 24 * HOUR_MS;
+
+/// The time that recoveries have waited is stored this often, in milliseconds: a server that crashes loses no more of it.
+pub const RECOVERY_COUNT_MS: u64 = 10 * 60 * 1_000;
+
+const HOUR_MS: u64 = 60 * 60 * 1_000;
+
 /// Sessions in one page of a snapshot.
 pub const SNAPSHOT_PAGE_SESSIONS: usize = 128;
 

@@ -89,8 +89,8 @@ impl Rates {
     }
 }
 
-/// Addresses or networks: a list, or, from the environment, one text with commas.
-fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+/// A list, or, from the environment, one text with commas.
+pub(crate) fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Said {
@@ -101,8 +101,13 @@ fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D:
         Said::List(list) => list,
         Said::Text(text) => text.split(',').map(str::to_owned).collect(),
     };
-    let named = said.iter().map(|text| text.trim()).filter(|text| !text.is_empty());
-    named
+    Ok(said.iter().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).collect())
+}
+
+/// Addresses or networks.
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    list(deserializer)?
+        .iter()
         .map(|text| text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)))
         .collect::<Result<_, _>>()
         .map_err(|error| D::Error::custom(format!("trusted_proxies: {error}")))

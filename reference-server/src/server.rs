@@ -8,6 +8,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::task::TaskTracker;
 
 use crate::{
+    accounts::Populations,
     apps::Apps,
     clock::Clock,
     context::{BackEnds, Context},
@@ -18,6 +19,7 @@ use crate::{
     log::Retention,
     mail::Mailer,
     rates::{Rates, Rationing},
+    recovery_count::keep_counting,
     ring_turn::{RingTurns, keep_resealing},
     routes::{ApiState, Site, router},
     sessions::{Attached, Detached, SessionLimits},
@@ -111,7 +113,14 @@ impl Prepared {
             let Some(tail) = store.logs().tail(app.app_id) else { continue };
             // Their sockets went with the server that carried them. Whoever holds the key may come back.
             for session in tail.state().sessions().values() {
-                detached.insert(Arc::clone(session), clock.now(), EndReason::ServerLost);
+                detached.insert(Arc::clone(session), clock.uptime(), EndReason::ServerLost);
+            }
+        }
+        let populations = Populations::default();
+        for app in store.apps() {
+            // Whoever asks first must not wait for it. If it cannot be read now, they do, or are told.
+            if let Err(error) = populations.of(&store, app.app_id).await {
+                tracing::warn!(%error, app.id = %app.app_id, "the looks of an app's accounts could not be read");
             }
         }
         let (stop, stopping) = watch::channel(false);
@@ -128,6 +137,7 @@ impl Prepared {
             apps,
             mailer,
             session_limits,
+            populations,
             attached: Attached::default(),
             detached,
             back_ends,
@@ -135,6 +145,7 @@ impl Prepared {
             drain_ms,
             site,
             stopping,
+            recoveries: watch::Sender::new(()),
             sockets: tasks.clone(),
         });
         let sweeper = tokio::spawn({
@@ -153,6 +164,10 @@ impl Prepared {
             let context = Arc::clone(&context);
             async move { keep_resealing(&context).await }
         });
+        let counter = tokio::spawn({
+            let context = Arc::clone(&context);
+            async move { keep_counting(&context).await }
+        });
         let accepting = tokio::spawn(listen(
             listener,
             tls,
@@ -167,7 +182,7 @@ impl Prepared {
             stop,
             tasks,
             accepting,
-            housekeeping: [sweeper, cutter, expiry, sealer],
+            housekeeping: [sweeper, cutter, expiry, sealer, counter],
         })
     }
 }
@@ -182,7 +197,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     tasks: TaskTracker,
     accepting: JoinHandle<()>,
-    housekeeping: [JoinHandle<()>; 4],
+    housekeeping: [JoinHandle<()>; 5],
 }
 
 impl Running {

@@ -82,8 +82,16 @@ mod switch {
         MailRationed
         /// An unknown address is answered with decoys.
         Decoys
+        /// A recovery needs the recovery code besides the mail.
+        RecoveryCodeNeeded
+        /// A recovery waits, and is told to everybody meanwhile, before it gives a passkey.
+        RecoveryHeld
+        /// A recovery code is good for one recovery, also for one that was cancelled.
+        RecoveryCodeOnce
         /// The back-end socket opens for nothing that a browser sends.
         BackEndSocketOrigin
+        /// A key pair signs the origin of the server that it is connected to, and no other one's answer is taken.
+        KeyPairOrigin
         /// Every request is signed by its session's key.
         ProofSignature
         /// A proof passes once.

@@ -46,6 +46,8 @@ mod client;
 pub mod defence;
 #[cfg(feature = "verify")]
 pub mod evidence;
+#[cfg(feature = "json")]
+pub mod key_pair;
 pub mod log;
 #[cfg(any(feature = "address", feature = "http"))]
 mod loopback;

@@ -124,6 +124,10 @@ mod switch {
         TotalNotChecked
         /// Store: the signature of an API key's row is not checked.
         KeySignatureNotChecked
+        /// Server: decoys look the same in every app, whatever its accounts look like.
+        DecoysOfOneMould
+        /// Server: answers leave when they are ready, as they are.
+        AnsweredAtOnce
     }
 
     thread_local! {

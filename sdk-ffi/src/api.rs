@@ -5,7 +5,10 @@ use std::{str::FromStr, time::Duration, time::SystemTime};
 use passkey_accounts::{
     Api,
     api::{EventsQuery, SessionsQuery},
-    protocol::http::NewKey,
+    protocol::{
+        Scope,
+        http::{NewKey, NewKeyPair},
+    },
 };
 
 use crate::{
@@ -107,10 +110,22 @@ impl Client {
         scopes: Option<Vec<String>>,
         expires_at: Option<SystemTime>,
     ) -> Result<CreatedKey, Error> {
-        let read = |scope: String| scope.parse().map_err(|_| Error::not_a_scope(&scope));
-        let scopes = scopes.map(|scopes| scopes.into_iter().map(read).collect()).transpose()?;
-        let new = NewKey { name, scopes, expires_at: expires_at.map(unix_millis) };
+        let new = NewKey { name, scopes: read_scopes(scopes)?, expires_at: expires_at.map(unix_millis) };
         self.call(move |api| async move { Ok(api.create_key(&new).await?.into()) }).await
+    }
+
+    /// Registers the public half of a key pair (43 characters of unpadded base64url), which works from now on like a key.
+    /// Scopes as of `create_key`. Needs `keys:write`.
+    pub async fn register_key_pair(
+        &self,
+        public_key: String,
+        name: String,
+        scopes: Option<Vec<String>>,
+        expires_at: Option<SystemTime>,
+    ) -> Result<KeyInfo, Error> {
+        let (scopes, expires_at) = (read_scopes(scopes)?, expires_at.map(unix_millis));
+        let new = NewKeyPair { public_key, name, scopes, expires_at };
+        self.call(move |api| async move { Ok(api.register_key_pair(&new).await?.into()) }).await
     }
 
     /// Makes a key like `key_id`, which still works for `overlap` (at most 30 days) and expires then. Needs `keys:write`.
@@ -122,6 +137,11 @@ impl Client {
     pub async fn revoke_key(&self, key_id: String) -> Result<(), Error> {
         self.call(move |api| async move { Ok(api.revoke_key(&key_id).await.map(drop)?) }).await
     }
+}
+
+fn read_scopes(scopes: Option<Vec<String>>) -> Result<Option<Vec<Scope>>, Error> {
+    let read = |scope: String| scope.parse().map_err(|_| Error::not_a_scope(&scope));
+    scopes.map(|scopes| scopes.into_iter().map(read).collect()).transpose()
 }
 
 impl Client {

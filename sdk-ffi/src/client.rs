@@ -17,7 +17,7 @@ use crate::{
 pub struct ConnectOptions {
     /// `https://HOST[:PORT]`, or the `wss://` address of the event stream.
     pub url: String,
-    /// `pa_<env>_<id>_<secret>_<crc32>`. Absent with a `key_provider`.
+    /// `pa_<env>_<id>_<secret>_<crc32>`, or a key pair (`pa_pair_...`), which signs and is never sent. Absent with a `key_provider`.
     #[uniffi(default = None)]
     pub api_key: Option<String>,
     /// Is asked for the key instead.

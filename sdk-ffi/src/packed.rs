@@ -186,6 +186,35 @@ impl Packer {
                 self.u8(u8::from(key_id.is_some()));
                 key_id.iter().for_each(|key_id| self.text(key_id));
             }
+            Some(core::EventKind::RecoveryStarted(core::RecoveryStarted { account_id, until })) => {
+                self.u8(14);
+                self.shown(account_id);
+                self.u64(until.0);
+            }
+            Some(core::EventKind::RecoveryCancelled(core::RecoveryCancelled { account_id, reason })) => {
+                self.u8(15);
+                self.shown(account_id);
+                self.text(match reason {
+                    core::CancelReason::User => "user",
+                    core::CancelReason::BackEnd => "backEnd",
+                    core::CancelReason::Expired => "expired",
+                    core::CancelReason::Other => "other",
+                });
+            }
+            Some(core::EventKind::RecoveryCompleted(core::RecoveryCompleted {
+                account_id,
+                passkey_id,
+                public_key,
+                aaguid,
+                backed_up,
+            })) => {
+                self.u8(16);
+                self.shown(account_id);
+                self.shown(passkey_id);
+                self.bytes(&public_key.0);
+                self.bytes(&aaguid.0);
+                self.u8(u8::from(*backed_up));
+            }
             None => self.u8(12),
         }
     }

@@ -216,7 +216,7 @@ impl StreamReplay {
 
     /// The connection is open.
     pub fn opened(&self, now: u64) {
-        self.tell(now, |machine, now| machine.handle_opened(now));
+        self.tell(now, |machine, now| machine.handle_opened(now, "https://auth.example"));
     }
 
     /// A ping or a pong.

@@ -120,7 +120,10 @@ impl Text {
                 | EventKind::PasskeyAdded(_)
                 | EventKind::Confirmed(_)
                 | EventKind::PasskeyRemoved(_)
-                | EventKind::TamperingDetected(_),
+                | EventKind::TamperingDetected(_)
+                | EventKind::RecoveryStarted(_)
+                | EventKind::RecoveryCancelled(_)
+                | EventKind::RecoveryCompleted(_),
             )
             | None => write(to, &()),
         }

@@ -38,7 +38,7 @@ impl Frame {
             // A newer server's reason: the session is over all the same.
             "signedOut" => Some(Incoming::SignedOut(data.as_ref().map_or(EndReason::Other, end_reason))),
             "hello" => data.as_ref().and_then(greeting),
-            "signUp.codeSent" => {
+            "signUp.codeSent" | "recovery.codeSent" => {
                 data.as_ref().and_then(|data| data.time("expiresAt")).map(Incoming::CodeSent)
             }
             "ceremony.create" => data.as_ref().and_then(|data| offer(data, true)),
@@ -81,11 +81,18 @@ pub(crate) fn write(message: &ClientMessage) -> (&'static str, String) {
         }
         ClientMessage::PasskeysAddBegin => ("passkeys.add.begin", String::new()),
         ClientMessage::SignOut => ("signOut", String::new()),
+        ClientMessage::RecoveryBegin(begin) => ("recovery.begin", begin_data(begin)),
+        ClientMessage::RecoveryVerify(verify) => {
+            let (code, recovery_code) = (quote(&verify.code), quote(&verify.recovery_code));
+            ("recovery.verify", ["{\"code\":", &code, ",\"recoveryCode\":", &recovery_code, "}"].concat())
+        }
+        ClientMessage::RecoveryCodeBegin => ("recovery.code.begin", String::new()),
         // The machine sends these as plain requests.
         ClientMessage::PasskeysList
         | ClientMessage::PasskeysRename(_)
         | ClientMessage::SessionsList
-        | ClientMessage::SessionsEnd(_) => ("", String::new()),
+        | ClientMessage::SessionsEnd(_)
+        | ClientMessage::RecoveryCancel => ("", String::new()),
     }
 }
 
@@ -136,12 +143,14 @@ fn offer(data: &Members, is_creation: bool) -> Option<Incoming> {
     }))
 }
 
-const KINDS: [CeremonyKind; 5] = [
+const KINDS: [CeremonyKind; 7] = [
     CeremonyKind::SignUp,
     CeremonyKind::SignIn,
     CeremonyKind::Confirm,
     CeremonyKind::AddPasskey,
     CeremonyKind::RemovePasskey,
+    CeremonyKind::MakeRecoveryCode,
+    CeremonyKind::Recover,
 ];
 
 /// What is checked of WebAuthn options.

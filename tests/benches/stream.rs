@@ -80,7 +80,7 @@ fn live() -> Machine {
     let mut machine = Machine::new(subscription, 1, Duration::ZERO);
     machine.handle_tick(Duration::ZERO);
     machine.handle_key(Duration::ZERO, "k".into());
-    machine.handle_opened(Duration::ZERO);
+    machine.handle_opened(Duration::ZERO, "https://auth.example");
     machine.handle_message(
         Duration::ZERO,
         r#"{"type":"ready","data":{"protocol":1,"connection":"con_00000000000000000000000000","idleMs":20000,

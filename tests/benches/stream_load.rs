@@ -26,7 +26,7 @@ use passkey_accounts::{
 };
 use passkey_accounts_server::{
     apps::App,
-    clock::{Clock, make_random},
+    clock::{Clock, Uptime, make_random},
     crypto::{RootKeySource, RootKeys},
     keys::{ApiKey, KeyEnvironment},
     log::Retention,
@@ -197,6 +197,7 @@ async fn open_sessions(running: &Running, app_id: AppID) {
                     },
                     started_at: UnixMillis(1),
                     expires_at: UnixMillis(u64::from(u32::MAX) * 1_000),
+                    ends: Uptime(u64::MAX),
                     idle_ms: 1,
                     grace_ms: 1,
                     user_agent: String::new(),

@@ -130,9 +130,11 @@ async fn a_key_does_what_its_scopes_say_and_nothing_else() {
         ("GET", "/v1/events" | "/v1/checkpoint") => Some(Scope::EventsRead),
         ("GET", "/v1/sessions") => Some(Scope::SessionsRead),
         (_, path) if path.starts_with("/v1/sessions/") => Some(Scope::SessionsWrite),
+        ("GET", "/v1/recoveries") => Some(Scope::AccountsRead),
+        ("POST", path) if path.ends_with("/recovery") => Some(Scope::RecoveryApprove),
         ("GET", path) if path.starts_with("/v1/accounts/") => Some(Scope::AccountsRead),
         (_, path) if path.starts_with("/v1/accounts/") => Some(Scope::AccountsWrite),
-        (_, path) if path.starts_with("/v1/keys") => Some(Scope::KeysWrite),
+        (_, path) if path.starts_with("/v1/keys") || path == "/v1/key-pairs" => Some(Scope::KeysWrite),
         _ => panic!("{method} {path} has no scope"),
     };
     for scope in Scope::ALL {

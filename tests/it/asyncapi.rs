@@ -7,20 +7,21 @@ use passkey_accounts::protocol::{
     AccountID, AppID, CeremonyID, Code, ConnectionID, PasskeyID, Scope, SessionID, UnixMillis,
     base64url::Base64Url,
     event::{
-        AccountErased, ApiKeyCreated, ApiKeyRevoked, Confirmed, CounterRegressed, EventKind, Evidence,
-        LoggedIn, LoggedOut, PasskeyAdded, PasskeyRemoved, PasskeyRenamed, Registered, RemovalReason,
-        TamperedRow, TamperingDetected,
+        AccountErased, ApiKeyCreated, ApiKeyRevoked, CancelReason, Confirmed, CounterRegressed, EventKind,
+        Evidence, LoggedIn, LoggedOut, PasskeyAdded, PasskeyRemoved, PasskeyRenamed, RecoveryCancelled,
+        RecoveryCompleted, RecoveryStarted, Registered, RemovalReason, TamperedRow, TamperingDetected,
     },
     gateway::{
         AccountSession, AddedPasskey, AppName, Begin, Binding, Ceremony, CeremonyKind, ClientMessage,
         CodeSent, ConfirmBegin, Confirmed as PageConfirmed, Drain as PageDrain, EndReason, EndSessions,
         Failure, Finish, Hello, OnePasskey, Passkey, PasskeyRemoved as PagePasskeyRemoved, Passkeys, Policy,
-        RawJson, RemovePasskey, RenamePasskey, Resume, ServerMessage, Session, SessionExpiring, SessionKey,
-        Sessions, SessionsEnded, SignedIn, SignedOut, Verify,
+        RawJson, RecoveryCode, RecoveryHeld, RecoveryPolicy, RemovePasskey, RenamePasskey, Resume,
+        ServerMessage, Session, SessionExpiring, SessionKey, Sessions, SessionsEnded, SignedIn, SignedOut,
+        Verify, VerifyRecovery,
     },
     stream::{
-        Ack, BookmarkData, Drain, FirstMessage, GapData, GapNext, GapReason, Lease, Message, OpenSession,
-        Ready, Reply, RevokedData, SignedHead, SnapshotPage, Start,
+        Ack, BookmarkData, Challenge, Drain, FirstMessage, GapData, GapNext, GapReason, Lease, Message,
+        OpenSession, Proven, Ready, Reply, RevokedData, SignedHead, SnapshotPage, Start,
     },
 };
 use passkey_accounts_tests::{BackEnd, Page, SoftwareAuthenticator, TestServer, build::workspace};
@@ -86,8 +87,10 @@ impl Document {
         let (Some(properties), Value::Object(most)) = (schema.get("properties"), most) else { return };
         if let Some(Value::Object(least)) = least {
             let always: BTreeSet<&str> = least.keys().map(String::as_str).collect();
-            let required = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
-            let required: BTreeSet<&str> = required.iter().map(|name| name.as_str().unwrap()).collect();
+            // Where there are alternatives, the least is the first one.
+            let lists = [schema.get("required"), schema.pointer("/anyOf/0/required")];
+            let required = lists.into_iter().flatten().flat_map(|names| names.as_array().unwrap());
+            let required: BTreeSet<&str> = required.map(|name| name.as_str().unwrap()).collect();
             assert_eq!(required, always, "required members of {path}");
         }
         let all: BTreeSet<&str> = most.keys().map(String::as_str).collect();
@@ -158,6 +161,10 @@ fn what_a_page_says_is_in_the_document() {
         ClientMessage::PasskeysRemoveBegin(RemovePasskey { passkey_id: PASSKEY }),
         ClientMessage::SessionsList,
         ClientMessage::SessionsEnd(EndSessions { session_id: None }),
+        ClientMessage::RecoveryCodeBegin,
+        ClientMessage::RecoveryBegin(begin()),
+        ClientMessage::RecoveryVerify(VerifyRecovery { code: "123456".into(), recovery_code: "0".into() }),
+        ClientMessage::RecoveryCancel,
     ];
     let samples = messages.map(|message| {
         // No wildcard: a new message does not compile here until it has a sample and a place in the document.
@@ -175,6 +182,10 @@ fn what_a_page_says_is_in_the_document() {
             ClientMessage::PasskeysRemoveBegin(_) => "passkeys.remove.begin",
             ClientMessage::SessionsList => "sessions.list",
             ClientMessage::SessionsEnd(_) => "sessions.end",
+            ClientMessage::RecoveryCodeBegin => "recovery.code.begin",
+            ClientMessage::RecoveryBegin(_) => "recovery.begin",
+            ClientMessage::RecoveryVerify(_) => "recovery.verify",
+            ClientMessage::RecoveryCancel => "recovery.cancel",
         };
         let mut most = read(&message.encode(Some(7)));
         if let ClientMessage::SessionsEnd(_) = &message {
@@ -219,6 +230,7 @@ fn most(mut message: ServerMessage) -> ServerMessage {
     };
     match &mut message {
         ServerMessage::Error(failure) => failure.retry_after_ms = Some(30_000),
+        ServerMessage::SignedIn(signed_in) => signed_in.recovery = Some(RecoveryHeld { until: TIME }),
         ServerMessage::CeremonyCreate(ceremony) | ServerMessage::CeremonyGet(ceremony) => {
             ceremony.binding.added = Some(AddedPasskey { passkey_id: PASSKEY, public_key: bytes(77) });
         }
@@ -243,6 +255,7 @@ fn what_a_page_is_told_is_in_the_document() {
         rp_id: "shop.example".into(),
         app: AppName { name: "Shop".into() },
         policy: Policy::Strict,
+        recovery: RecoveryPolicy::RecoveryCode,
         time: TIME,
     };
     let session = Session {
@@ -259,7 +272,7 @@ fn what_a_page_is_told_is_in_the_document() {
         ServerMessage::CodeSent(CodeSent { expires_at: TIME }),
         ServerMessage::CeremonyCreate(ceremony()),
         ServerMessage::CeremonyGet(ceremony()),
-        ServerMessage::SignedIn(SignedIn { session }),
+        ServerMessage::SignedIn(SignedIn { session, recovery: None }),
         ServerMessage::SignedOut(SignedOut { reason: EndReason::Revoked }),
         ServerMessage::SessionExpiring(SessionExpiring { at: TIME }),
         ServerMessage::Confirmed(PageConfirmed { ceremony_id: CeremonyID::from_bytes([4; 16]) }),
@@ -269,6 +282,10 @@ fn what_a_page_is_told_is_in_the_document() {
         ServerMessage::PasskeyRemoved(PagePasskeyRemoved { passkey_id: PASSKEY, credential_id: bytes(16) }),
         ServerMessage::Sessions(Sessions { sessions: vec![account_session()] }),
         ServerMessage::SessionsEnded(SessionsEnded { session_ids: vec![SESSION] }),
+        ServerMessage::RecoveryCode(RecoveryCode { code: "0".into() }),
+        ServerMessage::RecoveryCodeSent(CodeSent { expires_at: TIME }),
+        ServerMessage::RecoveryHeld(RecoveryHeld { until: TIME }),
+        ServerMessage::RecoveryCancelled {},
         ServerMessage::Heartbeat,
         ServerMessage::Drain(PageDrain { reconnect_after_ms: 5_000 }),
         ServerMessage::Error(Failure::from(Code::Idle)),
@@ -292,6 +309,10 @@ fn what_a_page_is_told_is_in_the_document() {
             ServerMessage::PasskeyRemoved(_) => ("passkeyRemoved", Some(7)),
             ServerMessage::Sessions(_) => ("sessions", Some(7)),
             ServerMessage::SessionsEnded(_) => ("sessionsEnded", Some(7)),
+            ServerMessage::RecoveryCode(_) => ("recovery.code", Some(7)),
+            ServerMessage::RecoveryCodeSent(_) => ("recovery.codeSent", Some(7)),
+            ServerMessage::RecoveryHeld(_) => ("recovery.held", Some(7)),
+            ServerMessage::RecoveryCancelled {} => ("recovery.cancelled", Some(7)),
         };
         let most = read(&most(message.clone()).encode(id));
         Sample { name, least: read(&message.encode(None)), most }
@@ -304,6 +325,7 @@ fn what_a_back_end_says_is_in_the_document() {
     let least = FirstMessage { api_key: Some("pa_dev_x".into()), ..FirstMessage::default() };
     let most = FirstMessage {
         api_key: Some("pa_dev_x".into()),
+        key_id: Some("040g2081040g2081".into()),
         protocol: Some(1),
         after: Some("k3f9-1-aa".into()),
         start: Some(Start::Earliest),
@@ -318,16 +340,24 @@ fn what_a_back_end_says_is_in_the_document() {
     };
     let ack = |ack: Ack| read(&Reply::Ack(ack).encode());
     let most_ack = Ack { lane: 1, id: Some("k3f9-1-aa".into()), release: true };
+    let shortest = FirstMessage { key_id: most.key_id.clone(), ..least.clone() };
+    let signature = read(&Reply::Signature(Proven { signature: bytes(64) }).encode());
     let document = Document::read();
     document.check(
         "backEndSays",
         &[
             Sample { name: "first", least: json!(least), most: json!(most) },
+            Sample { name: "signature", least: signature.clone(), most: signature.clone() },
             Sample { name: "ack", least: ack(Ack::default()), most: ack(most_ack) },
         ],
     );
-    document
-        .check("shortestClientSays", &[Sample { name: "first", least: json!(least), most: json!(least) }]);
+    document.check(
+        "shortestClientSays",
+        &[
+            Sample { name: "first", least: json!(least), most: json!(shortest) },
+            Sample { name: "signature", least: signature.clone(), most: signature },
+        ],
+    );
 }
 
 /// A message of the back-end socket: its data, and the members beside it, always or at most.
@@ -401,6 +431,14 @@ fn events() -> Vec<(EventKind, EventKind)> {
         reason: RemovalReason::BackEnd,
         evidence: None,
     };
+    let cancelled = RecoveryCancelled { account_id: ACCOUNT, reason: CancelReason::Expired };
+    let completed = RecoveryCompleted {
+        account_id: ACCOUNT,
+        passkey_id: PASSKEY,
+        public_key: bytes(77),
+        aaguid: bytes(16),
+        backed_up: true,
+    };
     let regressed = CounterRegressed { account_id: ACCOUNT, passkey_id: PASSKEY, stored: 2, received: 1 };
     let accepted = TamperingDetected { row: TamperedRow::Database, account_id: None, key_id: None };
     let tampered =
@@ -426,6 +464,9 @@ fn events() -> Vec<(EventKind, EventKind)> {
             }),
         ),
         same(EventKind::AccountErased(AccountErased { account_id: ACCOUNT })),
+        same(EventKind::RecoveryStarted(RecoveryStarted { account_id: ACCOUNT, until: TIME })),
+        same(EventKind::RecoveryCancelled(cancelled)),
+        same(EventKind::RecoveryCompleted(completed)),
         same(EventKind::CounterRegressed(regressed)),
         (EventKind::TamperingDetected(accepted), EventKind::TamperingDetected(tampered)),
         same(EventKind::ApiKeyCreated(created)),
@@ -444,13 +485,17 @@ fn all_have_a_sample(kind: &EventKind, message: &Message) {
         | EventKind::PasskeyRenamed(_)
         | EventKind::Confirmed(_)
         | EventKind::AccountErased(_)
+        | EventKind::RecoveryStarted(_)
+        | EventKind::RecoveryCancelled(_)
+        | EventKind::RecoveryCompleted(_)
         | EventKind::CounterRegressed(_)
         | EventKind::TamperingDetected(_)
         | EventKind::ApiKeyCreated(_)
         | EventKind::ApiKeyRevoked(_) => {}
     }
     match message {
-        Message::Ready(_)
+        Message::Challenge(_)
+        | Message::Ready(_)
         | Message::Snapshot(_)
         | Message::Gap(_)
         | Message::Bookmark(_)
@@ -504,7 +549,9 @@ fn what_a_back_end_is_told_is_in_the_document() {
     let late = Failure { retry_after_ms: Some(1), ..failure.clone() };
     let (none, lane) = (json!({}), json!({ "lane": 3 }));
     let position = json!({ "id": "k3f9-1-aa", "prev": "k3f9-0-aa" });
+    let challenge = Challenge { nonce: "bm9uY2U".into() };
     let mut samples = vec![
+        told("challenge", &challenge, &challenge, &none, &none),
         told("ready", &ready, &full_ready, &none, &none),
         told("snapshot", &page, &last_page, &json!({ "id": "k3f9-1-aa" }), &lane),
         told("gap", &gap, &gap_with_oldest, &none, &lane),

@@ -19,7 +19,10 @@ use passkey_accounts::{
     },
     session::{Ended, NotLive},
 };
-use passkey_accounts_server::sessions::{Opening, Session, open};
+use passkey_accounts_server::{
+    clock::Uptime,
+    sessions::{Opening, Session, open},
+};
 use passkey_accounts_tests::{Page, PageKey, SoftwareAuthenticator, TestServer, rewrite::rewrite};
 use serde_json::json;
 
@@ -107,6 +110,7 @@ impl World {
             session_key: PageKey::make().public(),
             started_at: UnixMillis(self.login.expires_at.0 - 1),
             expires_at: self.login.expires_at,
+            ends: Uptime(u64::MAX),
             idle_ms: 1_000_000,
             grace_ms: 0,
             user_agent: String::new(),

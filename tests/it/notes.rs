@@ -94,7 +94,7 @@ impl Dev {
         };
         let made = authenticator.register(&ceremony.public_key.0, &self.origin("app")).unwrap();
         let signed_in = page.finish(&ceremony, made).await;
-        let ServerMessage::SignedIn(SignedIn { session }) = signed_in else { panic!("{signed_in:?}") };
+        let ServerMessage::SignedIn(SignedIn { session, .. }) = signed_in else { panic!("{signed_in:?}") };
         Person { dev: self, page, authenticator, session }
     }
 }

@@ -103,7 +103,7 @@ async fn a_resume_that_comes_first_is_put_out_and_one_that_comes_later_is_refuse
     let held = context.detached.take(session.session_id, |_| true).unwrap();
     api(&server).end_session(session.session_id).await.unwrap();
     // The dropped half of the race: a socket that was lost puts it back after its end.
-    context.detached.insert(held, context.clock.now(), EndReason::ConnectionLost);
+    context.detached.insert(held, context.clock.uptime(), EndReason::ConnectionLost);
     let refused = Page::connect(&server).await.resume(session.session_id, &key).await;
     assert!(matches!(refused, ServerMessage::Error(failure) if failure.code == Code::SessionGone.as_str()));
 

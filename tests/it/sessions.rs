@@ -1,7 +1,7 @@
 //! What becomes of a session when its page, its socket or its server goes away.
 
 use passkey_accounts::protocol::{
-    Code,
+    Code, UnixMillis,
     event::{EventKind, LoggedOut},
     gateway::{EndReason, ServerMessage, Session},
 };
@@ -133,4 +133,35 @@ async fn without_grace_a_session_ends_with_its_socket() {
     let (page, _) = signed_in(&server).await;
     page.drop_connection();
     assert_eq!(first_end(&server).await.reason, EndReason::ConnectionLost);
+}
+
+#[tokio::test]
+async fn setting_the_clock_back_makes_no_session_longer() {
+    let limits = SessionLimits { absolute_ms: 60_000, ..SessionLimits::default() };
+    let server = TestServer::start_with(Clock::manual(START), limits).await;
+    let (mut page, _) = signed_in(&server).await;
+    page.let_pass(&server, 30_000).await;
+    server.clock().set(UnixMillis(START.0 - 86_400_000));
+    page.let_pass(&server, 29_999).await;
+    server.clock().advance(1);
+    assert_eq!(first_end(&server).await.reason, EndReason::AbsoluteTimeout);
+}
+
+#[tokio::test]
+async fn an_account_has_so_many_sessions_and_the_oldest_makes_room() {
+    let limits = SessionLimits { per_account: 2, ..SessionLimits::default() };
+    let server = TestServer::start_with(Clock::manual(START), limits).await;
+    let mut authenticator = SoftwareAuthenticator::new([1; 32]);
+    let mut oldest = Page::connect(&server).await;
+    oldest.sign_up(&server, ADA, &mut authenticator).await;
+    let mut second = Page::connect(&server).await;
+    second.sign_in(ADA, &mut authenticator).await;
+    let mut third = Page::connect(&server).await;
+    server.clock().advance(1);
+    third.sign_in(ADA, &mut authenticator).await;
+    let (_, told) = oldest.hear().await.unwrap();
+    assert!(matches!(told, ServerMessage::SignedOut(ref out) if out.reason == EndReason::Replaced), "{told:?}");
+    assert_eq!(first_end(&server).await.reason, EndReason::Replaced);
+    let tail = server.context().store.logs().tail(server.app_id).unwrap();
+    assert_eq!(tail.state().sessions().len(), 2);
 }

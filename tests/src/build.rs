@@ -128,6 +128,16 @@ pub fn axe_script() -> &'static str {
     })
 }
 
+/// The folder of what asks SimpleWebAuthn for its verdicts, with SimpleWebAuthn installed.
+pub fn differential() -> &'static Path {
+    static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
+    INSTALLED.get_or_init(|| {
+        let folder = workspace().join("tests/differential");
+        install_locked(&folder);
+        folder
+    })
+}
+
 /// The folder of the tests of the npm package's server entry, the package and what else they need installed.
 pub fn node_tests() -> &'static Path {
     static INSTALLED: OnceLock<PathBuf> = OnceLock::new();

@@ -6,6 +6,7 @@ use passkey_accounts::{
 };
 use passkey_accounts_server::{
     accounts::{Passkey, Registration},
+    clock::Uptime,
     sessions::{Opening, Session},
 };
 
@@ -49,6 +50,7 @@ pub fn registration(app_id: AppID, number: u64) -> Registration {
         session_key: PageKey::make().public(),
         started_at: START,
         expires_at: START.plus(1_000_000),
+        ends: Uptime(u64::MAX),
         idle_ms: 1_000_000,
         grace_ms: 1_000,
         user_agent: format!("Browser {number}"),

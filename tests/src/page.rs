@@ -14,7 +14,7 @@ use passkey_accounts::{
         base64url::Base64Url,
         gateway::{
             AccountSession, Begin, Ceremony, ClientMessage, ConfirmBegin, Finish, Hello, Passkey, RawJson,
-            RemovePasskey, Resume, SUBPROTOCOL, ServerMessage, Session, SessionKey, Verify,
+            RemovePasskey, Resume, SUBPROTOCOL, ServerMessage, Session, SessionKey, Verify, VerifyRecovery,
         },
     },
 };
@@ -80,6 +80,8 @@ pub struct Page {
     pub key: PageKey,
     /// What the server said first.
     pub hello: Hello,
+    /// The length of the last message, spaces included.
+    pub heard_bytes: usize,
 }
 
 impl Page {
@@ -167,7 +169,14 @@ impl Page {
         let Ok((None, ServerMessage::Hello(hello))) = ServerMessage::decode(first.to_text()?) else {
             panic!("not a hello: {first}");
         };
-        Ok(Self { socket, origin: origin.to_owned(), next_id: 1, key: PageKey::make(), hello })
+        Ok(Self {
+            socket,
+            origin: origin.to_owned(),
+            next_id: 1,
+            key: PageKey::make(),
+            hello,
+            heard_bytes: 0,
+        })
     }
 
     /// Sends text as it is.
@@ -186,6 +195,7 @@ impl Page {
             let next = timeout(PATIENCE, self.socket.next()).await;
             match next.expect("the server says something in time") {
                 Some(Ok(Message::Text(text))) => {
+                    self.heard_bytes = text.len();
                     match ServerMessage::decode(&text).expect("the server speaks the protocol") {
                         (_, ServerMessage::Heartbeat) => {}
                         message => return Ok(message),
@@ -385,6 +395,39 @@ impl Page {
     /// Asks for a challenge to remove a passkey.
     pub async fn begin_remove_passkey(&mut self, passkey_id: PasskeyID) -> Ceremony {
         get(self.ask(ClientMessage::PasskeysRemoveBegin(RemovePasskey { passkey_id })).await)
+    }
+
+    /// Makes the account's recovery code, with a gesture.
+    pub async fn make_recovery_code(&mut self, authenticator: &mut SoftwareAuthenticator) -> String {
+        let ceremony = get(self.ask(ClientMessage::RecoveryCodeBegin).await);
+        match self.answer(&ceremony, authenticator).await {
+            ServerMessage::RecoveryCode(made) => made.code,
+            other => panic!("expected a recovery code, got {other:?}"),
+        }
+    }
+
+    /// Has a code mailed to somebody who has lost every passkey.
+    pub async fn begin_recovery(&mut self, email: &str) {
+        let sent = self.ask(ClientMessage::RecoveryBegin(self.begin(email))).await;
+        assert!(matches!(sent, ServerMessage::RecoveryCodeSent(_)), "{sent:?}");
+    }
+
+    /// Hands in both codes, the mailed one as it was mailed.
+    pub async fn verify_recovery(
+        &mut self,
+        server: &TestServer,
+        email: &str,
+        recovery_code: &str,
+    ) -> ServerMessage {
+        let code = server.mailed_code(email).expect("a code was mailed");
+        let recovery_code = recovery_code.to_owned();
+        self.ask(ClientMessage::RecoveryVerify(VerifyRecovery { code, recovery_code })).await
+    }
+
+    /// Asks for a code and hands both in.
+    pub async fn recover(&mut self, server: &TestServer, email: &str, recovery_code: &str) -> ServerMessage {
+        self.begin_recovery(email).await;
+        self.verify_recovery(server, email, recovery_code).await
     }
 
     /// Has the authenticator sign what was asked, and hands that in.

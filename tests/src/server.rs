@@ -9,6 +9,7 @@ use std::{
 use axum::Router;
 
 use passkey_accounts::{
+    key_pair::KeyPair,
     log::Epoch,
     protocol::{AccountID, AppID, PasskeyID, Scope, UnixMillis, gateway::Policy},
 };
@@ -261,10 +262,25 @@ impl TestServer {
         &self.running.as_ref().expect("the server runs").context
     }
 
+    /// Lets the accounts of the app be recovered by a code and a mail, after this many milliseconds.
+    pub async fn allow_recovery(&self, hold_ms: u64) {
+        let context = self.context();
+        context.store.set_recovery(self.app_id, Some(hold_ms)).await.expect("the app is there");
+        context.store.apps().into_iter().for_each(|app| context.apps.insert(app));
+    }
+
+    /// The subjects of the mails to an address, newest first.
+    pub fn mailed_subjects(&self, email: &str) -> Vec<String> {
+        let Mailer::Outbox(outbox) = &self.context().mailer else { return Vec::new() };
+        let mails = outbox.mails().into_iter().filter(|mail| mail.to == email);
+        mails.map(|mail| mail.subject).collect()
+    }
+
     /// The code that was last mailed to an address.
     pub fn mailed_code(&self, email: &str) -> Option<String> {
         let Mailer::Outbox(outbox) = &self.context().mailer else { return None };
-        outbox.mails().into_iter().find(|mail| mail.to == email).map(|mail| mail.code)
+        let mut codes = outbox.mails().into_iter().filter(|mail| !mail.code.is_empty());
+        codes.find(|mail| mail.to == email).map(|mail| mail.code)
     }
 
     /// Makes another app on this server for the same origin, with a key of its own that has every scope.
@@ -303,9 +319,18 @@ impl TestServer {
     pub async fn make_key_for(&self, scopes: &[Scope]) -> ApiKey {
         let key = ApiKey::new(KeyEnvironment::Live, &make_random());
         let (app_id, scopes) = (self.app_id, scopes.to_vec());
-        let new = NewKeyRow { app_id, key: key.clone(), name: "scoped".into(), scopes, expires_at: None };
+        let new = NewKeyRow::secret(app_id, &key, "scoped".into(), scopes, None);
         self.context().store.issue_key(new).await.expect("the key is stored");
         key
+    }
+
+    /// Registers another key pair of the app, with every scope.
+    pub async fn make_key_pair(&self) -> KeyPair {
+        let pair = KeyPair::from_seed(&make_random());
+        let (app_id, scopes) = (self.app_id, Scope::DEFAULT.to_vec());
+        let new = NewKeyRow::pair(app_id, pair.public_key(), "pair".into(), scopes, None);
+        self.context().store.issue_key(new).await.expect("the key is stored");
+        pair
     }
 
     /// Gives an account another passkey, which nobody has: a copy of its first with another credential id.

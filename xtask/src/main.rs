@@ -4,6 +4,7 @@ mod attack;
 mod build;
 mod demo;
 mod dist;
+mod fuzz;
 mod npm;
 mod process;
 mod server_wasm;
@@ -56,6 +57,27 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Compares the verification of ceremonies with webauthn-rs and SimpleWebAuthn, and prints where they disagree.
+    Differential {
+        /// How many mutated ceremonies; they are the same in every run.
+        #[arg(long, default_value_t = 100_000)]
+        cases: u32,
+    },
+    /// Gives every parser of strangers' bytes inputs that nobody thought of: fuzz/README.md.
+    Fuzz {
+        /// For so many seconds each.
+        #[arg(long, default_value_t = 60, value_name = "N")]
+        seconds: u64,
+        /// So many executions each instead, always the same ones.
+        #[arg(long, conflicts_with = "seconds", value_name = "N")]
+        runs: Option<u64>,
+        /// Runs nothing, but makes the committed corpora as small as they can be, with what earlier runs have found.
+        #[arg(long, conflicts_with_all = ["seconds", "runs"])]
+        minimise: bool,
+        /// These targets; without any, all.
+        #[arg(value_name = "TARGET")]
+        targets: Vec<String>,
+    },
     /// Runs the benchmarks, which print ratios against baselines of the same run.
     Bench,
 }
@@ -67,6 +89,11 @@ fn main() -> anyhow::Result<()> {
         Task::Dist { profile, only } => dist::run(profile, &only),
         Task::Test { require } => test::run_tests(&require),
         Task::Attack { check } => attack::run(check),
+        Task::Differential { cases } => test::run_differential(cases),
+        Task::Fuzz { minimise: true, targets, .. } => fuzz::minimise(&targets),
+        Task::Fuzz { seconds, runs, targets, .. } => {
+            fuzz::run_targets(&targets, runs.map_or(fuzz::Amount::Seconds(seconds), fuzz::Amount::Runs))
+        }
         Task::Bench => test::run_benchmarks(),
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{bail, ensure};
 
 use crate::{
-    attack, build, demo, dist,
+    attack, build, demo, dist, fuzz,
     process::{cargo, found, npm, print_and_keep, root, run, target, workspace},
     tools,
 };
@@ -23,12 +23,15 @@ struct Part {
     run: fn() -> anyhow::Result<()>,
 }
 
-const PARTS: [Part; 15] = [
+const PARTS: [Part; 17] = [
     Part {
         name: "format",
         what: "rustfmt",
         needs: &[],
-        run: || run(cargo().args(["fmt", "--all", "--check"])),
+        run: || {
+            run(cargo().args(["fmt", "--all", "--check"]))?;
+            run(cargo().args(["fmt", "--check", "--manifest-path", "fuzz/Cargo.toml"]))
+        },
     },
     Part {
         name: "package",
@@ -54,10 +57,22 @@ const PARTS: [Part; 15] = [
         },
     },
     Part {
+        name: "differential",
+        what: "the verification beside webauthn-rs and SimpleWebAuthn",
+        needs: &["node", "npm"],
+        run: || whole_system("differential::"),
+    },
+    Part {
         name: "docs",
         what: "examples in the documentation",
         needs: &[],
         run: || run(workspace("test").args(["--quiet", "--doc"])),
+    },
+    Part {
+        name: "fuzz",
+        what: "what strangers send, as nobody thought of it: the corpora, and 20,000 executions of each target",
+        needs: &["c++"],
+        run: || fuzz::run_targets(&[], fuzz::Amount::Runs(20_000)),
     },
     Part {
         name: "dist",
@@ -125,8 +140,18 @@ const PARTS: [Part; 15] = [
 ];
 
 /// Parts of the `it` binary that have a line of their own in the table.
-const APART: [&str; 9] =
-    ["dist::", "node::", "python::", "kotlin::", "swift::", "examples::", "browser::", "npm::", "threats::"];
+const APART: [&str; 10] = [
+    "differential::",
+    "dist::",
+    "node::",
+    "python::",
+    "kotlin::",
+    "swift::",
+    "examples::",
+    "browser::",
+    "npm::",
+    "threats::",
+];
 
 /// Makes the artifact of a language, and runs the tests that install it.
 fn installed(language: &str) -> anyhow::Result<()> {
@@ -164,10 +189,10 @@ pub(crate) fn run_tests(required: &[String]) -> anyhow::Result<()> {
         run(npm().arg("ci").current_dir(root().join("examples/node")))?;
     }
     let outcomes: Vec<_> = PARTS.iter().map(|part| (part, part.outcome())).collect();
-    println!("\n{:<9} {:<8} {:>6}  what", "part", "outcome", "time");
+    println!("\n{:<12} {:<8} {:>6}  what", "part", "outcome", "time");
     for (part, outcome) in &outcomes {
         let (word, seconds, why) = outcome.cells();
-        println!("{:<9} {word:<8} {seconds:>6}  {}{why}", part.name, part.what);
+        println!("{:<12} {word:<8} {seconds:>6}  {}{why}", part.name, part.what);
     }
     show_vectors(&vectors)?;
     let count = |word: &str| outcomes.iter().filter(|(_, outcome)| outcome.cells().0 == word).count();
@@ -232,6 +257,25 @@ impl Part {
             Err(error) => Outcome::Failed(start.elapsed(), error),
         }
     }
+}
+
+/// Compares the verification with those of others over this many mutated ceremonies.
+///
+/// # Errors
+/// When we accept one that both others refuse.
+pub(crate) fn run_differential(cases: u32) -> anyhow::Result<()> {
+    let mut command = workspace("test");
+    command.env("PASSKEY_ACCOUNTS_CEREMONIES", cases.to_string());
+    run(command.args([
+        "--quiet",
+        "--test",
+        "it",
+        "--",
+        "--nocapture",
+        "--test-threads",
+        "1",
+        "differential::",
+    ]))
 }
 
 /// Runs every benchmark.

@@ -41,7 +41,8 @@ pub(crate) fn why_not(program: &str) -> Option<String> {
 pub(crate) const SWIFT: &str = "swift";
 
 /// Programs, and the packages that they come in.
-const PACKAGES: [(&str, &str); 4] = [
+const PACKAGES: [(&str, &str); 5] = [
+    ("c++", "g++"),
     ("chromium", "chromium"),
     ("firefox-esr", "firefox-esr"),
     ("javac", "default-jdk-headless"),

@@ -58,7 +58,7 @@ pub enum GestureError {
 }
 
 impl Gesture {
-    async fn check(&self, write: &mut Write) -> Result<Used, GestureError> {
+    pub(super) async fn check(&self, write: &mut Write) -> Result<Used, GestureError> {
         if !write.has_session(self.app_id, self.session_id) {
             return Err(GestureError::SessionGone);
         }

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use passkey_accounts::protocol::SessionID;
+
 use super::used::{Usage, Used};
 use crate::{
-    sessions::{Opening, Session, open},
+    sessions::{Opening, Session, make_room, open},
     store::{Store, StoreError, Wanted},
 };
 
@@ -15,6 +17,17 @@ pub struct SignIn {
     pub opening: Opening,
     /// How its passkey was used; `None` when a developer's tool opens a session without one.
     pub usage: Option<Usage>,
+    /// How many sessions the account may have open with it.
+    pub most_sessions: u64,
+}
+
+/// A session that has started.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// The session.
+    pub session: Arc<Session>,
+    /// The account's oldest ones, which had to make room: their sockets are still to be told.
+    pub replaced: Vec<SessionID>,
 }
 
 /// Why a session was not opened.
@@ -32,8 +45,8 @@ pub enum SignInError {
 ///
 /// # Errors
 /// [`SignInError`]; nothing is stored then.
-pub async fn sign_in(store: &Store, sign_in: SignIn) -> Result<Arc<Session>, SignInError> {
-    let SignIn { opening, usage } = sign_in;
+pub async fn sign_in(store: &Store, sign_in: SignIn) -> Result<SignedIn, SignInError> {
+    let SignIn { opening, usage, most_sessions } = sign_in;
     store
         .write(move |write| {
             Box::pin(async move {
@@ -48,7 +61,9 @@ pub async fn sign_in(store: &Store, sign_in: SignIn) -> Result<Arc<Session>, Sig
                         return Err(SignInError::PasskeyGone);
                     }
                 }
-                Ok(open(write, opening)?)
+                let session = open(write, opening)?;
+                let replaced = make_room(write, &session, most_sessions)?;
+                Ok(SignedIn { session, replaced })
             })
         })
         .await

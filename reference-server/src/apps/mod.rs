@@ -3,7 +3,10 @@
 mod origin;
 mod registry;
 
-use passkey_accounts::protocol::{AppID, gateway::Policy};
+use passkey_accounts::protocol::{
+    AppID,
+    gateway::{Policy, RecoveryPolicy},
+};
 
 pub use origin::{NotAnOrigin, Origin};
 pub use registry::Apps;
@@ -21,6 +24,9 @@ pub struct App {
     pub origins: Vec<Origin>,
     /// How passkeys are asked for.
     pub policy: Policy,
+    /// How long the recovery of an account waits, in milliseconds, at least 24 hours; `None`: accounts are recovered by
+    /// another passkey only.
+    pub recovery_hold_ms: Option<u64>,
 }
 
 impl App {
@@ -46,7 +52,15 @@ impl App {
                 return Err(BadApp::ForeignOrigin { origin: origin.to_string(), rp_id });
             }
         }
-        Ok(Self { app_id, name, rp_id, origins, policy })
+        Ok(Self { app_id, name, rp_id, origins, policy, recovery_hold_ms: None })
+    }
+
+    /// Whether accounts can be recovered by a code.
+    pub const fn recovery(&self) -> RecoveryPolicy {
+        match self.recovery_hold_ms {
+            None => RecoveryPolicy::PasskeyOnly,
+            Some(_) => RecoveryPolicy::RecoveryCode,
+        }
     }
 
     /// The app's origin that equals the header, if it has it.

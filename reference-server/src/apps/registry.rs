@@ -24,6 +24,11 @@ impl Apps {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(&app_id).cloned()
     }
 
+    /// All of them, in no order.
+    pub fn all(&self) -> Vec<Arc<App>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
     /// Adds an app.
     pub fn insert(&self, app: App) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(app.app_id, Arc::new(app));

@@ -11,11 +11,10 @@ use passkey_accounts::{
     },
 };
 
-use super::{PendingCeremony, Purpose, decoys, options};
+use super::{PendingCeremony, Purpose, options};
 use crate::{
     accounts::KnownAccount,
     apps::{App, Origin},
-    crypto::Keyring,
     limits::CHALLENGE_MS,
 };
 
@@ -45,8 +44,6 @@ pub struct Asking<'a> {
     pub app: &'a App,
     /// The page's origin, from the `Origin` header of its socket.
     pub origin: &'a Origin,
-    /// Keys for decoys.
-    pub keyring: &'a Keyring,
     /// The time.
     pub now: UnixMillis,
 }
@@ -58,7 +55,7 @@ pub fn make_ceremony(
     purpose: Purpose,
     random: ChallengeRandom,
 ) -> (PendingCeremony, ServerMessage) {
-    let Asking { app, origin, keyring, now } = asking;
+    let Asking { app, origin, now } = asking;
     let thumbprint = thumbprint(&session_key);
     let kind = purpose.kind();
     let challenge = binding::Binding {
@@ -82,11 +79,12 @@ pub fn make_ceremony(
         Purpose::SignUp { email, account_id } => {
             create(options::creation(app, *account_id, email, Vec::new(), &challenge))
         }
-        Purpose::MakePasskey { account, email } => {
+        Purpose::MakePasskey { account, email } | Purpose::Recover { account, email, .. } => {
             create(options::creation(app, account.account_id, email, credentials(account), &challenge))
         }
-        Purpose::Decoy { email_index } => get(decoys::derive(keyring, email_index), None),
+        Purpose::Decoy { credentials } => get(credentials.clone(), None),
         Purpose::SignIn(account)
+        | Purpose::MakeRecoveryCode(account)
         | Purpose::Confirm { account, .. }
         | Purpose::RemovePasskey { account, .. } => get(credentials(account), None),
         Purpose::AddPasskey { account, addition } => {

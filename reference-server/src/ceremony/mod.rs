@@ -11,6 +11,7 @@ pub mod registration;
 
 pub use action::{Action, NotAnAction};
 pub use challenge::{Asking, ChallengeRandom, is_on_curve, make_ceremony};
+pub use decoys::derive_decoys;
 pub use finish::{Asserted, Finishing, Refused};
 pub use options::OFFERED;
 pub use pending::{PendingCeremony, Purpose};

@@ -5,6 +5,7 @@ use passkey_accounts::{
     protocol::{
         AccountID, CeremonyID, PasskeyID, UnixMillis,
         gateway::{CeremonyKind, SessionKey},
+        webauthn::Transport,
     },
 };
 
@@ -12,6 +13,7 @@ use super::Action;
 use crate::{
     accounts::{Addition, KnownAccount},
     crypto::Email,
+    recovery::CodeHash,
 };
 
 /// A ceremony that waits for the authenticator's answer.
@@ -47,8 +49,8 @@ pub enum Purpose {
     SignIn(KnownAccount),
     /// No session: the address is unknown and the credentials are decoys.
     Decoy {
-        /// Keyed index of the address; decoys grow from it.
-        email_index: [u8; 32],
+        /// What is asked for, with how each would be reached.
+        credentials: Vec<(Vec<u8>, Vec<Transport>)>,
     },
     /// An action of the session that is open.
     Confirm {
@@ -78,6 +80,17 @@ pub enum Purpose {
         /// The one to be removed.
         passkey_id: PasskeyID,
     },
+    /// A recovery code.
+    MakeRecoveryCode(KnownAccount),
+    /// The passkey that a recovery gives.
+    Recover {
+        /// The account, with the passkeys that are not to be made again.
+        account: KnownAccount,
+        /// Its address.
+        email: Email,
+        /// The recovery code, as it is kept.
+        code: CodeHash,
+    },
 }
 
 impl Purpose {
@@ -89,13 +102,20 @@ impl Purpose {
             Self::Confirm { .. } => CeremonyKind::Confirm,
             Self::MakePasskey { .. } | Self::AddPasskey { .. } => CeremonyKind::AddPasskey,
             Self::RemovePasskey { .. } => CeremonyKind::RemovePasskey,
+            Self::MakeRecoveryCode(_) => CeremonyKind::MakeRecoveryCode,
+            Self::Recover { .. } => CeremonyKind::Recover,
         }
     }
 
     /// The action that is part of the challenge, in its RFC 8785 form.
     pub fn action(&self) -> Option<String> {
         match self {
-            Self::SignUp { .. } | Self::SignIn(_) | Self::Decoy { .. } | Self::MakePasskey { .. } => None,
+            Self::SignUp { .. }
+            | Self::SignIn(_)
+            | Self::Decoy { .. }
+            | Self::MakePasskey { .. }
+            | Self::MakeRecoveryCode(_)
+            | Self::Recover { .. } => None,
             Self::Confirm { action, .. } => Some(action.as_str().to_owned()),
             Self::AddPasskey { addition, .. } => {
                 Some(action::add_passkey(addition.passkey_id, &addition.public_key_cose))

@@ -74,6 +74,23 @@ pub enum AppCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Let accounts be recovered by a code and a mail, after a wait; without --hold-hours by another passkey only
+    Recovery {
+        /// The folder of the database; no server may run on it
+        #[arg(long, default_value = DATA_DIRECTORY, value_name = "FOLDER")]
+        data_dir: std::path::PathBuf,
+        #[command(flatten)]
+        root_key: RootKeyPlace,
+        /// Which one, in a data folder with several
+        #[arg(long)]
+        app: Option<AppID>,
+        /// How long a recovery waits and can be cancelled, in hours; 72 is a good choice
+        #[arg(long, value_parser = clap::value_parser!(u64).range(24..=720))]
+        hold_hours: Option<u64>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Show an app: the one that the key speaks for, or one of the data folder
     Show {
         #[command(flatten)]
@@ -87,7 +104,8 @@ pub enum AppCommand {
     },
 }
 
-const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+const HOUR_MS: u64 = 60 * 60 * 1_000;
+const DAY_MS: u64 = 24 * HOUR_MS;
 
 /// How passkeys are asked for.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
@@ -128,6 +146,19 @@ impl AppCommand {
                     let said =
                         |limit: Option<u64>| limit.map_or("as configured".to_owned(), |n| n.to_string());
                     println!("{app_id}  days: {}  events: {}", said(days), said(events));
+                }
+            }
+            Self::Recovery { data_dir, root_key, app, hold_hours, json } => {
+                let store = root_key.open(&data_dir).await?;
+                let app_id = find(&store, app)?.app_id;
+                store.set_recovery(app_id, hold_hours.map(|hours| hours * HOUR_MS)).await?;
+                if json {
+                    print::json(&serde_json::json!({ "appID": app_id, "holdHours": hold_hours }))?;
+                } else {
+                    let said = hold_hours.map_or("by another passkey only".to_owned(), |hours| {
+                        format!("by a code and a mail, after {hours} hours")
+                    });
+                    println!("{app_id}  recovery: {said}");
                 }
             }
             Self::Show { place, app, json } => {

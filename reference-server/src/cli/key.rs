@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use clap::Subcommand;
-use passkey_accounts::protocol::{
-    AppID, Scope,
-    http::{CreatedKey, DEFAULT_OVERLAP_MS, NewKey},
+use passkey_accounts::{
+    key_pair::{KeyPair, PublicKey},
+    protocol::{
+        AppID, Scope, UnixMillis,
+        http::{CreatedKey, DEFAULT_OVERLAP_MS, NewKey, NewKeyPair},
+    },
 };
 
 use super::{
@@ -33,7 +36,37 @@ pub enum KeyCommand {
         #[arg(long, default_value = "")]
         name: String,
         /// What it may be used for, separated by commas: events:read, audit:read, sessions:read, sessions:write,
-        /// accounts:read, accounts:write, keys:write. Default: all, or what the key that asks may
+        /// accounts:read, accounts:write, keys:write, recovery:approve. Default: all but recovery:approve, or what the
+        /// key that asks may
+        #[arg(long, value_delimiter = ',')]
+        scopes: Vec<Scope>,
+        /// After this many days it stops working
+        #[arg(long)]
+        days: Option<u64>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a key pair, on the machine that will use it: prints the private half, which never leaves it, to standard
+    /// output, and the public half, to be registered, to standard error
+    Generate {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Register the public half of a key pair
+    Register {
+        #[command(flatten)]
+        place: Place,
+        /// The public half: 43 characters, as `key generate` printed them
+        public_key: String,
+        /// The app that it speaks for, in a data folder with several
+        #[arg(long)]
+        app: Option<AppID>,
+        /// What it is for, for people
+        #[arg(long, default_value = "")]
+        name: String,
+        /// What it may be used for, as for `key create`
         #[arg(long, value_delimiter = ',')]
         scopes: Vec<Scope>,
         /// After this many days it stops working
@@ -86,7 +119,7 @@ impl KeyCommand {
     pub(super) async fn run(self) -> Outcome {
         match self {
             Self::Create { place, app, name, scopes, days, json } => {
-                let expires_at = days.map(|days| Clock::System.now().plus(days.saturating_mul(DAY_MS)));
+                let expires_at = expiry(days);
                 let created = match place.target().await? {
                     Target::Server(api) => {
                         let scopes = (!scopes.is_empty()).then_some(scopes);
@@ -94,13 +127,41 @@ impl KeyCommand {
                     }
                     Target::Folder(store) => {
                         let app_id = app::find(&store, app)?.app_id;
-                        let scopes = if scopes.is_empty() { Scope::ALL.to_vec() } else { scopes };
+                        let scopes = if scopes.is_empty() { Scope::DEFAULT.to_vec() } else { scopes };
                         let key = make_key();
-                        let new = NewKeyRow { app_id, key: key.clone(), name, scopes, expires_at };
+                        let new = NewKeyRow::secret(app_id, &key, name, scopes, expires_at);
                         created(&key, &store.issue_key(new).await?)
                     }
                 };
                 show(&created, json)?;
+            }
+            Self::Generate { json } => {
+                let pair = KeyPair::from_seed(&make_random());
+                let public_key = pair.public_key();
+                if json {
+                    print::json(&serde_json::json!({
+                        "keyPair": pair.reveal().as_str(), "publicKey": public_key.to_string(), "keyID": public_key.key_id(),
+                    }))?;
+                } else {
+                    println!("{}", pair.reveal().as_str());
+                    eprintln!("register its public half with: passkey-accounts key register {public_key}");
+                }
+            }
+            Self::Register { place, public_key, app, name, scopes, days, json } => {
+                let expires_at = expiry(days);
+                let key = match place.target().await? {
+                    Target::Server(api) => {
+                        let scopes = (!scopes.is_empty()).then_some(scopes);
+                        api.register_key_pair(&NewKeyPair { public_key, name, scopes, expires_at }).await?
+                    }
+                    Target::Folder(store) => {
+                        let app_id = app::find(&store, app)?.app_id;
+                        let scopes = if scopes.is_empty() { Scope::DEFAULT.to_vec() } else { scopes };
+                        let key = PublicKey::parse(&public_key)?;
+                        store.issue_key(NewKeyRow::pair(app_id, key, name, scopes, expires_at)).await?.info()
+                    }
+                };
+                if json { print::json(&key)? } else { println!("registered {}", key.key_id) }
             }
             Self::Rotate { place, id, overlap_hours, json } => {
                 let overlap_ms = overlap_hours.saturating_mul(HOUR_MS);
@@ -142,6 +203,10 @@ impl KeyCommand {
         }
         Ok(())
     }
+}
+
+fn expiry(days: Option<u64>) -> Option<UnixMillis> {
+    days.map(|days| Clock::System.now().plus(days.saturating_mul(DAY_MS)))
 }
 
 fn make_key() -> ApiKey {

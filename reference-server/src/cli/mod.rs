@@ -9,6 +9,7 @@ mod listen;
 mod log;
 mod place;
 mod print;
+mod recovery;
 mod root_key;
 mod serve;
 mod trigger;
@@ -52,6 +53,9 @@ enum Command {
     /// Export an app's log into a file, and verify one
     #[command(subcommand)]
     Log(log::LogCommand),
+    /// List, approve and cancel the recoveries of accounts on a running server
+    #[command(subcommand)]
+    Recovery(recovery::RecoveryCommand),
     /// List the root keys, and let another one seal
     #[command(subcommand)]
     RootKey(root_key::RootKeyCommand),
@@ -74,6 +78,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Listen(listen) => listen.run().await,
         Command::Trigger(trigger) => trigger.run().await,
         Command::Log(command) => command.run().await,
+        Command::Recovery(command) => command.run().await,
         Command::RootKey(command) => command.run().await,
         Command::Data(command) => command.run().await,
     };

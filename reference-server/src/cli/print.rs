@@ -45,7 +45,7 @@ pub(super) fn keys(keys: &[KeyInfo]) {
 }
 
 fn scopes(scopes: &[Scope]) -> String {
-    if Scope::ALL.iter().all(|scope| scopes.contains(scope)) {
+    if scopes == Scope::DEFAULT {
         return "all".to_owned();
     }
     scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ")

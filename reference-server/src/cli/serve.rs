@@ -54,7 +54,7 @@ impl Serve {
         if apps.is_empty() {
             return Err("there is no app yet; make one with: passkey-accounts app create --help".into());
         }
-        let mut site = Site::new(Mode::Serve, origin.as_str());
+        let mut site = Site::new(Mode::Serve, origin.as_str()).also_at(config.origins()?);
         if let Some(app_id) = config.site_app {
             let app = apps.iter().find(|app| app.app_id == app_id).ok_or_else(|| {
                 format!("site_app {app_id} is not an app of this server; see: passkey-accounts app list")

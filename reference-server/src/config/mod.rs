@@ -3,12 +3,16 @@
 mod tls;
 
 use std::{
+    fs, io,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
-use config::{Environment, File};
-use passkey_accounts::protocol::AppID;
+use config::{Environment, File, FileFormat};
+use passkey_accounts::{
+    proof::{NotServed, Origins},
+    protocol::AppID,
+};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -18,8 +22,8 @@ use crate::{
     apps::{NotAnOrigin, Origin},
     crypto::RootKeySource,
     log::Retention,
-    rates::Rates,
-    sessions::SessionLimits,
+    rates::{Rates, list},
+    sessions::{Assurance, SessionLimits},
 };
 
 /// What every variable of the environment starts with: `PASSKEY_ACCOUNTS_SERVER__LISTEN`, `..._SERVER__TLS__CERT_FILE`.
@@ -33,6 +37,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where people reach the server: `https://auth.example`.
     pub public_url: String,
+    /// Other origins that back ends reach the server at, beside `public_url`: `["https://auth.internal:8443"]`.
+    #[serde(default, deserialize_with = "list")]
+    pub internal_urls: Vec<String>,
     /// The folder of the database.
     pub data_dir: PathBuf,
     /// The file of the root keys; not in the data folder. Or one of the two that follow.
@@ -140,28 +147,50 @@ pub struct Mail {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sessions {
+    /// The level of NIST SP 800-63B-4 that sessions keep to: `aal2` or `aal3`. Default: none.
+    pub assurance: Option<Assurance>,
     /// Longest life, in minutes. 1 to 43,200 (30 days); default 720.
-    pub absolute_minutes: u64,
-    /// Longest silence of the page, in minutes; default 720.
-    pub idle_minutes: u64,
+    pub absolute_minutes: Option<u64>,
+    /// Longest time without activity of the person, in minutes; default what the level allows, or 720.
+    pub idle_minutes: Option<u64>,
+    /// How many sessions an account may have open, 1 to 1,000; default 20.
+    pub per_account: u64,
     /// Time to resume after a dropped socket, in seconds. 0 to 300; default 30.
     pub grace_seconds: u64,
 }
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self { absolute_minutes: 12 * 60, idle_minutes: 12 * 60, grace_seconds: 30 }
+        Self {
+            assurance: None,
+            absolute_minutes: None,
+            idle_minutes: None,
+            per_account: SessionLimits::default().per_account,
+            grace_seconds: 30,
+        }
     }
 }
 
+/// How long sessions last, and how long their people may do nothing, when nothing is said.
+const DEFAULT_MINUTES: u64 = 12 * 60;
+
 impl Sessions {
     /// In the server's own units.
-    pub const fn limits(self) -> SessionLimits {
+    pub fn limits(self) -> SessionLimits {
+        let (absolute, idle) = self.minutes();
         SessionLimits {
-            absolute_ms: self.absolute_minutes * 60_000,
-            idle_ms: self.idle_minutes * 60_000,
+            absolute_ms: absolute * 60_000,
+            idle_ms: idle * 60_000,
             grace_ms: self.grace_seconds * 1_000,
+            per_account: self.per_account,
         }
+    }
+
+    /// The longest life and the longest silence, in minutes.
+    fn minutes(self) -> (u64, u64) {
+        let (most_life, most_idle) = self.assurance.map_or((u64::MAX, u64::MAX), Assurance::most_minutes);
+        let absolute = self.absolute_minutes.unwrap_or(DEFAULT_MINUTES.min(most_life));
+        (absolute, self.idle_minutes.unwrap_or(DEFAULT_MINUTES.min(most_idle)))
     }
 }
 
@@ -177,7 +206,7 @@ pub struct Overrides {
 }
 
 impl Config {
-    /// Reads and checks the settings.
+    /// Reads and checks the settings; a file is TOML.
     ///
     /// # Errors
     /// [`ConfigError`] says which setting is wrong and how to mend it.
@@ -186,10 +215,22 @@ impl Config {
         environment: Environment,
         flags: Overrides,
     ) -> Result<Self, ConfigError> {
+        let read = |path: &Path| {
+            fs::read_to_string(path).map_err(|error| ConfigError::NoFile(path.to_owned(), error))
+        };
+        Self::read(file.map(read).transpose()?.as_deref(), environment, flags)
+    }
+
+    /// As [`load`](Self::load), with what the file says.
+    ///
+    /// # Errors
+    /// As of `load`.
+    pub fn read(file: Option<&str>, environment: Environment, flags: Overrides) -> Result<Self, ConfigError> {
         let mut builder = config::Config::builder();
-        if let Some(path) = file {
-            builder = builder.add_source(File::from(path));
-            let in_file = config::Config::builder().add_source(File::from(path)).build()?;
+        if let Some(text) = file {
+            let source = File::from_str(text, FileFormat::Toml);
+            builder = builder.add_source(source.clone());
+            let in_file = config::Config::builder().add_source(source).build()?;
             if in_file.get_string("root_key").is_ok() {
                 return Err(ConfigError::KeyInFile);
             }
@@ -218,6 +259,16 @@ impl Config {
         Ok(self.public_url.trim_end_matches('/').parse()?)
     }
 
+    /// Every origin that back ends reach the server at: what key pairs sign.
+    ///
+    /// # Errors
+    /// [`ConfigError::PublicUrl`] and [`ConfigError::InternalUrls`].
+    pub fn origins(&self) -> Result<Origins, ConfigError> {
+        let public = self.origin()?.to_string();
+        let internal = self.internal_urls.iter().map(|url| url.trim_end_matches('/').to_owned());
+        Ok(Origins::new(std::iter::once(public).chain(internal))?)
+    }
+
     /// Where the root keys are.
     ///
     /// # Errors
@@ -233,6 +284,7 @@ impl Config {
 
     fn check(&self) -> Result<(), ConfigError> {
         let origin = self.origin()?;
+        self.origins()?;
         if origin.as_str().starts_with("http:") && !self.listen.ip().is_loopback() {
             return Err(ConfigError::PlainHttp(self.listen));
         }
@@ -247,9 +299,18 @@ impl Config {
         {
             return Err(ConfigError::KeyBesideData(path));
         }
-        let Sessions { absolute_minutes, idle_minutes, grace_seconds } = self.sessions;
-        if !(1..=43_200).contains(&absolute_minutes) || !(1..=43_200).contains(&idle_minutes) {
+        let Sessions { assurance, per_account, grace_seconds, .. } = self.sessions;
+        let (absolute, idle) = self.sessions.minutes();
+        if !(1..=43_200).contains(&absolute) || !(1..=43_200).contains(&idle) {
             return Err(ConfigError::SessionTimes);
+        }
+        if let Some((most_absolute, most_idle)) = assurance.map(Assurance::most_minutes)
+            && (absolute > most_absolute || idle > most_idle)
+        {
+            return Err(ConfigError::Assurance { most_absolute, most_idle });
+        }
+        if !(1..=1_000).contains(&per_account) {
+            return Err(ConfigError::SessionsPerAccount);
         }
         if grace_seconds > 300 {
             return Err(ConfigError::Grace(grace_seconds));
@@ -271,9 +332,15 @@ pub enum ConfigError {
     /// A key is missing, unknown, or of the wrong kind.
     #[error("the settings cannot be read: {0}; every key is in docs/operating.md")]
     Unreadable(#[from] config::ConfigError),
+    /// The file is not there, or nobody may read it.
+    #[error("the settings file {} cannot be read: {}", .0.display(), .1)]
+    NoFile(PathBuf, io::Error),
     /// Passkeys would not work there.
     #[error("public_url: {0}; write it like https://auth.example")]
     PublicUrl(#[from] NotAnOrigin),
+    /// Key pairs could not sign for there.
+    #[error("internal_urls: {0}")]
+    InternalUrls(#[from] NotServed),
     /// People's sign-ins would travel in clear.
     #[error(
         "public_url is plain http but {0} can be reached from other machines; use https, or listen on 127.0.0.1"
@@ -284,6 +351,19 @@ pub enum ConfigError {
         "listening on {0} without TLS; set [tls] cert_file and key_file, or behind_tls_proxy = true if a proxy in front does TLS and nobody else can reach this address"
     )]
     NoTls(SocketAddr),
+    /// The level promises less.
+    #[error(
+        "sessions.assurance allows at most {most_absolute} absolute_minutes and {most_idle} idle_minutes; lower them, or leave assurance out"
+    )]
+    Assurance {
+        /// Minutes.
+        most_absolute: u64,
+        /// Minutes.
+        most_idle: u64,
+    },
+    /// None would fit, or too many.
+    #[error("sessions.per_account is 1 to 1000")]
+    SessionsPerAccount,
     /// A stolen data folder would include its key.
     #[error("root_key_file {} lies inside data_dir: a stolen copy of the folder would open itself; put the key elsewhere", .0.display())]
     KeyBesideData(PathBuf),
@@ -322,7 +402,7 @@ mod tests {
 
     use config::Environment;
 
-    use super::{Config, ConfigError, Overrides};
+    use super::{Config, ConfigError, Overrides, SessionLimits};
 
     const GOOD: [(&str, &str); 7] = [
         ("LIMITS__TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.1"),
@@ -358,6 +438,18 @@ mod tests {
     }
 
     #[test]
+    fn an_assurance_level_sets_what_is_not_set() {
+        let minutes = |level: &str| {
+            let config = load(&[("BEHIND_TLS_PROXY", "true"), ("SESSIONS__ASSURANCE", level)]).unwrap();
+            let limits = config.sessions.limits();
+            (limits.absolute_ms / 60_000, limits.idle_ms / 60_000)
+        };
+        assert_eq!((minutes("aal2"), minutes("aal3")), ((720, 60), (720, 15)));
+        let config = load(&[("BEHIND_TLS_PROXY", "true")]).unwrap();
+        assert_eq!(config.sessions.limits(), SessionLimits::default());
+    }
+
+    #[test]
     fn unknown_keys_are_errors_that_name_the_key() {
         let error = load(&[("LISTEM", "x")]).unwrap_err().to_string();
         assert!(error.contains("listem"), "{error}");
@@ -376,6 +468,16 @@ mod tests {
                 "0 (a session ends with its socket) to 300",
             ),
             (&[("BEHIND_TLS_PROXY", "true"), ("SESSIONS__IDLE_MINUTES", "0")], "from 1 to 43200"),
+            (
+                &[
+                    ("BEHIND_TLS_PROXY", "true"),
+                    ("SESSIONS__ASSURANCE", "aal3"),
+                    ("SESSIONS__IDLE_MINUTES", "16"),
+                ],
+                "at most 720 absolute_minutes and 15 idle_minutes",
+            ),
+            (&[("BEHIND_TLS_PROXY", "true"), ("SESSIONS__PER_ACCOUNT", "0")], "1 to 1000"),
+            (&[("BEHIND_TLS_PROXY", "true"), ("INTERNAL_URLS", "auth.internal")], "is no origin"),
             (&[("LISTEN", "everywhere")], "cannot be read"),
             (
                 &[("BEHIND_TLS_PROXY", "true"), ("LIMITS__TRUSTED_PROXIES", "")],

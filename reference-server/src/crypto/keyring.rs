@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use aws_lc_rs::hmac;
-use passkey_accounts::protocol::AppID;
+use passkey_accounts::protocol::{AccountID, AppID};
 
 use super::{
     Email, HeadSigner, ROOT_KEY_BYTES, Ring, RootKeys,
@@ -16,6 +16,7 @@ pub struct Keyring {
     email_index: hmac::Key,
     credential_index: hmac::Key,
     decoy: hmac::Key,
+    recovery: hmac::Key,
     roll: hmac::Key,
     head: HeadSigner,
 }
@@ -31,6 +32,7 @@ impl Keyring {
             email_index: index("email-index"),
             credential_index: index("credential-index"),
             decoy: index("decoy"),
+            recovery: index("recovery-code"),
             roll: index("roll"),
             head: HeadSigner::new(&expand(&prk, "log-head")),
         }
@@ -66,9 +68,14 @@ impl Keyring {
         &self.head
     }
 
-    /// 32 bytes that an unknown address always gets, and nobody else can compute.
-    pub fn derive_decoy(&self, email_index: &[u8; 32]) -> [u8; 32] {
-        tag(&self.decoy, &[email_index])
+    /// 32 bytes for a part of an unknown address's decoys: the same always, and nobody without the key can compute them.
+    pub fn derive_decoy(&self, email_index: &[u8; 32], label: &'static str, name: &[u8]) -> [u8; 32] {
+        tag(&self.decoy, &[&super::join([email_index.as_slice(), label.as_bytes(), name].into_iter())])
+    }
+
+    /// What is kept of an account's recovery code.
+    pub fn derive_recovery_hash(&self, account_id: AccountID, code: &[u8; 16]) -> [u8; 32] {
+        tag(&self.recovery, &[account_id.as_bytes(), code])
     }
 
     /// What a row adds to the roll: 32 bytes that nobody without the key can compute, or choose rows for.

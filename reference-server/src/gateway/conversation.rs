@@ -23,6 +23,8 @@ pub struct Conversation {
     state: State,
     codes_asked_for: u32,
     unexpected: u32,
+    /// The recovery that the page of the session was told of.
+    told_recovery: Option<[u8; 8]>,
     #[cfg(feature = "planted")]
     leaked: leaked::Leaked,
 }
@@ -37,9 +39,20 @@ enum State {
     SignedIn(Carried, Option<Box<PendingCeremony>>),
 }
 
-/// A sign-up that waits for the mailed code.
+/// What a mailed code was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodeFor {
+    /// A new account.
+    SignUp,
+    /// The recovery of one.
+    Recovery,
+}
+
+/// A sign-up or a recovery that waits for the mailed code.
 #[derive(Debug, Clone)]
 pub struct PendingCode {
+    /// What it was asked for; it is of no use for anything else.
+    pub purpose: CodeFor,
     /// The address that the code was mailed to.
     pub email: Email,
     /// The key that the session will be bound to.
@@ -130,8 +143,11 @@ impl Conversation {
     /// # Errors
     /// [`Code::WrongCode`], after which the person may try again; [`Code::CodeExpired`] and
     /// [`Code::TooManyAttempts`], after which the code is gone; [`Code::Unexpected`] when none was mailed.
-    pub fn take_code(&mut self, typed: &str, now: UnixMillis) -> Result<PendingCode, Code> {
+    pub fn take_code(&mut self, purpose: CodeFor, typed: &str, now: UnixMillis) -> Result<PendingCode, Code> {
         let State::CodeSent(pending) = &mut self.state else { return Err(Code::Unexpected) };
+        if pending.purpose != purpose {
+            return Err(Code::Unexpected);
+        }
         let is_right: bool = pending.code.as_bytes().ct_eq(typed.trim().as_bytes()).into();
         let failure = if pending.expires_at <= now {
             Code::CodeExpired
@@ -148,6 +164,21 @@ impl Conversation {
         };
         self.state = State::Open;
         Err(failure)
+    }
+
+    /// The mailed code was right and the recovery code was not: both may be typed again, as long as tries are left.
+    pub fn wrong_recovery_code(&mut self, mut pending: PendingCode) -> Code {
+        pending.tries += 1;
+        if pending.tries >= MAX_CODE_TRIES {
+            return Code::TooManyAttempts;
+        }
+        self.state = State::CodeSent(pending);
+        Code::WrongRecoveryCode
+    }
+
+    /// Notes which recovery the page is told of from now on; `false` if it knows that.
+    pub fn tell_recovery(&mut self, recovery: Option<[u8; 8]>) -> bool {
+        std::mem::replace(&mut self.told_recovery, recovery) != recovery
     }
 
     /// A challenge was sent.
@@ -223,7 +254,7 @@ impl Conversation {
 
 #[cfg(test)]
 mod tests {
-    use super::{Code, Conversation, PendingCeremony, PendingCode};
+    use super::{Code, CodeFor, Conversation, MAX_CODE_TRIES, PendingCeremony, PendingCode};
     use crate::ceremony::Purpose;
     use passkey_accounts::protocol::{CeremonyID, UnixMillis, base64url::Base64Url, gateway::SessionKey};
 
@@ -237,6 +268,7 @@ mod tests {
     fn with_code() -> Conversation {
         let mut conversation = Conversation::default();
         conversation.code_sent(PendingCode {
+            purpose: CodeFor::SignUp,
             email: "ada@example.org".parse().unwrap(),
             session_key: key(),
             code: "123456".into(),
@@ -255,7 +287,7 @@ mod tests {
             session_key: key(),
             thumbprint: [0; 32],
             expires_at: NOW.plus(1_000),
-            purpose: Purpose::Decoy { email_index: [0; 32] },
+            purpose: Purpose::Decoy { credentials: Vec::new() },
         });
         conversation
     }
@@ -263,20 +295,47 @@ mod tests {
     #[test]
     fn the_right_code_works_once_and_in_time_only() {
         let mut conversation = with_code();
-        assert_eq!(conversation.take_code("654321", NOW).unwrap_err(), Code::WrongCode);
-        assert!(conversation.take_code(" 123456 ", NOW).is_ok());
-        assert_eq!(conversation.take_code("123456", NOW).unwrap_err(), Code::Unexpected);
-        assert_eq!(with_code().take_code("123456", NOW.plus(1_000)).unwrap_err(), Code::CodeExpired);
+        assert_eq!(conversation.take_code(CodeFor::SignUp, "654321", NOW).unwrap_err(), Code::WrongCode);
+        assert!(conversation.take_code(CodeFor::SignUp, " 123456 ", NOW).is_ok());
+        assert_eq!(conversation.take_code(CodeFor::SignUp, "123456", NOW).unwrap_err(), Code::Unexpected);
+        assert_eq!(
+            with_code().take_code(CodeFor::SignUp, "123456", NOW.plus(1_000)).unwrap_err(),
+            Code::CodeExpired
+        );
     }
 
     #[test]
     fn five_wrong_codes_burn_the_code() {
         let mut conversation = with_code();
         for _ in 0..4 {
-            assert_eq!(conversation.take_code("000000", NOW).unwrap_err(), Code::WrongCode);
+            assert_eq!(conversation.take_code(CodeFor::SignUp, "000000", NOW).unwrap_err(), Code::WrongCode);
         }
-        assert_eq!(conversation.take_code("000000", NOW).unwrap_err(), Code::TooManyAttempts);
-        assert_eq!(conversation.take_code("123456", NOW).unwrap_err(), Code::Unexpected);
+        assert_eq!(
+            conversation.take_code(CodeFor::SignUp, "000000", NOW).unwrap_err(),
+            Code::TooManyAttempts
+        );
+        assert_eq!(conversation.take_code(CodeFor::SignUp, "123456", NOW).unwrap_err(), Code::Unexpected);
+    }
+
+    #[test]
+    fn a_code_is_good_for_what_it_was_asked_for() {
+        let mut conversation = with_code();
+        let taken = conversation.take_code(CodeFor::Recovery, "123456", NOW);
+        assert_eq!(taken.unwrap_err(), Code::Unexpected);
+        assert!(conversation.take_code(CodeFor::SignUp, "123456", NOW).is_ok());
+    }
+
+    #[test]
+    fn five_wrong_recovery_codes_burn_the_mailed_code() {
+        let mut conversation = with_code();
+        for tries in 1..=MAX_CODE_TRIES {
+            let pending = conversation.take_code(CodeFor::SignUp, "123456", NOW).unwrap();
+            let code = conversation.wrong_recovery_code(pending);
+            let expected =
+                if tries < MAX_CODE_TRIES { Code::WrongRecoveryCode } else { Code::TooManyAttempts };
+            assert_eq!(code, expected);
+        }
+        assert_eq!(conversation.take_code(CodeFor::SignUp, "123456", NOW).unwrap_err(), Code::Unexpected);
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use passkey_accounts::protocol::{
     AccountID, CeremonyID, Code, PasskeyID, SessionID,
     base64url::Base64Url,
-    gateway::{Confirmed, EndReason, Finish, OnePasskey, PasskeyRemoved, ServerMessage, SessionKey},
+    gateway::{
+        Confirmed, EndReason, Finish, OnePasskey, PasskeyRemoved, RecoveryCode, ServerMessage, SessionKey,
+    },
 };
 
 use super::{
@@ -13,14 +15,19 @@ use super::{
 };
 use crate::{
     accounts::{
-        Addition, Gesture, GestureError, KnownAccount, Passkey, RegisterError, Registration, SignIn,
-        SignInError, add_passkey, confirm, register, remove_own_passkey, sign_in,
+        Addition, CompleteError, Gesture, GestureError, KnownAccount, Passkey, RegisterError, Registration,
+        SignIn, SignInError, SignedIn, add_passkey, complete_recovery, confirm, make_recovery_code, register,
+        remove_own_passkey, sign_in,
     },
     ceremony::{Action, Asserted, Finishing, PendingCeremony, Purpose},
     clock::make_random,
     context::Context,
     crypto::Email,
+    mail::RecoveryNews,
+    recovery::CodeHash,
+    recovery_count::tell_recovery_news,
     sessions::{Opening, Session, tell},
+    store::Wanted,
 };
 
 pub(super) async fn ceremony_finish(
@@ -58,6 +65,8 @@ pub(super) async fn ceremony_finish(
         Purpose::RemovePasskey { account, passkey_id } => {
             answer.remove_passkey(&*conversation.signed_in()?, &account, passkey_id).await
         }
+        Purpose::MakeRecoveryCode(account) => answer.make_recovery_code(conversation, &account).await,
+        Purpose::Recover { account, code, .. } => answer.recover(&account, code).await,
     }
 }
 
@@ -105,12 +114,14 @@ impl Answer<'_> {
         let session = self.session(usage.account_id, usage.passkey_id, session_key);
         let opening =
             Opening { session, user_verified, backed_up: usage.backed_up, evidence: Some(evidence) };
-        let Context { store, .. } = &*self.page.context;
-        let verified = SignIn { opening, usage: Some(usage) };
-        let session = sign_in(store, verified).await.map_err(|error| match error {
+        let Context { store, session_limits, attached, detached, .. } = &*self.page.context;
+        let most_sessions = session_limits.per_account;
+        let verified = SignIn { opening, usage: Some(usage), most_sessions };
+        let SignedIn { session, replaced } = sign_in(store, verified).await.map_err(|error| match error {
             SignInError::PasskeyGone => self.refused(&error.to_string()),
             SignInError::Store(error) => internal(error),
         })?;
+        tell(attached, detached, &replaced, EndReason::Replaced);
         signed_in(self.page, conversation, session)
     }
 
@@ -178,6 +189,39 @@ impl Answer<'_> {
         Ok(ServerMessage::PasskeyRemoved(PasskeyRemoved { passkey_id, credential_id }))
     }
 
+    async fn make_recovery_code(
+        &self,
+        conversation: &Conversation,
+        account: &KnownAccount,
+    ) -> Result<ServerMessage, Code> {
+        let gesture = self.gesture(&*conversation.signed_in()?, account)?;
+        let code = crate::recovery::RecoveryCode::from_random(make_random());
+        let Context { store, recoveries, .. } = &*self.page.context;
+        make_recovery_code(store, gesture, &code).await.map_err(|error| self.code(error))?;
+        // It may have cancelled one.
+        recoveries.send_replace(());
+        Ok(ServerMessage::RecoveryCode(RecoveryCode { code: code.reveal() }))
+    }
+
+    async fn recover(&self, account: &KnownAccount, code: CodeHash) -> Result<ServerMessage, Code> {
+        let new = self.finishing.registration(&self.credential).map_err(|reason| self.refused(&reason))?;
+        let public_key_cose = new.public_key_cose.clone();
+        let passkey_id = PasskeyID::from_bytes(make_random());
+        let addition = Addition { passkey_id, passkey: Passkey::new(new), public_key_cose };
+        let Page { context, app, .. } = self.page;
+        let Context { store, attached, detached, .. } = &**context;
+        let completed = complete_recovery(store, app.app_id, account.account_id, code, addition).await;
+        let (passkey, ended) = completed.map_err(|error| match error {
+            CompleteError::Gone => Code::WrongRecoveryCode,
+            CompleteError::CredentialTaken => Code::PasskeyExists,
+            CompleteError::Store(error) => internal(error),
+        })?;
+        tell(attached, detached, &ended, EndReason::Recovered);
+        let wanted = Wanted::Account(account.account_id);
+        tell_recovery_news(context, app, wanted, RecoveryNews::Completed).await;
+        Ok(ServerMessage::PasskeyAdded(OnePasskey { passkey }))
+    }
+
     fn gesture(&self, session: &Session, account: &KnownAccount) -> Result<Gesture, Code> {
         let Asserted { usage, evidence, .. } = self.assertion(Some(account))?;
         Ok(Gesture { app_id: session.app_id, session_id: session.session_id, usage, evidence })
@@ -199,6 +243,7 @@ impl Answer<'_> {
             session_key,
             started_at: now,
             expires_at: now.plus(limits.absolute_ms),
+            ends: context.clock.uptime().plus(limits.absolute_ms),
             idle_ms: limits.idle_ms,
             grace_ms: limits.grace_ms,
             user_agent: user_agent.clone(),

@@ -5,6 +5,8 @@ mod finish;
 #[cfg(feature = "planted")]
 mod leaked;
 mod manage;
+mod recovery;
+mod release;
 mod requests;
 mod socket;
 mod upgrade;

@@ -7,7 +7,7 @@ use passkey_accounts::{
     ceremony::binding::resume_signing_input,
     defended,
     protocol::{
-        AccountID, Code,
+        AccountID, Code, UnixMillis,
         gateway::{
             Begin, ClientMessage, CodeSent, EndReason, Resume, ServerMessage, SessionKey, SignedIn,
             SignedOut, Verify,
@@ -16,13 +16,13 @@ use passkey_accounts::{
 };
 
 use super::{
-    conversation::{Conversation, PendingCode},
-    finish, manage,
+    conversation::{CodeFor, Conversation, PendingCode},
+    finish, manage, recovery,
     socket::Page,
 };
 use crate::{
     accounts::KnownAccount,
-    ceremony::{Asking, ChallengeRandom, Purpose, is_on_curve, make_ceremony},
+    ceremony::{Asking, ChallengeRandom, Purpose, derive_decoys, is_on_curve, make_ceremony},
     clock::make_random,
     context::Context,
     crypto::Email,
@@ -53,6 +53,10 @@ pub(super) async fn handle(
         }
         ClientMessage::SessionsList => manage::sessions_list(page, conversation),
         ClientMessage::SessionsEnd(end) => manage::sessions_end(page, conversation, &end).await,
+        ClientMessage::RecoveryCodeBegin => recovery::code_begin(page, conversation).await,
+        ClientMessage::RecoveryBegin(begin) => recovery::begin(page, conversation, begin).await,
+        ClientMessage::RecoveryVerify(verify) => recovery::verify(page, conversation, &verify).await,
+        ClientMessage::RecoveryCancel => recovery::cancel(page, conversation).await,
     }
 }
 
@@ -61,6 +65,17 @@ async fn sign_up_begin(
     conversation: &mut Conversation,
     begin: Begin,
 ) -> Result<ServerMessage, Code> {
+    let expires_at = mail_code(page, conversation, begin, CodeFor::SignUp).await?;
+    Ok(ServerMessage::CodeSent(CodeSent { expires_at }))
+}
+
+/// Mails a code and keeps it on this connection; says when it stops working.
+pub(super) async fn mail_code(
+    page: &Page,
+    conversation: &mut Conversation,
+    begin: Begin,
+    purpose: CodeFor,
+) -> Result<UnixMillis, Code> {
     conversation.begin()?;
     let (email, session_key) = check(begin)?;
     conversation.count_code()?;
@@ -70,10 +85,15 @@ async fn sign_up_begin(
     let code = six_digits(make_random());
     let now = page.context.clock.now();
     let expires_at = now.plus(CODE_MS);
+    let (mailer, name) = (&page.context.mailer, &page.app.name);
     // The same mail for every address: whether it has an account is said to whoever reads the mail, not to whoever asks.
-    page.context.mailer.send_code(&email, &page.app.name, &code, now).await.map_err(|_| Code::MailFailed)?;
-    conversation.code_sent(PendingCode { email, session_key, code, expires_at, tries: 0 });
-    Ok(ServerMessage::CodeSent(CodeSent { expires_at }))
+    let sent = match purpose {
+        CodeFor::SignUp => mailer.send_code(&email, name, &code, now).await,
+        CodeFor::Recovery => mailer.send_recovery_code(&email, name, &code, now).await,
+    };
+    sent.map_err(|_| Code::MailFailed)?;
+    conversation.code_sent(PendingCode { purpose, email, session_key, code, expires_at, tries: 0 });
+    Ok(expires_at)
 }
 
 async fn sign_up_verify(
@@ -81,7 +101,7 @@ async fn sign_up_verify(
     conversation: &mut Conversation,
     verify: &Verify,
 ) -> Result<ServerMessage, Code> {
-    let pending = conversation.take_code(&verify.code, page.context.clock.now())?;
+    let pending = conversation.take_code(CodeFor::SignUp, &verify.code, page.context.clock.now())?;
     let email_index = page.context.keyring.derive_email_index(page.app.app_id, &pending.email);
     if page.context.store.has_address(page.app.app_id, &email_index) {
         return Err(Code::AccountExists);
@@ -98,13 +118,23 @@ async fn sign_in_begin(
     conversation.begin()?;
     page.context.rationing.begin(page.open.source())?;
     let (email, session_key) = check(begin)?;
-    let email_index = page.context.keyring.derive_email_index(page.app.app_id, &email);
-    let known = KnownAccount::find(&page.context.store, page.app.app_id, &email_index).await;
-    let known = known.map_err(internal)?;
+    let Context { store, keyring, populations, .. } = &*page.context;
+    let app_id = page.app.app_id;
+    let email_index = keyring.derive_email_index(app_id, &email);
+    let population = populations.of(store, app_id).await.map_err(internal)?;
+    let known = KnownAccount::find(store, app_id, &email_index).await.map_err(internal)?;
     if known.is_none() && !defended!(Decoys) {
         return Err(Code::NotFound);
     }
-    let purpose = known.map_or(Purpose::Decoy { email_index }, Purpose::SignIn);
+    // The same work for every address: decoys are made, and of two look-ups one finds an account and one does not.
+    let [name @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] =
+        keyring.derive_decoy(&email_index, "somebody", &[]);
+    let nobody = AccountID::from_bytes(name);
+    let other = if known.is_some() { nobody } else { population.somebody(nobody) };
+    // Nothing follows from what is found. What is wrong with it was logged.
+    drop(KnownAccount::of(store, app_id, other).await);
+    let decoys = derive_decoys(keyring, &email_index, &population);
+    let purpose = known.map_or(Purpose::Decoy { credentials: decoys }, Purpose::SignIn);
     Ok(challenge(page, conversation, session_key, purpose))
 }
 
@@ -115,12 +145,7 @@ pub(super) fn challenge(
     session_key: SessionKey,
     purpose: Purpose,
 ) -> ServerMessage {
-    let asking = Asking {
-        app: &page.app,
-        origin: &page.origin,
-        keyring: &page.context.keyring,
-        now: page.context.clock.now(),
-    };
+    let asking = Asking { app: &page.app, origin: &page.origin, now: page.context.clock.now() };
     let random = ChallengeRandom { ceremony_id: make_random(), challenge: make_random() };
     let (pending, message) = make_ceremony(asking, session_key, purpose, random);
     conversation.challenged(pending);
@@ -175,7 +200,9 @@ fn enter(page: &Page, conversation: &mut Conversation, carried: Carried) -> Resu
         return Err(Code::SessionGone);
     }
     conversation.carry(carried);
-    Ok(ServerMessage::SignedIn(SignedIn { session }))
+    conversation.tell_recovery(None);
+    let recovery = recovery::news(page, conversation).flatten();
+    Ok(ServerMessage::SignedIn(SignedIn { session, recovery }))
 }
 
 fn check(begin: Begin) -> Result<(Email, SessionKey), Code> {

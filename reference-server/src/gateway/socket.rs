@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use passkey_accounts::protocol::{
-    Code, ConnectionID, DecodeError, RequestID, UnixMillis,
+    Code, ConnectionID, DecodeError, RequestID,
     base64url::Base64Url,
     gateway::{
         AppName, ClientMessage, Drain, EndReason, Failure, Hello, MAX_CLIENT_FRAME_BYTES,
@@ -11,11 +11,11 @@ use passkey_accounts::protocol::{
     },
 };
 
-use super::{conversation::Conversation, requests};
+use super::{conversation::Conversation, recovery, release::Release, requests};
 use crate::{
     apps::{App, Origin},
     bucket::Bucket,
-    clock::make_random,
+    clock::{Uptime, make_random},
     context::{Context, stopped},
     limits::{ANONYMOUS_MS, DEAD_PEER_MS, DRAIN_MS, EXPIRING_MS, IDLE_MS, OVER_CAPACITY_MS, RATE_LIMITED_MS},
     rates::Counted,
@@ -63,6 +63,7 @@ impl Page {
             rp_id: self.app.rp_id.clone(),
             app: AppName { name: self.app.name.clone() },
             policy: self.app.policy,
+            recovery: self.app.recovery(),
             time: self.context.clock.now(),
         })
     }
@@ -120,20 +121,21 @@ const PAGE_LOST: u16 = Code::ConnectionLost.close_code();
 async fn exchange(page: &Page, socket: &mut Socket, conversation: &mut Conversation) -> Result<Never, End> {
     let clock = &page.context.clock;
     let mut stopping = page.context.stopping.clone();
-    let mut timers = Timers::new(clock.now());
+    let mut timers = Timers::new(clock.uptime());
     let mut max_frame_bytes = MAX_FIRST_FRAME_BYTES;
     let mut messages = Bucket::new(clock.now());
     socket.expect_at_most(MAX_FIRST_FRAME_BYTES);
+    let mut recoveries = page.context.recoveries.subscribe();
     socket.send(page.hello().encode(None)).await?;
     loop {
         let next = timers.next(conversation.session());
         tokio::select! {
             heard = socket.hear() => {
-                let now = clock.now();
+                let now = clock.uptime();
                 timers.heard = now;
                 match heard {
                     Heard::Text(text) if text.len() > max_frame_bytes => return Err(End::Refused(Code::TooLarge)),
-                    Heard::Text(_) if !messages.take(now) => return Err(End::Refused(Code::RateLimited)),
+                    Heard::Text(_) if !messages.take(clock.now()) => return Err(End::Refused(Code::RateLimited)),
                     Heard::Text(text) => {
                         let (id, message) = ClientMessage::decode(&text);
                         if message.is_ok() {
@@ -142,7 +144,7 @@ async fn exchange(page: &Page, socket: &mut Socket, conversation: &mut Conversat
                             timers.requested = now;
                         }
                         answer(page, socket, conversation, id, message).await?;
-                        timers.said = clock.now();
+                        timers.said = clock.uptime();
                     }
                     Heard::Alive => {}
                     Heard::Broken(code) => return Err(End::Refused(code)),
@@ -156,7 +158,14 @@ async fn exchange(page: &Page, socket: &mut Socket, conversation: &mut Conversat
                 socket.send(ServerMessage::SignedOut(SignedOut { reason }).encode(None)).await?;
                 return Err(End::SessionEnded(reason));
             }
-            () = clock.sleep_until(next) => {
+            Ok(()) = recoveries.changed(), if conversation.session().is_some() => {
+                if let Some(news) = recovery::news(page, conversation) {
+                    let news = news.map_or(ServerMessage::RecoveryCancelled {}, ServerMessage::RecoveryHeld);
+                    socket.send(news.encode(None)).await?;
+                    timers.said = clock.uptime();
+                }
+            }
+            () = clock.sleep_until_uptime(next) => {
                 on_time(page, socket, conversation, &mut timers).await?;
             }
             () = stopped(&mut stopping) => {
@@ -174,15 +183,17 @@ async fn answer(
     id: Option<RequestID>,
     message: Result<ClientMessage, DecodeError>,
 ) -> Result<(), End> {
+    let clock = &page.context.clock;
+    let release = Release::new(message.as_ref().ok(), clock);
     let failure = match message {
         Ok(message) => match requests::handle(page, conversation, message).await {
-            Ok(reply) => return Ok(socket.send(reply.encode(id)).await?),
+            Ok(reply) => return Ok(socket.send(release.hold(reply.encode(id), false, clock).await).await?),
             Err(code) => (code, Failure { retry_after_ms: retry_after_ms(code), ..Failure::from(code) }),
         },
         Err(error) => (error.code(), Failure { message: error.to_string(), ..Failure::from(error.code()) }),
     };
     let (code, failure) = failure;
-    socket.send(ServerMessage::Error(failure).encode(id)).await?;
+    socket.send(release.hold(ServerMessage::Error(failure).encode(id), true, clock).await).await?;
     if conversation.count_unexpected(code) { Err(End::Refused(code)) } else { Ok(()) }
 }
 
@@ -197,28 +208,28 @@ const fn retry_after_ms(code: Code) -> Option<u64> {
 
 /// When something was last said and heard.
 struct Timers {
-    heard: UnixMillis,
-    requested: UnixMillis,
-    said: UnixMillis,
+    heard: Uptime,
+    requested: Uptime,
+    said: Uptime,
     /// The end that the page was told is near.
-    told_end: Option<UnixMillis>,
+    told_end: Option<Uptime>,
 }
 
 impl Timers {
-    const fn new(now: UnixMillis) -> Self {
+    const fn new(now: Uptime) -> Self {
         Self { heard: now, requested: now, said: now, told_end: None }
     }
 
-    fn dead(&self) -> UnixMillis {
+    fn dead(&self) -> Uptime {
         self.heard.plus(DEAD_PEER_MS)
     }
 
-    fn heartbeat(&self) -> UnixMillis {
+    fn heartbeat(&self) -> Uptime {
         self.said.plus(IDLE_MS)
     }
 
     /// When the session, or the wait for one, is over.
-    fn end(&self, session: Option<&Arc<Session>>) -> (UnixMillis, Option<EndReason>) {
+    fn end(&self, session: Option<&Arc<Session>>) -> (Uptime, Option<EndReason>) {
         session.map_or((self.requested.plus(ANONYMOUS_MS), None), |session| {
             let (time, reason) = next_end(session, self.requested);
             (time, Some(reason))
@@ -227,12 +238,12 @@ impl Timers {
 
     /// When the page is to be told that its session ends soon, and when that is. Once for each end: what the page says
     /// after it may put off the end by idleness.
-    fn expiring(&self, session: Option<&Arc<Session>>) -> Option<(UnixMillis, UnixMillis)> {
+    fn expiring(&self, session: Option<&Arc<Session>>) -> Option<(Uptime, Uptime)> {
         let end = self.end(Some(session?)).0;
-        (self.told_end != Some(end)).then(|| (UnixMillis(end.0.saturating_sub(EXPIRING_MS)), end))
+        (self.told_end != Some(end)).then(|| (Uptime(end.0.saturating_sub(EXPIRING_MS)), end))
     }
 
-    fn next(&self, session: Option<&Arc<Session>>) -> UnixMillis {
+    fn next(&self, session: Option<&Arc<Session>>) -> Uptime {
         let next = self.dead().min(self.heartbeat()).min(self.end(session).0);
         self.expiring(session).map_or(next, |(time, _)| next.min(time))
     }
@@ -244,7 +255,7 @@ async fn on_time(
     conversation: &mut Conversation,
     timers: &mut Timers,
 ) -> Result<(), End> {
-    let now = page.context.clock.now();
+    let now = page.context.clock.uptime();
     match timers.end(conversation.session()) {
         (time, None) if time <= now => return Err(End::Refused(Code::Idle)),
         (time, Some(reason)) if time <= now => {
@@ -257,10 +268,11 @@ async fn on_time(
         }
         _ => {}
     }
-    if let Some((time, at)) = timers.expiring(conversation.session())
+    if let Some((time, end)) = timers.expiring(conversation.session())
         && time <= now
     {
-        timers.told_end = Some(at);
+        timers.told_end = Some(end);
+        let at = page.context.clock.now().plus(end.0.saturating_sub(now.0));
         socket.send(ServerMessage::SessionExpiring(SessionExpiring { at }).encode(None)).await?;
         timers.said = now;
     }
@@ -287,7 +299,7 @@ async fn leave(context: &Context, carried: Carried, end: End) {
         }
         // `SessionEnded` takes the session off before; if a new one came since, it can be resumed.
         End::Lost | End::Refused(_) | End::SessionEnded(_) | End::SessionMoved => {
-            carried.detach(&context.detached, context.clock.now(), EndReason::ConnectionLost);
+            carried.detach(&context.detached, context.clock.uptime(), EndReason::ConnectionLost);
         }
         // The row stays: the next server to open the database lets it wait for its key.
         End::Restart => {}
@@ -297,6 +309,6 @@ async fn leave(context: &Context, carried: Carried, end: End) {
 async fn end_or_retry(context: &Context, session: Arc<Session>, reason: EndReason) {
     if let Err(error) = sessions::end(&context.store, &session, reason).await {
         tracing::error!(%error, session.id = %session.session_id, "a session could not be ended; retrying");
-        context.detached.insert_ended(session, context.clock.now(), reason);
+        context.detached.insert_ended(session, context.clock.uptime(), reason);
     }
 }

@@ -62,19 +62,26 @@ impl Entry {
 
     /// Which of this many lanes carries it: entries of one account are always in one lane.
     pub fn lane(&self, lanes: u32) -> u32 {
+        if lanes <= 1 {
+            return 0;
+        }
+        let share = self.share.get_or_init(|| self.account_id().map_or(0, share_of));
+        u32::from(*share) % lanes
+    }
+
+    /// The account that it is about.
+    pub fn account_id(&self) -> Option<AccountID> {
         #[derive(Deserialize)]
         struct Data {
             #[serde(rename = "accountID")]
             account_id: Option<AccountID>,
         }
-        if lanes <= 1 {
-            return 0;
-        }
-        let share = self.share.get_or_init(|| {
-            let data = serde_json::from_str::<Data>(&self.data).ok();
-            data.and_then(|data| data.account_id).map_or(0, share_of)
-        });
-        u32::from(*share) % lanes
+        serde_json::from_str::<Data>(&self.data).ok()?.account_id
+    }
+
+    /// Whether an account has come, gone, or has other passkeys since.
+    pub fn is_about_passkeys(&self) -> bool {
+        matches!(&*self.name, "registered" | "passkeyAdded" | "passkeyRemoved" | "accountErased")
     }
 
     /// The frame for a reader whose last position is `prev`. Readers that agree on it, which is nearly all, share one.

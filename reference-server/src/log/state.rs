@@ -10,7 +10,7 @@ use passkey_accounts::{
 };
 
 use super::Entry;
-use crate::{sessions::Session, store::Roll};
+use crate::{recovery::Running, sessions::Session, store::Roll};
 
 /// A position with the whole of its hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,7 @@ pub struct LogState {
     head: Place,
     sessions: OrdMap<SessionID, Arc<Session>>,
     accounts: HashMap<AccountID, u64>,
+    recoveries: OrdMap<AccountID, Running>,
     roll: Roll,
 }
 
@@ -46,7 +47,8 @@ impl LogState {
     /// A log of the entries after `start` up to `head`, with no session open.
     pub fn new(app_id: AppID, start: Place, head: Place) -> Self {
         let (sessions, accounts, roll) = (OrdMap::new(), HashMap::new(), Roll::default());
-        Self { app_id, epoch: head.id.epoch, start, head, sessions, accounts, roll }
+        let recoveries = OrdMap::new();
+        Self { app_id, epoch: head.id.epoch, start, head, sessions, accounts, recoveries, roll }
     }
 
     /// A log without entries.
@@ -132,6 +134,19 @@ impl LogState {
     /// The open sessions in the order of their ids.
     pub fn sessions(&self) -> &OrdMap<SessionID, Arc<Session>> {
         &self.sessions
+    }
+
+    /// The recoveries that run, by their accounts.
+    pub const fn recoveries(&self) -> &OrdMap<AccountID, Running> {
+        &self.recoveries
+    }
+
+    /// Which recovery of an account runs.
+    pub(crate) fn set_running(&mut self, account_id: AccountID, running: Option<Running>) {
+        match running {
+            Some(running) => self.recoveries.insert(account_id, running),
+            None => self.recoveries.remove(&account_id),
+        };
     }
 
     /// How many sessions of an account are open.

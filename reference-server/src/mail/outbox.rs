@@ -28,7 +28,7 @@ pub struct Mail {
     pub subject: String,
     /// The body.
     pub text: String,
-    /// The code in it.
+    /// The code in it; empty when there is none.
     pub code: String,
     /// When it was written.
     pub time: UnixMillis,

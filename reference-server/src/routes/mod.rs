@@ -20,6 +20,8 @@ use axum::{
 use passkey_accounts::protocol::Code;
 
 pub use api::ApiState;
+#[cfg(fuzzing)]
+pub use api::read_queries;
 pub use problem::Problem;
 pub use site::{Mode, Site};
 

@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use data_encoding::HEXLOWER;
-use passkey_accounts::protocol::AppID;
+use passkey_accounts::{proof::Origins, protocol::AppID};
 use rust_embed::{EmbeddedFile, RustEmbed};
 use serde::Serialize;
 
@@ -63,10 +63,22 @@ pub struct Site {
     pub api_key: Option<String>,
     /// Whether mail is shown on a page instead of sent.
     pub outbox: bool,
+    /// Where back ends reach the server: what key pairs sign.
+    #[serde(skip)]
+    pub origins: Origins,
     #[serde(skip)]
     pub(super) content_security_policy: HeaderValue,
     #[serde(skip)]
     pub(super) is_https: bool,
+}
+
+/// The names by which a machine calls itself are as good as each other.
+fn names_of(origin: &str) -> Vec<String> {
+    let others = origin
+        .strip_prefix("http://localhost:")
+        .into_iter()
+        .flat_map(|port| ["127.0.0.1", "[::1]"].map(|address| format!("http://{address}:{port}")));
+    std::iter::once(origin.to_owned()).chain(others).collect()
 }
 
 impl Site {
@@ -90,6 +102,7 @@ impl Site {
             events_url: format!("{socket_origin}/"),
             api_key: None,
             outbox: mode == Mode::Dev,
+            origins: Origins::new(names_of(origin)).expect("an origin is one"),
             content_security_policy: HeaderValue::try_from(policy).expect("an origin is visible ASCII"),
             is_https: origin.starts_with("https:"),
         }
@@ -99,6 +112,12 @@ impl Site {
     #[must_use]
     pub fn with_app(self, app_id: AppID, name: &str) -> Self {
         Self { app_id: Some(app_id), app_name: Some(name.to_owned()), ..self }
+    }
+
+    /// Lets back ends reach the server at these origins too.
+    #[must_use]
+    pub fn also_at(self, origins: Origins) -> Self {
+        Self { origins, ..self }
     }
 
     /// Fills the dev app's API key into the Quickstart.

@@ -63,7 +63,7 @@ pub(super) async fn trigger(
     headers: HeaderMap,
     Json(trigger): Json<Trigger>,
 ) -> Result<Json<Triggered>, Problem> {
-    let caller = authenticate(&context, &headers).await?;
+    let caller = authenticate(&context, &headers)?;
     let open = trigger.account_id.and_then(|account_id| newest(&context, &caller, account_id));
     let session = match (trigger.kind, open) {
         (Kind::LoggedOut, Some(session)) => session,
@@ -75,7 +75,7 @@ pub(super) async fn trigger(
     let Session { account_id, session_id, .. } = *session;
     match trigger.kind {
         // No socket carries it: it ends by itself after its grace time, like one whose socket dropped.
-        Kind::LoggedIn => context.detached.insert(session, context.clock.now(), EndReason::ConnectionLost),
+        Kind::LoggedIn => context.detached.insert(session, context.clock.uptime(), EndReason::ConnectionLost),
         Kind::LoggedOut => {
             sessions::end(&context.store, &session, EndReason::User).await?;
             tell(&context.attached, &context.detached, &[session_id], EndReason::User);
@@ -106,6 +106,7 @@ async fn open_session(
             session_key: key.clone(),
             started_at: now,
             expires_at: now.plus(limits.absolute_ms),
+            ends: context.clock.uptime().plus(limits.absolute_ms),
             idle_ms: limits.idle_ms,
             grace_ms: limits.grace_ms,
             user_agent: String::new(),
@@ -120,11 +121,14 @@ async fn open_session(
     let passkey = account.as_ref().and_then(|account| account.passkeys.first());
     let passkey = passkey.ok_or_else(|| Problem::not_found("account"))?;
     let opening = opening(account_id, passkey.passkey_id);
-    let opened = sign_in(&context.store, SignIn { opening, usage: None }).await;
-    opened.map_err(|error| match error {
+    let most_sessions = context.session_limits.per_account;
+    let opened = sign_in(&context.store, SignIn { opening, usage: None, most_sessions }).await;
+    let opened = opened.map_err(|error| match error {
         SignInError::PasskeyGone => Problem::not_found("account"),
         SignInError::Store(error) => error.into(),
-    })
+    })?;
+    tell(&context.attached, &context.detached, &opened.replaced, EndReason::Replaced);
+    Ok(opened.session)
 }
 
 /// A test account with a passkey that nobody has.

@@ -6,10 +6,11 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use passkey_accounts::protocol::{SessionID, UnixMillis, gateway::EndReason};
+use passkey_accounts::protocol::{SessionID, gateway::EndReason};
 use tokio::sync::watch;
 
 use super::{Detached, Session};
+use crate::clock::Uptime;
 
 /// The sessions that a browser socket of this server carries.
 ///
@@ -122,7 +123,7 @@ impl Carried {
 
     /// Lets the session wait for its key from `now`, and end for `reason` if that does not come. One that has ended, or has
     /// moved to another socket, does not wait.
-    pub fn detach(self, detached: &Detached, now: UnixMillis, reason: EndReason) {
+    pub fn detach(self, detached: &Detached, now: Uptime, reason: EndReason) {
         let mut carriers = self.attached.lock();
         if remove(&mut carriers, &self) && self.is_held() {
             detached.insert(Arc::clone(&self.session), now, reason);

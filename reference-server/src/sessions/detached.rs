@@ -5,11 +5,14 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use passkey_accounts::protocol::{SessionID, UnixMillis, gateway::EndReason};
+use passkey_accounts::protocol::{SessionID, gateway::EndReason};
 use tokio::sync::Notify;
 
 use super::{Session, end};
-use crate::{clock::Clock, store::Store};
+use crate::{
+    clock::{Clock, Uptime},
+    store::Store,
+};
 
 /// How long to wait before trying again to end sessions that the database could not end.
 const RETRY_MS: u64 = 1_000;
@@ -24,23 +27,23 @@ pub struct Detached {
 #[derive(Debug, Default)]
 struct Inner {
     waiting: HashMap<SessionID, Waiting>,
-    by_deadline: BTreeMap<(UnixMillis, SessionID), ()>,
+    by_deadline: BTreeMap<(Uptime, SessionID), ()>,
 }
 
 #[derive(Debug)]
 struct Waiting {
     session: Arc<Session>,
-    deadline: UnixMillis,
+    deadline: Uptime,
     reason: EndReason,
     is_resumable: bool,
 }
 
 impl Detached {
     /// Lets a session wait from `now` for its grace time, and end for `reason` after it.
-    pub fn insert(&self, session: Arc<Session>, now: UnixMillis, reason: EndReason) {
+    pub fn insert(&self, session: Arc<Session>, now: Uptime, reason: EndReason) {
         let grace_end = now.plus(session.grace_ms);
-        let (deadline, reason) = if session.expires_at < grace_end {
-            (session.expires_at, EndReason::AbsoluteTimeout)
+        let (deadline, reason) = if session.ends < grace_end {
+            (session.ends, EndReason::AbsoluteTimeout)
         } else {
             (grace_end, reason)
         };
@@ -50,7 +53,7 @@ impl Detached {
 
     /// Ends a session that the database could not end just now, as soon as it can. Nobody may resume it meanwhile:
     /// its page may have been told that it is over.
-    pub fn insert_ended(&self, session: Arc<Session>, now: UnixMillis, reason: EndReason) {
+    pub fn insert_ended(&self, session: Arc<Session>, now: Uptime, reason: EndReason) {
         self.lock().insert(Waiting { session, deadline: now.plus(RETRY_MS), reason, is_resumable: false });
         self.changed.notify_one();
     }
@@ -86,9 +89,9 @@ impl Detached {
             let changed = self.changed.notified();
             match next {
                 None => changed.await,
-                Some(deadline) if clock.now() < deadline => {
+                Some(deadline) if clock.uptime() < deadline => {
                     tokio::select! {
-                        () = clock.sleep_until(deadline) => {}
+                        () = clock.sleep_until_uptime(deadline) => {}
                         () = changed => {}
                     }
                 }
@@ -98,7 +101,7 @@ impl Detached {
     }
 
     async fn end_expired(&self, store: &Store, clock: &Clock) {
-        let now = clock.now();
+        let now = clock.uptime();
         let expired = self.lock().take_expired(now);
         // Together, so that they share commits.
         let ends = expired.into_iter().map(async |waiting| {
@@ -128,7 +131,7 @@ impl Inner {
         Some(waiting)
     }
 
-    fn take_expired(&mut self, now: UnixMillis) -> Vec<Waiting> {
+    fn take_expired(&mut self, now: Uptime) -> Vec<Waiting> {
         let mut expired = Vec::new();
         while let Some((deadline, session_id)) = self.by_deadline.keys().next().copied() {
             if deadline > now {

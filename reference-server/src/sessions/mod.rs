@@ -16,12 +16,15 @@ use passkey_accounts::protocol::{
 
 pub use attached::{Attached, Carried, Loss};
 pub use detached::Detached;
-pub use lifecycle::{SessionLimits, next_end};
-pub use open::{Opening, open};
+pub use lifecycle::{Assurance, SessionLimits, next_end};
+pub use open::{Opening, make_room, open};
 pub use others::{EndOthersError, end_others, list};
 pub use revoke::{end_all, is_open, revoke, tell};
 
-use crate::store::{Store, StoreError};
+use crate::{
+    clock::Uptime,
+    store::{Store, StoreError},
+};
 
 /// An open session, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,8 +43,10 @@ pub struct Session {
     pub session_key: SessionKey,
     /// When it was opened.
     pub started_at: UnixMillis,
-    /// When it ends at the latest.
+    /// When it ends at the latest, for people and back ends.
     pub expires_at: UnixMillis,
+    /// The same on the clock of this process, which counts: nobody makes a session longer by setting the machine's clock.
+    pub ends: Uptime,
     /// It ends after this long without a message from the page.
     pub idle_ms: u64,
     /// After a dropped socket it can be resumed for this long.
@@ -120,8 +125,9 @@ mod tests {
     };
 
     use super::Session;
+    use crate::clock::Uptime;
 
-    pub(super) const NOW: UnixMillis = UnixMillis(1_000_000);
+    pub(super) const NOW: Uptime = Uptime(1_000);
 
     /// A session that began [`NOW`], the `number`th one.
     pub(super) fn session(number: u8) -> Arc<Session> {
@@ -133,8 +139,9 @@ mod tests {
             passkey_id: PasskeyID::from_bytes([4; 16]),
             origin: "https://shop.example".into(),
             session_key: SessionKey { kty: "EC".into(), crv: "P-256".into(), x: part.clone(), y: part },
-            started_at: NOW,
-            expires_at: NOW.plus(100_000),
+            started_at: UnixMillis(1_000_000),
+            expires_at: UnixMillis(1_000_000 + 100_000),
+            ends: NOW.plus(100_000),
             idle_ms: 100_000,
             grace_ms: 30_000,
             user_agent: String::new(),

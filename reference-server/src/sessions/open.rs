@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
-use passkey_accounts::protocol::event::{EventKind, Evidence, LoggedIn};
+use passkey_accounts::protocol::{
+    SessionID,
+    event::{EventKind, Evidence, LoggedIn},
+    gateway::EndReason,
+};
 
-use super::Session;
+use super::{Session, end_all};
 use crate::store::{StoreError, Write};
 
 /// A session that is about to start, and what its `loggedIn` says besides.
@@ -41,4 +45,24 @@ pub fn open(write: &mut Write, opening: Opening) -> Result<Arc<Session>, StoreEr
     };
     write.append(session.app_id, &EventKind::LoggedIn(Box::new(event)))?;
     Ok(session)
+}
+
+/// Ends the oldest sessions of the account of `newest` where it has more than `most`, and says which.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] when there is no such app.
+pub fn make_room(write: &mut Write, newest: &Session, most: u64) -> Result<Vec<SessionID>, StoreError> {
+    let (app_id, account_id, own) = (newest.app_id, newest.account_id, newest.session_id);
+    let state = write.state(app_id).ok_or(StoreError::Corrupt("app id"))?;
+    let too_many = state.account_sessions(account_id).saturating_sub(most);
+    // All sessions of the app are looked through for them: only where there are too many.
+    if too_many == 0 {
+        return Ok(Vec::new());
+    }
+    let too_many = usize::try_from(too_many).unwrap_or(usize::MAX);
+    let others = state.sessions().values().filter(|other| other.account_id == account_id);
+    // Ids are ordered by time.
+    let oldest: Vec<SessionID> =
+        others.map(|other| other.session_id).filter(|other| *other != own).take(too_many).collect();
+    end_all(write, app_id, EndReason::Replaced, |other| oldest.contains(&other.session_id))
 }

@@ -14,8 +14,9 @@ use super::{
     rows::{bytes, millis, signed, unsigned},
 };
 use crate::{
-    clock::make_random,
+    clock::{Uptime, make_random},
     crypto::{DataKey, Email, Keyring, Sealed, Tampered},
+    recovery::AccountRecovery,
 };
 
 /// An account with its passkeys, as this server stored them.
@@ -32,6 +33,9 @@ pub struct AccountRow {
     version: u64,
     email_index: [u8; 32],
     email_sealed: Vec<u8>,
+    /// What [`AccountRow::seal_recovery`] made; empty when there is nothing.
+    recovery_sealed: Vec<u8>,
+    recovery_runs: bool,
     key: DataKey,
 }
 
@@ -100,6 +104,8 @@ pub(super) struct Joined {
     created_ms: i64,
     email_index: Vec<u8>,
     email_sealed: Vec<u8>,
+    recovery: Vec<u8>,
+    recovery_runs: i64,
     seal: Vec<u8>,
     wrapped: Option<Vec<u8>>,
     passkey_id: Option<Vec<u8>>,
@@ -110,7 +116,8 @@ pub(super) struct Joined {
     sealed: Option<Vec<u8>>,
 }
 
-const JOINED: &str = "SELECT a.account_id, a.version, a.created_ms, a.email_index, a.email_sealed, a.seal, k.wrapped,
+const JOINED: &str = "SELECT a.account_id, a.version, a.created_ms, a.email_index, a.email_sealed, a.recovery,
+        a.recovery_runs, a.seal, k.wrapped,
         p.passkey_id, p.app_id AS passkey_app, p.version AS passkey_version, p.created_ms AS passkey_created_ms,
         p.credential_index, p.sealed
     FROM accounts a LEFT JOIN account_keys k ON k.account_id = a.account_id AND k.app_id = a.app_id
@@ -172,6 +179,20 @@ impl Store {
         }
     }
 
+    /// What an account has for its recovery, counted up to `uptime`.
+    ///
+    /// # Errors
+    /// [`StoreError::Tampered`]
+    pub fn recovery(&self, account: &AccountRow, uptime: Uptime) -> Result<AccountRecovery, StoreError> {
+        let mut recovery = account.recovery(uptime)?;
+        let state = self.logs().tail(account.app_id).map(|tail| tail.state());
+        if let Some(counted) = state.as_ref().and_then(|state| state.recoveries().get(&account.account_id)) {
+            recovery.continue_with(counted);
+        }
+        recovery.count(uptime);
+        Ok(recovery)
+    }
+
     /// Whether the address has an account.
     pub fn has_address(&self, app_id: AppID, email_index: &[u8; 32]) -> bool {
         self.logs().tail(app_id).is_some_and(|tail| tail.state().roll().has_address(email_index))
@@ -204,6 +225,28 @@ impl AccountRow {
             .map_err(|Tampered| StoreError::Tampered)
     }
 
+    /// What it has for its recovery, as it was stored; `uptime` is that of this process.
+    ///
+    /// # Errors
+    /// [`StoreError::Tampered`]
+    pub(super) fn recovery(&self, uptime: Uptime) -> Result<AccountRecovery, StoreError> {
+        if self.recovery_sealed.is_empty() {
+            return Ok(AccountRecovery::default());
+        }
+        let owner: [&[u8]; 2] = [self.app_id.as_bytes(), self.account_id.as_bytes()];
+        let field = Sealed { label: "recovery", owner: &owner };
+        let record = field.open(&self.key, &self.recovery_sealed).map_err(|Tampered| StoreError::Tampered)?;
+        AccountRecovery::from_record(&record, uptime).ok_or(StoreError::Corrupt("recovery"))
+    }
+
+    fn seal_recovery(&mut self, recovery: &AccountRecovery) {
+        let record = Zeroizing::new(recovery.to_record());
+        let owner: [&[u8]; 2] = [self.app_id.as_bytes(), self.account_id.as_bytes()];
+        let field = Sealed { label: "recovery", owner: &owner };
+        self.recovery_sealed = if record.is_empty() { Vec::new() } else { field.seal(&self.key, &record) };
+        self.recovery_runs = recovery.running().is_some();
+    }
+
     /// Reads rows as what they must be: at the version of the roll, with the passkeys that the seal names, each opened by
     /// the account's key. Finding nothing is right only where the roll has nothing.
     pub(super) fn check(
@@ -229,6 +272,8 @@ impl AccountRow {
             version: number(first.version)?,
             email_index: read(&first.email_index)?,
             email_sealed: first.email_sealed.clone(),
+            recovery_sealed: first.recovery.clone(),
+            recovery_runs: number(first.recovery_runs)? != 0,
             key: DataKey::new(&*keyring.ring().unwrap(
                 Sealed { label: "account-key", owner: &[app_id.as_bytes(), account_id.as_bytes()] },
                 first.wrapped.as_deref().ok_or(Tampered)?,
@@ -244,7 +289,8 @@ impl AccountRow {
         }
         if defended!(RowsSealed) {
             let owner = account.owner();
-            let field = Sealed { label: "account", owner: &owner.each_ref().map(Vec::as_slice) };
+            let owner: Vec<&[u8]> = owner.iter().map(Vec::as_slice).collect();
+            let field = Sealed { label: "account", owner: &owner };
             let named = field.open(&account.key, &first.seal)?;
             if *named != account.named() && !planted!(SealNotChecked) {
                 return Err(Tampered);
@@ -274,8 +320,8 @@ impl AccountRow {
     /// Seals which passkeys the account has at this version.
     fn seal(&self) -> Vec<u8> {
         let owner = self.owner();
-        Sealed { label: "account", owner: &owner.each_ref().map(Vec::as_slice) }
-            .seal(&self.key, &self.named())
+        let owner: Vec<&[u8]> = owner.iter().map(Vec::as_slice).collect();
+        Sealed { label: "account", owner: &owner }.seal(&self.key, &self.named())
     }
 
     /// What the account's seal names: each passkey and its version, in the order of their names.
@@ -286,15 +332,21 @@ impl AccountRow {
         named.iter().flat_map(|(id, version)| [id.as_bytes().as_slice(), version].concat()).collect()
     }
 
-    fn owner(&self) -> [Vec<u8>; 6] {
-        [
+    fn owner(&self) -> Vec<Vec<u8>> {
+        let mut owner = vec![
             self.app_id.as_bytes().to_vec(),
             self.account_id.as_bytes().to_vec(),
             self.version.to_be_bytes().to_vec(),
             self.email_index.to_vec(),
             self.email_sealed.clone(),
             self.created_at.0.to_be_bytes().to_vec(),
-        ]
+        ];
+        // Accounts from before there was such a thing have no such part.
+        if !self.recovery_sealed.is_empty() || self.recovery_runs {
+            owner.push(self.recovery_sealed.clone());
+            owner.push(vec![u8::from(self.recovery_runs)]);
+        }
+        owner
     }
 
     fn passkey_owner(
@@ -388,6 +440,8 @@ impl Write {
             version: 0,
             email_index,
             email_sealed,
+            recovery_sealed: Vec::new(),
+            recovery_runs: false,
             key,
         };
         sqlx::query(
@@ -496,7 +550,41 @@ impl Write {
         }
         let keyring = Arc::clone(self.keyring());
         self.roll(app_id)?.remove_account(&keyring, account_id);
-        Ok(())
+        self.set_running(app_id, account_id, None)
+    }
+
+    /// What an account has for its recovery, counted up to this action.
+    ///
+    /// # Errors
+    /// [`StoreError::Tampered`]
+    pub fn recovery(&self, account: &AccountRow) -> Result<AccountRecovery, StoreError> {
+        let mut recovery = account.recovery(self.uptime())?;
+        let state = self.state(account.app_id);
+        if let Some(counted) = state.and_then(|state| state.recoveries().get(&account.account_id)) {
+            recovery.continue_with(counted);
+        }
+        recovery.count(self.uptime());
+        Ok(recovery)
+    }
+
+    /// Writes what an account has for its recovery from now on. The caller appends the event.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn update_recovery(
+        &mut self,
+        account: &mut AccountRow,
+        recovery: &AccountRecovery,
+    ) -> Result<(), StoreError> {
+        account.seal_recovery(recovery);
+        sqlx::query("UPDATE accounts SET recovery = ?, recovery_runs = ? WHERE account_id = ?")
+            .bind(&account.recovery_sealed)
+            .bind(i64::from(account.recovery_runs))
+            .bind(account.account_id.as_bytes().as_slice())
+            .execute(self.writing())
+            .await?;
+        self.write_version(account).await?;
+        self.set_running(account.app_id, account.account_id, recovery.running().cloned())
     }
 
     /// Gives an account from before rows were sealed a key, and its first version. What is there is taken as it is.
@@ -523,6 +611,8 @@ impl Write {
             version: 0,
             email_index: bytes(&first.email_index, "account")?,
             email_sealed: email.seal(&key, app_id, account_id),
+            recovery_sealed: Vec::new(),
+            recovery_runs: false,
             key,
         };
         sqlx::query("UPDATE accounts SET email_sealed = ? WHERE account_id = ?")

@@ -28,8 +28,8 @@ pub struct AppRow {
     pub(super) retention_events: Option<u64>,
 }
 
-/// A row of the table: id, name, RP ID, origins, policy, beginning, and how much of the log is kept.
-type Row = (Vec<u8>, String, String, String, String, i64, Option<i64>, Option<i64>);
+/// A row of the table: id, name, RP ID, origins, policy, beginning, how much of the log is kept, how long recoveries wait.
+type Row = (Vec<u8>, String, String, String, String, i64, Option<i64>, Option<i64>, Option<i64>);
 
 impl AppRow {
     fn new(app: App, created_at: UnixMillis) -> Result<Self, StoreError> {
@@ -125,10 +125,37 @@ impl Store {
     }
 }
 
+/// Setting what somebody can do who has lost every passkey.
+impl Store {
+    /// Sets how long recoveries wait, in milliseconds (from 24 hours to 30 days); `None` has
+    /// accounts recovered by another passkey only. What runs already waits as long as it was to.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails or there is no such app.
+    pub async fn set_recovery(&self, app_id: AppID, hold_ms: Option<u64>) -> Result<(), StoreError> {
+        self.write(move |write| {
+            Box::pin(async move {
+                let row = write.state(app_id).and_then(|state| state.roll().app()).cloned();
+                let mut row = row.ok_or(StoreError::Corrupt("app id"))?;
+                sqlx::query("UPDATE apps SET recovery_hold_ms = ? WHERE app_id = ?")
+                    .bind(hold_ms.map(signed))
+                    .bind(app_id.as_bytes().as_slice())
+                    .execute(write.writing())
+                    .await?;
+                row.app.recovery_hold_ms = hold_ms;
+                write.roll(app_id)?.set_app(row);
+                Ok(())
+            })
+        })
+        .await
+    }
+}
+
 /// The rows of all apps.
 pub(super) async fn load(connection: &mut SqliteConnection) -> Result<Vec<AppRow>, StoreError> {
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT app_id, name, rp_id, origins, policy, created_ms, retention_ms, retention_events FROM apps",
+        "SELECT app_id, name, rp_id, origins, policy, created_ms, retention_ms, retention_events, recovery_hold_ms
+            FROM apps",
     )
     .fetch_all(connection)
     .await?;
@@ -136,7 +163,7 @@ pub(super) async fn load(connection: &mut SqliteConnection) -> Result<Vec<AppRow
 }
 
 fn app(row: Row) -> Result<AppRow, StoreError> {
-    let (app_id, name, rp_id, origins, policy, created, retention_ms, retention_events) = row;
+    let (app_id, name, rp_id, origins, policy, created, retention_ms, retention_events, hold_ms) = row;
     let policy = match policy.as_str() {
         "strict" => Policy::Strict,
         "recoverable" => Policy::Recoverable,
@@ -144,7 +171,8 @@ fn app(row: Row) -> Result<AppRow, StoreError> {
     };
     let parsed = serde_json::from_str(&origins).map_err(|_| StoreError::Corrupt("origin"))?;
     let app_id = AppID::from_bytes(bytes(&app_id, "app")?);
-    let app = App::new(app_id, name, rp_id, parsed, policy).map_err(|_| StoreError::Corrupt("app"))?;
+    let mut app = App::new(app_id, name, rp_id, parsed, policy).map_err(|_| StoreError::Corrupt("app"))?;
+    app.recovery_hold_ms = hold_ms.map(|hold_ms| unsigned(hold_ms, "recovery hold")).transpose()?;
     let limit = |column: Option<i64>| column.map(|limit| unsigned(limit, "retention")).transpose();
     let row = AppRow::new(app, UnixMillis(unsigned(created, "app")?))?;
     // As it is stored, letter by letter: that is what was sealed.

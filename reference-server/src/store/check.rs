@@ -6,7 +6,10 @@ use super::{
     OpenError, Store, StoreError, Suspect, accounts::AccountRow, accounts::Wanted, events, open::connect,
     seals,
 };
-use crate::crypto::{RootKeys, Tampered};
+use crate::{
+    clock::Clock,
+    crypto::{RootKeys, Tampered},
+};
 
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,7 +31,7 @@ impl Store {
         let (_lock, _, mut connection) = connect(directory).await?;
         let keyring = Arc::new(seals::load_keyring(&mut connection, root_keys).await?);
         let heads = events::load_heads(&mut connection).await?;
-        let loaded = seals::load_roll(&mut connection, &keyring, heads).await?;
+        let loaded = seals::load_roll(&mut connection, &keyring, heads, &Clock::System).await?;
         let mut report = Report::default();
         match seals::check_roll(&mut connection, &keyring, &loaded.total).await {
             Ok(()) => {}

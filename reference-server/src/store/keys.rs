@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use passkey_accounts::{
-    defended, planted,
+    defended,
+    key_pair::PublicKey,
+    planted,
     protocol::{
         AppID, Scope, UnixMillis,
         event::{ApiKeyCreated, ApiKeyRevoked, EventKind},
@@ -20,15 +22,15 @@ use super::{
 };
 use crate::{
     crypto::{Ring, Tampered},
-    keys::ApiKey,
+    keys::{ApiKey, KeyCheck},
     limits::MAX_LIVE_KEYS_PER_APP,
 };
 
-/// Id, app, name, hash, scopes, beginning, end, revocation, version and signature.
-type Row = (String, Vec<u8>, String, Vec<u8>, String, i64, Option<i64>, Option<i64>, i64, Vec<u8>);
+/// Id, app, name, hash, kind, scopes, beginning, end, revocation, version and signature.
+type Row = (String, Vec<u8>, String, Vec<u8>, String, String, i64, Option<i64>, Option<i64>, i64, Vec<u8>);
 
 const COLUMNS: &str =
-    "SELECT key_id, app_id, name, hash, scopes, created_ms, expires_ms, revoked_ms, version, seal
+    "SELECT key_id, app_id, name, hash, kind, scopes, created_ms, expires_ms, revoked_ms, version, seal
                        FROM api_keys";
 
 /// A stored API key.
@@ -40,8 +42,8 @@ pub struct KeyRow {
     pub app_id: AppID,
     /// For people.
     pub name: String,
-    /// SHA-256 of the whole key.
-    pub hash: Vec<u8>,
+    /// What it is checked with.
+    pub check: KeyCheck,
     /// What it may be used for.
     pub scopes: Vec<Scope>,
     /// When it was made.
@@ -81,6 +83,7 @@ impl KeyRow {
         KeyInfo {
             key_id: self.key_id.clone(),
             name: self.name.clone(),
+            public_key: self.check.public_key().map(|key| key.to_string()),
             scopes: self.scopes.clone(),
             created_at: self.created_at,
             expires_at: self.expires_at,
@@ -94,14 +97,41 @@ impl KeyRow {
 pub struct NewKeyRow {
     /// The app it will speak for.
     pub app_id: AppID,
-    /// The key.
-    pub key: ApiKey,
+    /// Its public name.
+    pub key_id: String,
+    /// What it will be checked with.
+    pub check: KeyCheck,
     /// For people.
     pub name: String,
     /// What it may be used for.
     pub scopes: Vec<Scope>,
     /// When it stops working.
     pub expires_at: Option<UnixMillis>,
+}
+
+impl NewKeyRow {
+    /// The row of an API key, of which the hash is kept.
+    pub fn secret(
+        app_id: AppID,
+        key: &ApiKey,
+        name: String,
+        scopes: Vec<Scope>,
+        expires_at: Option<UnixMillis>,
+    ) -> Self {
+        let (key_id, check) = (key.id().to_owned(), KeyCheck::Hash(key.hash()));
+        Self { app_id, key_id, check, name, scopes, expires_at }
+    }
+
+    /// The row of a key pair.
+    pub fn pair(
+        app_id: AppID,
+        key: PublicKey,
+        name: String,
+        scopes: Vec<Scope>,
+        expires_at: Option<UnixMillis>,
+    ) -> Self {
+        Self { app_id, key_id: key.key_id(), check: KeyCheck::PublicKey(key), name, scopes, expires_at }
+    }
 }
 
 /// Why a key was not made, rotated or revoked.
@@ -113,6 +143,12 @@ pub enum KeyError {
     /// It is over already.
     #[error("the API key {0} has expired or was revoked")]
     NotLive(String),
+    /// It is somebody's already.
+    #[error("this public key is registered already; every key pair is for one use: make another one")]
+    Taken,
+    /// A key pair has nothing that the server could replace.
+    #[error("{0} is a key pair: register another one, and revoke this one when nobody uses it any more")]
+    IsPair(String),
     /// The app has as many as it may.
     #[error("an app may have {MAX_LIVE_KEYS_PER_APP} API keys that work at once; revoke one first")]
     TooMany,
@@ -133,7 +169,7 @@ impl Store {
         name: String,
         expires_at: Option<UnixMillis>,
     ) -> Result<(), StoreError> {
-        let new = NewKeyRow { app_id, key: key.clone(), name, scopes: Scope::ALL.to_vec(), expires_at };
+        let new = NewKeyRow::secret(app_id, key, name, Scope::DEFAULT.to_vec(), expires_at);
         self.write(move |write| Box::pin(async move { write.insert_key(&new).await.map(|_| ()) })).await
     }
 
@@ -146,6 +182,9 @@ impl Store {
             Box::pin(async move {
                 if write.live_keys(new.app_id) >= MAX_LIVE_KEYS_PER_APP {
                     return Err(KeyError::TooMany);
+                }
+                if write.has_key(&new.key_id).await? {
+                    return Err(KeyError::Taken);
                 }
                 Ok(write.issue(&new).await?)
             })
@@ -171,6 +210,9 @@ impl Store {
                 if old.state(now) != KeyState::Live {
                     return Err(KeyError::NotLive(key_id));
                 }
+                if old.check.public_key().is_some() {
+                    return Err(KeyError::IsPair(key_id));
+                }
                 // One more while both work: a rotation must not fail because the app has all its keys.
                 if write.live_keys(app_id) > MAX_LIVE_KEYS_PER_APP {
                     return Err(KeyError::TooMany);
@@ -185,7 +227,7 @@ impl Store {
                 // The new one lives as long as the old one was meant to.
                 let lifetime = old.expires_at.map(|at| at.since(old.created_at));
                 let expires_at = lifetime.map(|lifetime| now.plus(lifetime));
-                let new = NewKeyRow { app_id, key, name: old.name, scopes: old.scopes, expires_at };
+                let new = NewKeyRow::secret(app_id, &key, old.name, old.scopes, expires_at);
                 Ok(write.issue(&new).await?)
             })
         })
@@ -201,8 +243,8 @@ impl Store {
         let Some(row) = self.key(key_id) else { return Ok(false) };
         match self.revoke_key_of(row.app_id, key_id.to_owned()).await {
             Ok(()) => Ok(true),
-            Err(KeyError::NotFound(_) | KeyError::NotLive(_) | KeyError::TooMany) => Ok(false),
             Err(KeyError::Store(error)) => Err(error),
+            Err(_) => Ok(false),
         }
     }
 
@@ -265,6 +307,14 @@ impl Write {
         keys.filter(|key| key.state(self.now()) == KeyState::Live).count()
     }
 
+    async fn has_key(&mut self, key_id: &str) -> Result<bool, StoreError> {
+        let found: Option<(i64,)> = sqlx::query_as("SELECT 1 FROM api_keys WHERE key_id = ?")
+            .bind(key_id)
+            .fetch_optional(self.reading())
+            .await?;
+        Ok(found.is_some())
+    }
+
     async fn issue(&mut self, new: &NewKeyRow) -> Result<KeyRow, StoreError> {
         let row = self.insert_key(new).await?;
         let KeyRow { key_id, name, scopes, .. } = row.clone();
@@ -274,12 +324,12 @@ impl Write {
     }
 
     async fn insert_key(&mut self, new: &NewKeyRow) -> Result<KeyRow, StoreError> {
-        let NewKeyRow { app_id, key, name, scopes, expires_at } = new.clone();
+        let NewKeyRow { app_id, key_id, check, name, scopes, expires_at } = new.clone();
         let row = KeyRow {
-            key_id: key.id().to_owned(),
+            key_id,
             app_id,
             name,
-            hash: key.hash().to_vec(),
+            check,
             scopes,
             created_at: self.now(),
             expires_at,
@@ -289,13 +339,14 @@ impl Write {
         };
         let row = row.signed(&self.keyring().ring())?;
         sqlx::query(
-            "INSERT INTO api_keys (key_id, app_id, name, hash, scopes, created_ms, expires_ms, version, seal)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO api_keys (key_id, app_id, name, hash, kind, scopes, created_ms, expires_ms, version, seal)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&row.key_id)
         .bind(row.app_id.as_bytes().as_slice())
         .bind(&row.name)
-        .bind(&row.hash)
+        .bind(row.check.as_bytes().as_slice())
+        .bind(row.check.kind())
         .bind(scopes_json(&row.scopes)?)
         .bind(millis(row.created_at))
         .bind(row.expires_at.map(millis))
@@ -393,7 +444,7 @@ pub(super) async fn load(
     let rows: Vec<Row> = sqlx::query_as(query).fetch_all(connection).await?;
     let found = rows.into_iter().map(|row| {
         let (app_id, key_id) = (AppID::from_bytes(bytes(&row.1, "key")?), row.0.clone());
-        let version = unsigned(row.8, "key")?;
+        let version = unsigned(row.9, "key")?;
         let row = key(row).map_err(|_| Tampered).and_then(|row| row.verified(ring));
         Ok(FoundKey { app_id, key_id, version, row })
     });
@@ -418,17 +469,25 @@ impl KeyRow {
     /// Everything in the row, to be signed.
     fn with_parts<T>(&self, sign: impl FnOnce(&[&[u8]]) -> T) -> Result<T, StoreError> {
         let millis = |time: Option<UnixMillis>| optional(time.map(|time| time.0));
-        Ok(sign(&[
+        let scopes = scopes_json(&self.scopes)?;
+        let (expires, revoked) = (millis(self.expires_at), millis(self.revoked_at));
+        let (version, created) = (self.version.to_be_bytes(), self.created_at.0.to_be_bytes());
+        let mut parts: Vec<&[u8]> = vec![
             self.app_id.as_bytes(),
             self.key_id.as_bytes(),
-            &self.version.to_be_bytes(),
+            &version,
             self.name.as_bytes(),
-            &self.hash,
-            scopes_json(&self.scopes)?.as_bytes(),
-            &self.created_at.0.to_be_bytes(),
-            &millis(self.expires_at),
-            &millis(self.revoked_at),
-        ]))
+            self.check.as_bytes(),
+            scopes.as_bytes(),
+            &created,
+            &expires,
+            &revoked,
+        ];
+        // The rows of API keys are signed as they were before there were key pairs.
+        if self.check.public_key().is_some() {
+            parts.push(self.check.kind().as_bytes());
+        }
+        Ok(sign(&parts))
     }
 }
 
@@ -437,13 +496,13 @@ fn scopes_json(scopes: &[Scope]) -> Result<String, StoreError> {
 }
 
 fn key(row: Row) -> Result<KeyRow, StoreError> {
-    let (key_id, app_id, name, hash, scopes, created, expires, revoked, version, seal) = row;
+    let (key_id, app_id, name, hash, kind, scopes, created, expires, revoked, version, seal) = row;
     let time = |column: Option<i64>| column.map(|at| unsigned(at, "key").map(UnixMillis)).transpose();
     Ok(KeyRow {
         key_id,
         app_id: AppID::from_bytes(bytes(&app_id, "key")?),
         name,
-        hash,
+        check: KeyCheck::read(&kind, bytes(&hash, "key")?).ok_or(StoreError::Corrupt("key"))?,
         scopes: serde_json::from_str(&scopes).map_err(|_| StoreError::Corrupt("scope"))?,
         created_at: UnixMillis(unsigned(created, "key")?),
         expires_at: time(expires)?,

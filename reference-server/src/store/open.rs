@@ -51,8 +51,9 @@ impl Store {
         let keyring = seals::load_keyring(&mut transaction, root_keys).await?;
         transaction.commit().await?;
         let heads = events::load_heads(&mut connection).await?;
-        let loaded = seals::load_roll(&mut connection, &keyring, heads).await?;
+        let mut loaded = seals::load_roll(&mut connection, &keyring, heads, &clock).await?;
         seals::check_roll(&mut connection, &keyring, &loaded.total).await?;
+        seals::load_recoveries(&mut connection, &keyring, &mut loaded, clock.uptime()).await?;
         let (keyring, logs) = (Arc::new(keyring), Arc::new(Logs::default()));
         let has_suspects = !loaded.suspects.is_empty();
         let writer = Writer::new(connection, Arc::clone(&logs), clock, Arc::clone(&keyring), loaded);
@@ -79,7 +80,7 @@ impl Store {
             seals::adopt_keyring(root_keys)
         };
         let heads = events::load_heads(&mut connection).await?;
-        let loaded = seals::load_roll(&mut connection, &keyring, heads).await?;
+        let loaded = seals::load_roll(&mut connection, &keyring, heads, &clock).await?;
         let (keyring, logs) = (Arc::new(keyring), Arc::new(Logs::default()));
         let mut writer = Writer::new(connection, Arc::clone(&logs), clock, Arc::clone(&keyring), loaded);
         let adopted = (!is_sealed).then_some(root_keys);

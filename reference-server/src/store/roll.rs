@@ -121,25 +121,31 @@ impl Roll {
         else {
             return [0; 32];
         };
-        keyring.derive_roll_tag(
-            "app",
-            &[
-                app.app_id.as_bytes(),
-                app.name.as_bytes(),
-                app.rp_id.as_bytes(),
-                origins.as_bytes(),
-                policy.as_bytes(),
-                &created_at.0.to_be_bytes(),
-                &optional(*retention_ms),
-                &optional(*retention_events),
-                head.id.epoch.as_str().as_bytes(),
-                &start.id.seq.to_be_bytes(),
-                &start.hash.0,
-                &head.id.seq.to_be_bytes(),
-                &head.hash.0,
-                &self.sum,
-            ],
-        )
+        let hold = optional(app.recovery_hold_ms);
+        let (retention_ms, retention_events) = (optional(*retention_ms), optional(*retention_events));
+        let created_at = created_at.0.to_be_bytes();
+        let (first, last) = (start.id.seq.to_be_bytes(), head.id.seq.to_be_bytes());
+        let mut parts: Vec<&[u8]> = vec![
+            app.app_id.as_bytes(),
+            app.name.as_bytes(),
+            app.rp_id.as_bytes(),
+            origins.as_bytes(),
+            policy.as_bytes(),
+            &created_at,
+            &retention_ms,
+            &retention_events,
+            head.id.epoch.as_str().as_bytes(),
+            &first,
+            &start.hash.0,
+            &last,
+            &head.hash.0,
+            &self.sum,
+        ];
+        // Databases from before there was such a thing have no such part.
+        if !hold.is_empty() {
+            parts.push(&hold);
+        }
+        keyring.derive_roll_tag("app", &parts)
     }
 
     fn toggle(&mut self, tag: [u8; 32]) {

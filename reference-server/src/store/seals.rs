@@ -11,13 +11,13 @@ use sqlx::SqliteConnection;
 use zeroize::Zeroizing;
 
 use super::{
-    OpenError, StoreError, Suspect, apps, keys,
+    AccountRow, OpenError, StoreError, Suspect, Wanted, apps, keys,
     roll::add,
     rows::{bytes, unsigned},
     sessions,
 };
 use crate::{
-    clock::make_random,
+    clock::{Clock, Uptime, make_random},
     crypto::{Keyring, Ring, RootKeyID, RootKeys, Sealed, Tampered},
     log::LogState,
 };
@@ -65,6 +65,7 @@ pub(super) async fn load_roll(
     connection: &mut SqliteConnection,
     keyring: &Keyring,
     mut logs: HashMap<AppID, LogState>,
+    clock: &Clock,
 ) -> Result<Loaded, StoreError> {
     for row in apps::load(connection).await? {
         log(&mut logs, row.app.app_id)?.roll_mut().set_app(row);
@@ -92,7 +93,7 @@ pub(super) async fn load_roll(
             Err(Tampered) => suspects.push((found.app_id, Suspect::ApiKey(found.key_id))),
         }
     }
-    for session in sessions::load(connection).await? {
+    for session in sessions::load(connection, clock.now(), clock.uptime()).await? {
         let log = log(&mut logs, session.app_id)?;
         log.roll_mut().toggle_session(keyring, &session);
         log.open_session(std::sync::Arc::new(session));
@@ -102,6 +103,36 @@ pub(super) async fn load_roll(
         add(&mut total, log.roll().tag(keyring, log.start(), log.head()));
     }
     Ok(Loaded { logs, suspects, total })
+}
+
+/// Reads which recoveries run. They are counted on from `uptime`.
+pub(super) async fn load_recoveries(
+    connection: &mut SqliteConnection,
+    keyring: &Keyring,
+    loaded: &mut Loaded,
+    uptime: Uptime,
+) -> Result<(), StoreError> {
+    let rows: Vec<(Vec<u8>, Vec<u8>)> =
+        sqlx::query_as("SELECT app_id, account_id FROM accounts WHERE recovery_runs <> 0")
+            .fetch_all(&mut *connection)
+            .await?;
+    for (app_id, account_id) in rows {
+        let app_id = AppID::from_bytes(bytes(&app_id, "account")?);
+        let account_id = AccountID::from_bytes(bytes(&account_id, "account")?);
+        let wanted = Wanted::Account(account_id);
+        let found = wanted.fetch(app_id, &mut *connection).await?;
+        let log = log(&mut loaded.logs, app_id)?;
+        let account = AccountRow::check(&found, app_id, wanted, keyring, log.roll());
+        let recovery = account.map(|account| account.map(|account| account.recovery(uptime)));
+        match recovery {
+            Ok(Some(Ok(recovery))) => log.set_running(account_id, recovery.running().cloned()),
+            Ok(None) => {}
+            Ok(Some(Err(_))) | Err(Tampered) => {
+                loaded.suspects.push((app_id, Suspect::Account(account_id)));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Checks that the rows are those of the last commit.

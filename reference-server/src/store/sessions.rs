@@ -11,17 +11,21 @@ use super::{
     StoreError,
     rows::{bytes, millis, runs, signed, unsigned},
 };
-use crate::sessions::Session;
+use crate::{clock::Uptime, sessions::Session};
 
 /// All open sessions of all apps.
-pub(super) async fn load(connection: &mut SqliteConnection) -> Result<Vec<Session>, StoreError> {
+pub(super) async fn load(
+    connection: &mut SqliteConnection,
+    now: UnixMillis,
+    uptime: Uptime,
+) -> Result<Vec<Session>, StoreError> {
     let rows = sqlx::query(
         "SELECT session_id, app_id, account_id, passkey_id, origin, session_key, started_ms, expires_ms, idle_ms,
                 grace_ms, user_agent FROM sessions ORDER BY session_id",
     )
     .fetch_all(connection)
     .await?;
-    rows.iter().map(session).collect()
+    rows.iter().map(|row| session(row, now, uptime)).collect()
 }
 
 /// Inserts the sessions that a batch opened.
@@ -71,11 +75,12 @@ pub(super) async fn delete(
     Ok(())
 }
 
-fn session(row: &SqliteRow) -> Result<Session, StoreError> {
+fn session(row: &SqliteRow, now: UnixMillis, uptime: Uptime) -> Result<Session, StoreError> {
     let id = |column| bytes(row.try_get::<&[u8], _>(column)?, "session");
     let number = |column| unsigned(row.try_get::<i64, _>(column)?, "session");
     let key: [u8; 64] = bytes(row.try_get("session_key")?, "session")?;
     let (x, y) = key.split_at(32);
+    let expires_at = UnixMillis(number("expires_ms")?);
     Ok(Session {
         session_id: SessionID::from_bytes(id("session_id")?),
         app_id: AppID::from_bytes(id("app_id")?),
@@ -89,7 +94,8 @@ fn session(row: &SqliteRow) -> Result<Session, StoreError> {
             y: Base64Url(y.to_vec()),
         },
         started_at: UnixMillis(number("started_ms")?),
-        expires_at: UnixMillis(number("expires_ms")?),
+        expires_at,
+        ends: uptime.plus(expires_at.since(now)),
         idle_ms: number("idle_ms")?,
         grace_ms: number("grace_ms")?,
         user_agent: row.try_get("user_agent")?,

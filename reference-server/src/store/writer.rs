@@ -11,7 +11,7 @@ use std::{
 use futures_util::future::BoxFuture;
 use passkey_accounts::{
     log::{ChainHash, Epoch},
-    protocol::{AppID, SessionID, UnixMillis, event::EventKind},
+    protocol::{AccountID, AppID, SessionID, UnixMillis, event::EventKind},
 };
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
@@ -19,9 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Roll, StoreError, Suspect, events, roll::add, seals, seals::Loaded, sessions};
 use crate::{
-    clock::Clock,
+    clock::{Clock, Uptime},
     crypto::{Keyring, RootKeys},
     log::{Entry, LogState, Logs, Place},
+    recovery::Running,
     sessions::Session,
 };
 
@@ -39,6 +40,7 @@ pub struct Write {
     connection: SqliteConnection,
     keyring: Arc<Keyring>,
     now: UnixMillis,
+    uptime: Uptime,
     has_written: bool,
     logs: HashMap<AppID, LogState>,
     /// The state before this batch of each log that it touched.
@@ -61,6 +63,11 @@ impl Write {
     /// The time of the batch.
     pub const fn now(&self) -> UnixMillis {
         self.now
+    }
+
+    /// How long this process had run when the batch began.
+    pub const fn uptime(&self) -> Uptime {
+        self.uptime
     }
 
     /// The keys of the database.
@@ -154,6 +161,17 @@ impl Write {
         self.state(app_id).is_some_and(|state| state.sessions().contains_key(&session_id))
     }
 
+    /// Notes which recovery of an account runs. The caller changes its row.
+    pub(super) fn set_running(
+        &mut self,
+        app_id: AppID,
+        account_id: AccountID,
+        running: Option<Running>,
+    ) -> Result<(), StoreError> {
+        self.log(app_id)?.set_running(account_id, running);
+        Ok(())
+    }
+
     /// Notes that entries up to `seq` are no longer kept. The caller deletes their rows.
     pub(super) fn cut_log(&mut self, app_id: AppID, seq: u64, hash: ChainHash) -> Result<(), StoreError> {
         let log = self.log(app_id)?;
@@ -181,8 +199,8 @@ impl Write {
         Ok(log)
     }
 
-    async fn begin(&mut self, now: UnixMillis) -> Result<(), StoreError> {
-        self.now = now;
+    async fn begin(&mut self, clock: &Clock) -> Result<(), StoreError> {
+        (self.now, self.uptime) = (clock.now(), clock.uptime());
         sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await?;
         Ok(())
     }
@@ -213,8 +231,8 @@ impl Write {
 
     /// Commits what is suspect apart from what people did: where an app's own row is gone its events cannot be stored,
     /// and nobody else is to suffer from that.
-    async fn commit_suspects(&mut self, now: UnixMillis) -> Result<(), StoreError> {
-        self.begin(now).await?;
+    async fn commit_suspects(&mut self, clock: &Clock) -> Result<(), StoreError> {
+        self.begin(clock).await?;
         self.append_suspects()?;
         self.commit().await
     }
@@ -301,6 +319,7 @@ impl Writer {
             connection,
             keyring,
             now: clock.now(),
+            uptime: clock.uptime(),
             has_written: false,
             logs: states,
             before: HashMap::new(),
@@ -319,7 +338,7 @@ impl Writer {
     /// Takes all rows for right as they are: of a database from before rows were sealed, or one that was changed and that
     /// an operator has looked at.
     pub(super) async fn accept(&mut self, adopted: Option<&RootKeys>) -> Result<(), StoreError> {
-        self.write.begin(self.clock.now()).await?;
+        self.write.begin(&self.clock).await?;
         if let Some(root_keys) = adopted {
             seals::adopt_index(self.write.writing(), root_keys).await?;
         }
@@ -397,7 +416,7 @@ impl Writer {
     }
 
     async fn write_suspects(&mut self) {
-        match self.write.commit_suspects(self.clock.now()).await {
+        match self.write.commit_suspects(&self.clock).await {
             Ok(()) => self.write.publish(&self.logs),
             Err(error) => {
                 tracing::error!(%error, "that rows were tampered with could not be written into the log");
@@ -408,7 +427,7 @@ impl Writer {
 
     async fn run_batch(&mut self, jobs: &mut Vec<Job>) -> (Result<(), StoreError>, Vec<Answer>) {
         let mut answers = Vec::with_capacity(jobs.len());
-        let mut outcome = self.write.begin(self.clock.now()).await;
+        let mut outcome = self.write.begin(&self.clock).await;
         for job in jobs.drain(..) {
             self.write.has_written = false;
             // A lost batch may have no transaction any more (on a full disk SQLite ends it by itself): what an action

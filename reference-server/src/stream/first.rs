@@ -2,13 +2,16 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use passkey_accounts::protocol::{
-    Code, Scope, UnixMillis,
-    event::EventKind,
-    gateway::Failure,
-    stream::{
-        DEFAULT_ACK_TIMEOUT_MS, DEFAULT_TYPES, DEFAULT_WINDOW, FirstMessage, MAX_ACK_TIMEOUT_MS,
-        MAX_CONSUMER_CHARS, MAX_LANES, MAX_TYPES, MAX_WINDOW, PROTOCOL, Start,
+use passkey_accounts::{
+    key_pair::KeyPair,
+    protocol::{
+        Code, Scope, UnixMillis,
+        event::EventKind,
+        gateway::Failure,
+        stream::{
+            DEFAULT_ACK_TIMEOUT_MS, DEFAULT_TYPES, DEFAULT_WINDOW, FirstMessage, MAX_ACK_TIMEOUT_MS,
+            MAX_CONSUMER_CHARS, MAX_LANES, MAX_TYPES, MAX_WINDOW, PROTOCOL, Start,
+        },
     },
 };
 
@@ -140,14 +143,39 @@ impl From<Code> for Refusal {
     }
 }
 
+/// What a back end showed of its key.
+#[derive(Debug, Clone)]
+pub enum Shown {
+    /// An API key.
+    Key(ApiKey),
+    /// The name of a key pair, which is still to sign.
+    Pair(String),
+}
+
+impl Shown {
+    /// The key's public name.
+    pub fn key_id(&self) -> &str {
+        match self {
+            Self::Key(key) => key.id(),
+            Self::Pair(key_id) => key_id,
+        }
+    }
+}
+
 /// Reads the first message. Pure.
 ///
 /// # Errors
 /// The refusal to send back.
-pub fn read(text: &str) -> Result<(ApiKey, Request), Refusal> {
+pub fn read(text: &str) -> Result<(Shown, Request), Refusal> {
     let first = FirstMessage::decode(text)
         .map_err(|error| bad(format!("the first message cannot be read: {error}")))?;
-    let key = first.api_key.as_deref().and_then(ApiKey::parse).ok_or(Code::BadKey)?;
+    let key = match (first.api_key.as_deref(), first.key_id.as_deref()) {
+        (Some(_), Some(_)) => return Err(bad("\"apiKey\" and \"keyID\" exclude each other")),
+        (Some(key), None) if KeyPair::is_one(key) => return Err(Refusal::new(Code::BadKey, PAIR_SENT)),
+        (Some(key), None) => ApiKey::parse(key).map(Shown::Key).ok_or(Code::BadKey)?,
+        (None, Some(key_id)) => Shown::Pair(key_id.to_owned()),
+        (None, None) => return Err(Code::BadKey.into()),
+    };
     let Some(version) = first.protocol else { return Ok((key, Request::Shortest)) };
     if version < PROTOCOL {
         let message = format!("this server speaks protocol {PROTOCOL}, not {version}");
@@ -217,11 +245,17 @@ const MAX_CLIENT_CHARS: usize = 64;
 /// Less would only mean trouble: a hand-over costs a round trip and a commit.
 const MIN_ACK_TIMEOUT_MS: u64 = 1_000;
 
-/// The row of a key that may be used now.
-pub(super) fn authenticate(store: &Store, key: &ApiKey, now: UnixMillis) -> Result<Arc<KeyRow>, Refusal> {
-    let Some(row) = store.key(key.id()).filter(|row| key.matches(&row.hash)) else {
-        return Err(Code::BadKey.into());
+/// What somebody is told who sent what must never be sent.
+const PAIR_SENT: &str = "this is the private half of a key pair, which must never be sent: revoke it, make another one, and \
+                         let an SDK sign with it, or sign as docs/protocol.md says";
+
+/// The row of a key that may be used now. Of a key pair it says nothing yet: `prove` does.
+pub(super) fn authenticate(store: &Store, shown: &Shown, now: UnixMillis) -> Result<Arc<KeyRow>, Refusal> {
+    let fits = |row: &Arc<KeyRow>| match shown {
+        Shown::Key(key) => row.check.is(key),
+        Shown::Pair(_) => row.check.public_key().is_some(),
     };
+    let Some(row) = store.key(shown.key_id()).filter(fits) else { return Err(Code::BadKey.into()) };
     match row.state(now) {
         KeyState::Live => Ok(row),
         KeyState::Expired => Err(Code::KeyExpired.into()),
@@ -298,6 +332,8 @@ mod tests {
             ("{}", Code::BadKey),
             (r#"{"apiKey":""}"#, Code::BadKey),
             (r#"{"apiKey":"pa_dev_nonsense"}"#, Code::BadKey),
+            (r#"{"apiKey":"pa_pair_nonsense"}"#, Code::BadKey),
+            (r#"{"apiKey":"","keyID":""}"#, Code::BadMessage),
         ] {
             assert_eq!(read(text).unwrap_err().code, code, "{text}");
         }

@@ -4,15 +4,20 @@ use std::sync::Arc;
 
 use axum::extract::ws::Utf8Bytes;
 use passkey_accounts::{
+    defended,
     log::Epoch,
-    protocol::{AppID, Code, ConnectionID, Scope, UnixMillis},
+    protocol::{
+        AppID, Code, ConnectionID, Scope, UnixMillis,
+        base64url::encode,
+        stream::{Proven, Reply},
+    },
 };
 use tokio::sync::watch;
 
 use super::{
-    first::{self, Refusal, Request, missing},
+    first::{self, Refusal, Request, Shown, missing},
     full,
-    machine::error_message,
+    machine::{challenge_message, error_message},
     shortest,
 };
 use crate::{
@@ -78,8 +83,12 @@ pub(super) async fn serve(context: Arc<Context>, mut socket: Socket) {
 }
 
 async fn subscribe(context: &Arc<Context>, socket: &mut Socket) -> Result<(), End> {
-    let text = first_message(context, socket).await?;
+    let deadline = context.clock.now().plus(FIRST_MESSAGE_MS);
+    let text = message(context, socket, deadline).await?;
     let (key, mut request) = first::read(&text).map_err(End::Refused)?;
+    if let Shown::Pair(key_id) = &key {
+        prove(context, socket, key_id, deadline).await?;
+    }
     let row = first::authenticate(&context.store, &key, context.clock.now()).map_err(End::Refused)?;
     if !row.scopes.contains(&Scope::EventsRead) {
         return Err(End::Refused(missing(Scope::EventsRead)));
@@ -91,7 +100,7 @@ async fn subscribe(context: &Arc<Context>, socket: &mut Socket) -> Result<(), En
     let (app_id, expires_at) = (row.app_id, row.expires_at);
     let connection_id = ConnectionID::from_bytes(make_random());
     let back_end =
-        BackEnds::enter(context, app_id, connection_id, key.id()).ok_or(Code::TooManyConnections)?;
+        BackEnds::enter(context, app_id, connection_id, key.key_id()).ok_or(Code::TooManyConnections)?;
     // Once more, now that a revocation finds this socket: one between the two would have found none.
     first::authenticate(&context.store, &key, context.clock.now()).map_err(End::Refused)?;
     let tail = context.store.logs().tail(app_id).ok_or(Code::Internal)?;
@@ -109,8 +118,37 @@ async fn subscribe(context: &Arc<Context>, socket: &mut Socket) -> Result<(), En
     }
 }
 
-async fn first_message(context: &Context, socket: &mut Socket) -> Result<Utf8Bytes, End> {
-    let deadline = context.clock.now().plus(FIRST_MESSAGE_MS);
+/// Has a key pair sign a nonce of this connection. Who names a key that does not exist is asked all the same.
+async fn prove(
+    context: &Context,
+    socket: &mut Socket,
+    key_id: &str,
+    deadline: UnixMillis,
+) -> Result<(), End> {
+    let nonce = encode(make_random::<32>());
+    socket.send(challenge_message(&nonce)).await?;
+    let text = message(context, socket, deadline).await?;
+    let Ok(Reply::Signature(Proven { signature })) = Reply::decode(&text) else {
+        return Err(End::Refused(Refusal::new(
+            Code::BadMessage,
+            "a challenge is answered with \"signature\"",
+        )));
+    };
+    let row = context.store.key(key_id);
+    let key = row.as_ref().and_then(|row| row.check.public_key()).ok_or(Code::BadKey)?;
+    let has_signed = |origin: &str| key.check_answer(origin, &nonce, &signature.0).is_ok();
+    if context.site.origins.iter().any(has_signed) || !defended!(KeyPairOrigin) {
+        return Ok(());
+    }
+    let origins: Vec<_> = context.site.origins.iter().collect();
+    let message = format!(
+        "the key pair has not signed this nonce for this server, which is {}; connect to that address, or name yours in internal_urls",
+        origins.join(" or "),
+    );
+    Err(End::Refused(Refusal::new(Code::BadKey, message)))
+}
+
+async fn message(context: &Context, socket: &mut Socket, deadline: UnixMillis) -> Result<Utf8Bytes, End> {
     loop {
         tokio::select! {
             heard = socket.hear() => match heard {

@@ -237,6 +237,10 @@ impl Machine {
         }
         match Reply::decode(text) {
             Ok(Reply::Ack(ack)) => self.handle_ack(&ack, now),
+            Ok(Reply::Signature(_)) => {
+                let message = "nothing is to be signed: \"signature\" answers a challenge";
+                self.end(Ending::Refused(Refusal::new(Code::Unexpected, message)));
+            }
             Err(error @ DecodeError::UnknownType(_)) => {
                 self.outputs
                     .push_back(Output::Send(error_message(&Refusal::new(error.code(), error.to_string()))));
@@ -543,6 +547,11 @@ impl Machine {
         let frame = format!(r#"{{"type":"{name}","data":{data}{beside}}}"#);
         self.outputs.push_back(Output::Send(frame.into()));
     }
+}
+
+/// The `challenge` to a key pair.
+pub(super) fn challenge_message(nonce: &str) -> Utf8Bytes {
+    format!(r#"{{"type":"challenge","data":{{"nonce":"{nonce}"}}}}"#).into()
 }
 
 /// The `error` message for a refusal.

@@ -11,7 +11,7 @@ mod shortest;
 mod upgrade;
 
 pub use consumers::{Consumers, Membership};
-pub use first::{Begin, Refusal, Request, Types, Wish, Worker, read};
+pub use first::{Begin, Refusal, Request, Shown, Types, Wish, Worker, read};
 pub use group::{Change, Group, Member};
 pub use machine::{Ending, Greeting, Machine, Output};
 pub use shortest::Edges;

@@ -3,7 +3,7 @@
 use super::{Api, ApiError};
 use crate::protocol::{
     AccountID, PasskeyID,
-    http::{AccountInfo, PasskeyInfo, PasskeyList},
+    http::{AccountInfo, PasskeyInfo, PasskeyList, RecoveryApproval, RecoveryInfo, RecoveryList},
 };
 
 impl Api {
@@ -38,5 +38,30 @@ impl Api {
     /// [`ApiError`]; `notFound` when there is none with that id, `lastPasskey` when it is the account's last.
     pub async fn remove_passkey(&self, account_id: AccountID, passkey_id: PasskeyID) -> Result<(), ApiError> {
         self.delete(&["accounts", &account_id.to_string(), "passkeys", &passkey_id.to_string()]).await
+    }
+
+    /// The recoveries that run. Needs `accounts:read`.
+    ///
+    /// # Errors
+    /// [`ApiError`]
+    pub async fn recoveries(&self) -> Result<Vec<RecoveryInfo>, ApiError> {
+        self.read::<RecoveryList>(&["recoveries"], &()).await.map(|list| list.recoveries)
+    }
+
+    /// Approves the recovery of an account, as the operator that the key's name says. Needs `recovery:approve`.
+    ///
+    /// # Errors
+    /// [`ApiError`]; `notFound` when the app has no such account, `recoveryOff` when it recovers none by code,
+    /// `forbidden` when the key has no name.
+    pub async fn approve_recovery(&self, account_id: AccountID) -> Result<RecoveryApproval, ApiError> {
+        self.command(&["accounts", &account_id.to_string(), "recovery"], &()).await
+    }
+
+    /// Cancels the recovery of an account. Needs `accounts:write`.
+    ///
+    /// # Errors
+    /// [`ApiError`]; `notFound` when there is none.
+    pub async fn cancel_recovery(&self, account_id: AccountID) -> Result<(), ApiError> {
+        self.delete(&["accounts", &account_id.to_string(), "recovery"]).await
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Api, ApiError};
-use crate::protocol::http::{CreatedKey, KeyInfo, KeyList, NewKey, Rotation};
+use crate::protocol::http::{CreatedKey, KeyInfo, KeyList, NewKey, NewKeyPair, Rotation};
 
 impl Api {
     /// The app's keys, oldest first, without their secrets. Needs `keys:write`.
@@ -20,6 +20,15 @@ impl Api {
     /// [`ApiError`]; `tooManyKeys` when the app has as many as it may, `forbidden` for a scope that this key lacks.
     pub async fn create_key(&self, new: &NewKey) -> Result<CreatedKey, ApiError> {
         self.command(&["keys"], new).await
+    }
+
+    /// Registers the public half of a key pair, which works from now on like a key. It may do nothing that this one may not.
+    /// Needs `keys:write`.
+    ///
+    /// # Errors
+    /// [`ApiError`]; as of [`create_key`](Self::create_key), and `unexpected` when it is registered already.
+    pub async fn register_key_pair(&self, new: &NewKeyPair) -> Result<KeyInfo, ApiError> {
+        self.command(&["key-pairs"], new).await
     }
 
     /// Makes a key like `key_id`, which still works for `overlap` and expires then. Needs `keys:write`.

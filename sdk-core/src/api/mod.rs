@@ -7,6 +7,7 @@ mod events;
 mod keys;
 mod request;
 mod sessions;
+mod signer;
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +18,8 @@ pub use error::ApiError;
 pub use events::EventsQuery;
 pub use sessions::SessionsQuery;
 
-use crate::{loopback::is_loopback, protocol::Code};
+use self::signer::Signer;
+use crate::{key_pair::KeyPair, loopback::is_loopback, protocol::Code};
 
 /// Commands and questions of a back end over HTTP. Cloning is cheap, and clones share their connections.
 ///
@@ -45,13 +47,14 @@ use crate::{loopback::is_loopback, protocol::Code};
 pub struct Api {
     client: Client,
     base: Arc<Url>,
+    signer: Option<Arc<Signer>>,
 }
 
 impl Api {
     /// How often a call is tried before its error is handed out.
     pub const TRIES: usize = 4;
 
-    /// A client of the server at `url` (`https://HOST`), with this API key. Plain `http://` is taken for this machine only.
+    /// A client of the server at `url` (`https://HOST`), with this API key or [key pair](crate::key_pair::KeyPair). Plain `http://` is taken for this machine only.
     ///
     /// # Errors
     /// [`ApiError::Refused`] with [`Code::BadAddress`] or [`Code::BadKey`], when one of the two cannot work.
@@ -70,17 +73,11 @@ impl Api {
 
     fn connect(url: &str, api_key: &str, plaintext_is_allowed: bool) -> Result<Self, ApiError> {
         let base = read_address(url, plaintext_is_allowed)?;
-        let bad_key =
-            || ApiError::refused(Code::BadKey, "the API key cannot be one; it looks like pa_live_...");
-        let mut authorization =
-            header::HeaderValue::try_from(format!("Bearer {api_key}")).map_err(|_| bad_key())?;
-        authorization.set_sensitive(true);
-        if !api_key.starts_with("pa_") {
-            return Err(bad_key());
-        }
+        let signer = if KeyPair::is_one(api_key) { Some(Arc::new(Signer::read(api_key)?)) } else { None };
+        let authorization = if signer.is_some() { None } else { Some(authorization(api_key)?) };
         let client = Client::builder()
             .user_agent(concat!("passkey-accounts-rust/", env!("CARGO_PKG_VERSION")))
-            .default_headers(header::HeaderMap::from_iter([(header::AUTHORIZATION, authorization)]))
+            .default_headers(authorization.map(|value| (header::AUTHORIZATION, value)).into_iter().collect())
             .tls_backend_preconfigured(tls())
             // The API has no redirects: following one would take the key to wherever somebody says.
             .redirect(redirect::Policy::none())
@@ -88,8 +85,15 @@ impl Api {
             .timeout(ANSWER)
             .build()
             .map_err(|error| ApiError::refused(Code::NotSupported, &error.to_string()))?;
-        Ok(Self { client, base: Arc::new(base) })
+        Ok(Self { client, base: Arc::new(base), signer })
     }
+}
+
+fn authorization(api_key: &str) -> Result<header::HeaderValue, ApiError> {
+    let bad_key = || ApiError::refused(Code::BadKey, "the API key cannot be one; it looks like pa_live_...");
+    let mut value = header::HeaderValue::try_from(format!("Bearer {api_key}")).map_err(|_| bad_key())?;
+    value.set_sensitive(true);
+    if api_key.starts_with("pa_") { Ok(value) } else { Err(bad_key()) }
 }
 
 /// Longest wait for a connection.
@@ -165,7 +169,7 @@ mod tests {
             assert_eq!(error.code(), "badAddress", "{url}");
             assert!(!error.is_retryable(), "{url}");
         }
-        for key in ["", "secret", "pa_\n"] {
+        for key in ["", "secret", "pa_\n", "pa_pair_misspelt"] {
             assert_eq!(Api::new("https://auth.example", key).unwrap_err().code(), "badKey", "{key:?}");
         }
     }

@@ -54,7 +54,7 @@ impl Api {
             .with_max_delay(Duration::from_secs(5))
             .with_max_times(Self::TRIES - 1)
             .with_jitter();
-        (async || send(request()).await)
+        (async || self.send(request()).await)
             .retry(waits)
             .when(|error: &ApiError| {
                 error.is_retryable() && error.retry_after().is_none_or(|wait| wait <= LONGEST_WAIT)
@@ -62,6 +62,14 @@ impl Api {
             .adjust(|error, wait| wait.map(|wait| error.retry_after().map_or(wait, |wish| wish.max(wait))))
             .notify(log)
             .await
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response, ApiError> {
+        let mut request = request.build().map_err(unreachable)?;
+        if let Some(signer) = &self.signer {
+            signer.sign(&mut request)?;
+        }
+        check(self.client.execute(request).await.map_err(unreachable)?).await
     }
 }
 
@@ -73,8 +81,7 @@ fn log(error: &ApiError, wait: Duration) {
 #[cfg(not(feature = "native"))]
 const fn log(_: &ApiError, _: Duration) {}
 
-async fn send(request: RequestBuilder) -> Result<Response, ApiError> {
-    let response = request.send().await.map_err(unreachable)?;
+async fn check(response: Response) -> Result<Response, ApiError> {
     if response.status().is_success() {
         return Ok(response);
     }

@@ -24,7 +24,8 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 /// # }
 /// ```
 pub trait KeyProvider: Send + Sync + 'static {
-    /// The key to use now: `pa_<env>_<id>_<secret>_<crc32>`.
+    /// The key to use now: `pa_<env>_<id>_<secret>_<crc32>`, or a [key pair](crate::key_pair::KeyPair), which signs and is
+    /// never sent.
     ///
     /// # Errors
     /// The provider's own. The connection is tried again later.

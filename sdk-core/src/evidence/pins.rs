@@ -30,6 +30,7 @@ use crate::{
 /// | `loggedIn`, `confirmed` | if the pinned passkey that it names signed exactly this, for the first time |
 /// | `passkeyRemoved` by the person | if a pinned passkey of the account signed it |
 /// | `passkeyRemoved` by a back end, `accountErased`, `loggedOut` | always: they only take away |
+/// | `recoveryCompleted` | never: no passkey signed it. Whoever believes it [pins](Pins::pin) the passkey |
 /// | the sessions of a snapshot | those only that were seen to be opened as above |
 ///
 /// **Nothing is pinned twice.** An account that lost its last passkey, or was erased, keeps its place and gets no other
@@ -175,6 +176,10 @@ impl Pins {
             Some(EventKind::LoggedOut(logout)) => Ok(What::Ended(logout.session_id)),
             Some(
                 EventKind::PasskeyRenamed(_)
+                // Its passkey is not pinned: see the table.
+                | EventKind::RecoveryStarted(_)
+                | EventKind::RecoveryCancelled(_)
+                | EventKind::RecoveryCompleted(_)
                 | EventKind::CounterRegressed(_)
                 | EventKind::TamperingDetected(_)
                 | EventKind::ApiKeyCreated(_)

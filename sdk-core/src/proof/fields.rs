@@ -9,11 +9,19 @@ use sfv::{
 };
 
 use super::{MAX_FIELD_BYTES, ProofError, RequestHead, SIGNATURE_BYTES, base::signature_base};
-use crate::protocol::SessionID;
+
+/// What a signature is for, and how it is made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Form {
+    /// RFC 9421 section 2.3.
+    pub(super) tag: &'static str,
+    /// RFC 9421 section 6.2.2.
+    pub(super) algorithm: &'static str,
+}
 
 /// What the fields claim.
 pub(super) struct Claim<'a> {
-    pub(super) session_id: SessionID,
+    pub(super) key_id: Cow<'a, StringRef>,
     pub(super) created: u64,
     pub(super) nonce: Cow<'a, StringRef>,
     pub(super) digest: Option<[u8; 32]>,
@@ -22,9 +30,9 @@ pub(super) struct Claim<'a> {
     pub(super) base: String,
 }
 
-/// Reads the fields and puts the signature base together.
-pub(super) fn read<'a>(head: &RequestHead<'a>) -> Result<Claim<'a>, ProofError> {
-    let input = head.signature_input.map(read_input).transpose()?.flatten();
+/// Reads the fields of a signature of that form and puts the signature base together.
+pub(super) fn read<'a>(head: &RequestHead<'a>, form: Form) -> Result<Claim<'a>, ProofError> {
+    let input = head.signature_input.map(|field| read_input(field, form)).transpose()?.flatten();
     let signature = head.signature.map(read_signature).transpose()?.flatten();
     let (input, signature) = match (input, signature) {
         (Some(input), Some(signature)) => (input, signature),
@@ -33,7 +41,7 @@ pub(super) fn read<'a>(head: &RequestHead<'a>) -> Result<Claim<'a>, ProofError> 
         (None, Some(_)) => return Err(ProofError::Invalid("Signature-Input has no member pa")),
     };
     let Input { created, keyid, nonce, has_tag, covers_digest, params, .. } = input;
-    let (Some(created), Some(session_id), Some(nonce), true) = (created, keyid, nonce, has_tag) else {
+    let (Some(created), Some(key_id), Some(nonce), true) = (created, keyid, nonce, has_tag) else {
         return Err(ProofError::Invalid("Signature-Input lacks created, keyid, nonce or tag"));
     };
     // What the signature does not cover must not look as if it did.
@@ -53,7 +61,7 @@ pub(super) fn read<'a>(head: &RequestHead<'a>) -> Result<Claim<'a>, ProofError> 
         digest.map(|(text, _)| ("\"content-digest\"", text)),
     ];
     let base = signature_base(covered.into_iter().flatten(), &params);
-    Ok(Claim { session_id, created, nonce, digest: digest.map(|(_, hash)| hash), signature, base })
+    Ok(Claim { key_id, created, nonce, digest: digest.map(|(_, hash)| hash), signature, base })
 }
 
 /// The value of a component: ASCII without control characters (RFC 9421 section 2.5), here without spaces either.
@@ -71,8 +79,9 @@ fn bounded(field: &[u8]) -> Result<&[u8], ProofError> {
 }
 
 /// Reads Signature-Input; `None` when nothing in it is ours.
-fn read_input(field: &[u8]) -> Result<Option<Input<'_>>, ProofError> {
-    let parsed = Parser::new(bounded(field)?).parse_dictionary_with_visitor(InputField::default());
+fn read_input(field: &[u8], form: Form) -> Result<Option<Input<'_>>, ProofError> {
+    let visitor = InputField { members: 0, input: Input::new(form) };
+    let parsed = Parser::new(bounded(field)?).parse_dictionary_with_visitor(visitor);
     let InputField { members, input } =
         parsed.map_err(|_| ProofError::Invalid("Signature-Input is no structured field"))?;
     let Input { fault, components, .. } = &input;
@@ -86,19 +95,18 @@ fn read_input(field: &[u8]) -> Result<Option<Input<'_>>, ProofError> {
 }
 
 /// Signature-Input, of which the members labelled `pa` are looked at.
-#[derive(Default)]
 struct InputField<'de> {
     members: usize,
     input: Input<'de>,
 }
 
 /// The member `pa`: which components are covered, and with which parameters.
-#[derive(Default)]
 struct Input<'de> {
+    form: Form,
     components: usize,
     covers_digest: bool,
     created: Option<u64>,
-    keyid: Option<SessionID>,
+    keyid: Option<Cow<'de, StringRef>>,
     nonce: Option<Cow<'de, StringRef>>,
     has_tag: bool,
     has_alg: bool,
@@ -211,6 +219,21 @@ impl<'de> ParameterVisitor<'de> for Parameters<'_, 'de> {
 }
 
 impl<'de> Input<'de> {
+    const fn new(form: Form) -> Self {
+        Self {
+            form,
+            components: 0,
+            covers_digest: false,
+            created: None,
+            keyid: None,
+            nonce: None,
+            has_tag: false,
+            has_alg: false,
+            params: String::new(),
+            fault: None,
+        }
+    }
+
     /// Takes a parameter. Everything that is taken is written the only way that it can be written.
     fn take(&mut self, key: &str, value: BareItemFromInput<'de>) {
         let taken = match (key, value) {
@@ -224,10 +247,9 @@ impl<'de> Input<'de> {
                 taken
             }
             ("keyid", BareItemFromInput::String(text)) => {
-                let session_id = text.as_str().parse().ok();
-                let taken = self.keyid.is_none() && session_id.is_some();
+                let taken = self.keyid.is_none() && is_key_id(text.as_str());
                 self.params.extend([";keyid=\"", text.as_str(), "\""]);
-                self.keyid = session_id;
+                self.keyid = Some(text);
                 taken
             }
             ("nonce", BareItemFromInput::String(text)) => {
@@ -237,25 +259,28 @@ impl<'de> Input<'de> {
                 taken
             }
             ("tag", BareItemFromInput::String(text)) => {
-                let taken = !self.has_tag && text.as_str() == TAG;
-                self.params.extend([";tag=\"", TAG, "\""]);
+                let taken = !self.has_tag && text.as_str() == self.form.tag;
+                self.params.extend([";tag=\"", self.form.tag, "\""]);
                 self.has_tag = true;
                 taken
             }
             ("alg", BareItemFromInput::String(text)) => {
-                let taken = !self.has_alg && text.as_str() == ALGORITHM;
-                self.params.extend([";alg=\"", ALGORITHM, "\""]);
+                let taken = !self.has_alg && text.as_str() == self.form.algorithm;
+                self.params.extend([";alg=\"", self.form.algorithm, "\""]);
                 self.has_alg = true;
                 taken
             }
             _ => false,
         };
         if !taken {
-            self.fault.get_or_insert(
-                "pa has other parameters than created, keyid, nonce, tag and alg, or one that cannot be",
-            );
+            self.fault.get_or_insert(WRONG_PARAMETERS);
         }
     }
+}
+
+/// The name of a session, or of a key pair.
+fn is_key_id(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// 16 to 64 characters of base64url.
@@ -366,11 +391,9 @@ impl<'de> ParameterVisitor<'de> for BytesMember<'_> {
 }
 
 /// The name of our signature among those that a request may carry.
-const LABEL: &str = "pa";
-/// RFC 9421 section 2.3: what the signature is for.
-const TAG: &str = "passkey-accounts";
-/// RFC 9421 section 6.2.2.
-const ALGORITHM: &str = "ecdsa-p256-sha256";
+pub(super) const LABEL: &str = "pa";
+pub(super) const WRONG_PARAMETERS: &str =
+    "pa has other parameters than created, keyid, nonce, tag and alg, or one that cannot be";
 /// What is covered, in this order: the third if and only if there is a body.
 const COMPONENTS: [&str; 3] = ["@method", "@target-uri", "content-digest"];
 const WRONG_COMPONENTS: &str =

@@ -45,6 +45,7 @@
 mod base;
 mod error;
 mod fields;
+mod key;
 mod origins;
 #[cfg(feature = "native")]
 mod request;
@@ -59,6 +60,7 @@ use sha2::{Digest, Sha256};
 
 pub use base::signature_base;
 pub use error::ProofError;
+pub use key::KeyProof;
 pub use origins::{NotServed, Origins};
 pub use window::NonceWindow;
 
@@ -85,9 +87,15 @@ pub struct RequestHead<'a> {
 #[derive(Debug, Clone)]
 pub struct Proof {
     session_id: SessionID,
+    signed: Signed,
+}
+
+/// What was signed, and when, whoever did it.
+#[derive(Debug, Clone)]
+struct Signed {
     created: u64,
     nonce: NonceName,
-    signed: Vec<u8>,
+    bytes: Vec<u8>,
     signature: [u8; SIGNATURE_BYTES],
     body: Body,
 }
@@ -106,16 +114,10 @@ impl Proof {
     /// # Errors
     /// [`ProofError::Missing`] when there is none, [`ProofError::Invalid`] when it is not one of section 5.
     pub fn of_request(head: &RequestHead<'_>) -> Result<Self, ProofError> {
-        let claim = fields::read(head)?;
-        let body = claim.digest.map_or(Body::Absent, Body::Sha256);
-        Ok(Self {
-            session_id: claim.session_id,
-            created: claim.created,
-            nonce: NonceName::new(b"request", claim.session_id, claim.nonce.as_str().as_bytes()),
-            signed: claim.base.into_bytes(),
-            signature: claim.signature,
-            body,
-        })
+        let claim = fields::read(head, FORM)?;
+        let session_id: SessionID =
+            claim.key_id.as_str().parse().map_err(|_| ProofError::Invalid(fields::WRONG_PARAMETERS))?;
+        Ok(Self { session_id, signed: Signed::of_request(claim, *session_id.as_bytes()) })
     }
 
     /// Reads the proof for a socket, or for anything else that is no HTTP request: a compact JWS made for this
@@ -126,14 +128,14 @@ impl Proof {
     /// for another audience or nonce.
     pub fn of_socket(token: &str, audience: &str, nonce: &str) -> Result<Self, ProofError> {
         let claim = token::read(token, audience, nonce)?;
-        Ok(Self {
-            session_id: claim.session_id,
+        let signed = Signed {
             created: claim.iat,
-            nonce: NonceName::new(b"socket", claim.session_id, &claim.jti),
-            signed: claim.signed.as_bytes().to_vec(),
+            nonce: NonceName::new(b"socket", claim.session_id.as_bytes(), &claim.jti),
+            bytes: claim.signed.as_bytes().to_vec(),
             signature: claim.signature,
             body: Body::Absent,
-        })
+        };
+        Ok(Self { session_id: claim.session_id, signed })
     }
 
     /// The session that it claims to be of.
@@ -143,12 +145,12 @@ impl Proof {
 
     /// The bytes that the session key must have signed.
     pub fn signed(&self) -> &[u8] {
-        &self.signed
+        &self.signed.bytes
     }
 
     /// r and s, 32 bytes each.
     pub const fn signature(&self) -> &[u8; SIGNATURE_BYTES] {
-        &self.signature
+        &self.signed.signature
     }
 
     /// Checks that it was made within 60 seconds of `now`, before or after. `now` is the server's clock as the live
@@ -157,11 +159,7 @@ impl Proof {
     /// # Errors
     /// [`ProofError::Expired`]
     pub const fn check_time(&self, now: UnixMillis) -> Result<(), ProofError> {
-        let created = UnixMillis(self.created.saturating_mul(1_000));
-        if now.since(created) > MAX_AGE_MS || created.since(now) > MAX_AGE_MS {
-            return Err(ProofError::Expired);
-        }
-        Ok(())
+        self.signed.check_time(now)
     }
 
     /// Checks that this is the body that was signed. A request without a body has one of no bytes.
@@ -169,6 +167,30 @@ impl Proof {
     /// # Errors
     /// [`ProofError::Invalid`]
     pub fn check_body(&self, body: &[u8]) -> Result<(), ProofError> {
+        self.signed.check_body(body)
+    }
+}
+
+impl Signed {
+    fn of_request(claim: fields::Claim<'_>, owner: Owner) -> Self {
+        Self {
+            created: claim.created,
+            nonce: NonceName::new(b"request", &owner, claim.nonce.as_str().as_bytes()),
+            bytes: claim.base.into_bytes(),
+            signature: claim.signature,
+            body: claim.digest.map_or(Body::Absent, Body::Sha256),
+        }
+    }
+
+    const fn check_time(&self, now: UnixMillis) -> Result<(), ProofError> {
+        let created = UnixMillis(self.created.saturating_mul(1_000));
+        if now.since(created) > MAX_AGE_MS || created.since(now) > MAX_AGE_MS {
+            return Err(ProofError::Expired);
+        }
+        Ok(())
+    }
+
+    fn check_body(&self, body: &[u8]) -> Result<(), ProofError> {
         match self.body {
             Body::Absent if body.is_empty() => Ok(()),
             Body::Absent => {
@@ -180,18 +202,21 @@ impl Proof {
     }
 }
 
-/// What a nonce is remembered by: half of the hash of its kind, its session and itself.
+/// Who signs, in 16 bytes: a session's id, or a key pair's.
+type Owner = [u8; 16];
+
+/// What a nonce is remembered by: half of the hash of its kind, its owner and itself.
 ///
 /// A session can at most refuse its own requests by it. To refuse another's, it would have to hit a given 128-bit value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct NonceName([u8; 16]);
 
 impl NonceName {
-    fn new(kind: &[u8], session_id: SessionID, nonce: &[u8]) -> Self {
+    fn new(kind: &[u8], owner: &Owner, nonce: &[u8]) -> Self {
         let hash = Sha256::new()
             .chain_update(kind)
             .chain_update(b"\n")
-            .chain_update(session_id.as_bytes())
+            .chain_update(owner)
             .chain_update(nonce)
             .finalize();
         let mut name = [0; 16];
@@ -216,3 +241,6 @@ pub const MAX_FIELD_BYTES: usize = 4_096;
 pub const MAX_TOKEN_BYTES: usize = 8_192;
 
 const SIGNATURE_BYTES: usize = 64;
+
+/// How a session signs.
+const FORM: fields::Form = fields::Form { tag: "passkey-accounts", algorithm: "ecdsa-p256-sha256" };

@@ -61,6 +61,11 @@ impl Origins {
         Ok(Self(served))
     }
 
+    /// Each of them, as browsers write it.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|origin| origin.text.as_str())
+    }
+
     /// The absolute address of a request, `@target-uri` of RFC 9421 section 2.2.2: the served origin whose host is the
     /// request's, and path and query byte for byte as they came.
     ///

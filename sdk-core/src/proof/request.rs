@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use http::{HeaderMap, HeaderName, header::HOST, request::Parts};
 
-use super::{Origins, Proof, ProofError, RequestHead};
+use super::{KeyProof, Origins, Proof, ProofError, RequestHead};
 
 impl Proof {
     /// Reads the proof of a request to one of these origins. Which one it is, the request's host says: `Host`, or the
@@ -14,18 +14,7 @@ impl Proof {
     /// # Errors
     /// As [`Proof::of_request`]; [`ProofError::Invalid`] for a host that is not served.
     pub fn of_parts(parts: &Parts, origins: &Origins) -> Result<Self, ProofError> {
-        let [content_digest, signature, signature_input] = FIELDS.map(|name| field(&parts.headers, &name));
-        if signature.is_none() && signature_input.is_none() {
-            return Err(ProofError::Missing);
-        }
-        let target_uri = target_uri(parts, origins)?;
-        Self::of_request(&RequestHead {
-            method: parts.method.as_str(),
-            target_uri: &target_uri,
-            signature_input: signature_input.as_deref(),
-            signature: signature.as_deref(),
-            content_digest: content_digest.as_deref(),
-        })
+        with_head(parts, origins, Self::of_request)
     }
 
     /// Checks that this key has signed exactly this: an uncompressed point on P-256, 65 bytes.
@@ -37,6 +26,35 @@ impl Proof {
             .verify(self.signed(), self.signature())
             .map_err(|_| ProofError::BAD_SIGNATURE)
     }
+}
+
+impl KeyProof {
+    /// Reads the proof of a request to one of these origins, as [`Proof::of_parts`] does.
+    ///
+    /// # Errors
+    /// As [`KeyProof::of_request`]; [`ProofError::Invalid`] for a host that is not served.
+    pub fn of_parts(parts: &Parts, origins: &Origins) -> Result<Self, ProofError> {
+        with_head(parts, origins, Self::of_request)
+    }
+}
+
+fn with_head<T>(
+    parts: &Parts,
+    origins: &Origins,
+    read: impl FnOnce(&RequestHead<'_>) -> Result<T, ProofError>,
+) -> Result<T, ProofError> {
+    let [content_digest, signature, signature_input] = FIELDS.map(|name| field(&parts.headers, &name));
+    if signature.is_none() && signature_input.is_none() {
+        return Err(ProofError::Missing);
+    }
+    let target_uri = target_uri(parts, origins)?;
+    read(&RequestHead {
+        method: parts.method.as_str(),
+        target_uri: &target_uri,
+        signature_input: signature_input.as_deref(),
+        signature: signature.as_deref(),
+        content_digest: content_digest.as_deref(),
+    })
 }
 
 fn target_uri(parts: &Parts, origins: &Origins) -> Result<String, ProofError> {

@@ -6,8 +6,8 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::{MAX_AGE_MS, NonceName, Proof, ProofError};
-use crate::protocol::{SessionID, UnixMillis};
+use super::{KeyProof, MAX_AGE_MS, NonceName, Owner, Proof, ProofError, Signed};
+use crate::protocol::UnixMillis;
 
 /// Remembers the nonce of every accepted proof for as long as the proof could be accepted again.
 ///
@@ -36,14 +36,25 @@ impl NonceWindow {
     /// [`ProofError::Replayed`] when the nonce was taken before; [`ProofError::Expired`] when that cannot be known any
     /// more, also when the clock was set back; [`ProofError::Overloaded`] when there is no room.
     pub fn remember(&self, proof: &Proof, now: UnixMillis) -> Result<(), ProofError> {
-        proof.check_time(now)?;
-        let session_id = proof.session_id;
-        // The end of a session's id is random, and not of the session's choice.
-        let index = session_id.as_bytes().last().map_or(0, |byte| usize::from(*byte) % SHARDS);
+        self.remember_signed(*proof.session_id.as_bytes(), &proof.signed, now)
+    }
+
+    /// As [`remember`](Self::remember), for a back end's proof.
+    ///
+    /// # Errors
+    /// As of `remember`.
+    pub fn remember_key(&self, proof: &KeyProof, now: UnixMillis) -> Result<(), ProofError> {
+        self.remember_signed(proof.owner(), proof.signed(), now)
+    }
+
+    fn remember_signed(&self, owner: Owner, signed: &Signed, now: UnixMillis) -> Result<(), ProofError> {
+        signed.check_time(now)?;
+        // The end of an id is random, and not of its owner's choice.
+        let index = owner.last().map_or(0, |byte| usize::from(*byte) % SHARDS);
         let shard = self.shards.get(index).expect("the index is below the number of shards");
         // Nothing can panic while it is held.
         let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-        shard.remember(session_id, proof.nonce, proof.created, now)
+        shard.remember(owner, signed.nonce, signed.created, now)
     }
 
     /// How many nonces are remembered.
@@ -83,13 +94,13 @@ struct Shard {
 #[derive(Default)]
 struct Step {
     nonces: HashSet<NonceName>,
-    by_session: HashMap<SessionID, usize>,
+    by_owner: HashMap<Owner, usize>,
 }
 
 impl Shard {
     fn remember(
         &mut self,
-        session_id: SessionID,
+        owner: Owner,
         nonce: NonceName,
         created: u64,
         now: UnixMillis,
@@ -99,17 +110,17 @@ impl Shard {
         if step < self.oldest {
             return Err(ProofError::Expired);
         }
-        // In all of them: the session's own key may have signed one nonce with two times.
+        // In all of them: the owner's key may have signed one nonce with two times.
         if self.steps.values().any(|step| step.nonces.contains(&nonce)) {
             return Err(ProofError::Replayed);
         }
-        let of_session: usize = self.steps.values().filter_map(|step| step.by_session.get(&session_id)).sum();
-        if self.len >= NonceWindow::MAX_NONCES / SHARDS || of_session >= NonceWindow::MAX_NONCES_PER_SESSION {
+        let of_owner: usize = self.steps.values().filter_map(|step| step.by_owner.get(&owner)).sum();
+        if self.len >= NonceWindow::MAX_NONCES / SHARDS || of_owner >= NonceWindow::MAX_NONCES_PER_SESSION {
             return Err(ProofError::Overloaded);
         }
         let step = self.steps.entry(step).or_default();
         step.nonces.insert(nonce);
-        *step.by_session.entry(session_id).or_default() += 1;
+        *step.by_owner.entry(owner).or_default() += 1;
         self.len += 1;
         Ok(())
     }
@@ -138,7 +149,7 @@ mod tests {
 
     use super::{MAX_AGE_MS, NonceWindow, SHARDS};
     use crate::{
-        proof::{Body, NonceName, Proof, ProofError, SIGNATURE_BYTES},
+        proof::{Body, NonceName, Proof, ProofError, SIGNATURE_BYTES, Signed},
         protocol::{SessionID, UnixMillis},
     };
 
@@ -149,11 +160,13 @@ mod tests {
         let session_id = SessionID::from_bytes([session; 16]);
         Proof {
             session_id,
-            created,
-            nonce: NonceName::new(b"request", session_id, &nonce.to_be_bytes()),
-            signed: Vec::new(),
-            signature: [0; SIGNATURE_BYTES],
-            body: Body::Absent,
+            signed: Signed {
+                created,
+                nonce: NonceName::new(b"request", session_id.as_bytes(), &nonce.to_be_bytes()),
+                bytes: Vec::new(),
+                signature: [0; SIGNATURE_BYTES],
+                body: Body::Absent,
+            },
         }
     }
 

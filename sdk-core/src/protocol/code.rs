@@ -142,6 +142,10 @@ codes! {
     InvalidName "invalidName" stop 4500 "a passkey's name has 1 to 64 characters and no control characters"
     /// The account has as many passkeys as it may.
     TooManyPasskeys "tooManyPasskeys" stop 4506 "this account has as many passkeys as it may; remove one first"
+    /// A recovery code that is another, or is of no use any more.
+    WrongRecoveryCode "wrongRecoveryCode" stop 4500 "that is not the account's recovery code, or it no longer works; check it and type it again"
+    /// The app has not opted in.
+    RecoveryOff "recoveryOff" stop 4506 "this app has no recovery by code; sign in with another passkey of the account"
 
     // Proofs, as a back end checks them.
     /// A request without a proof.

@@ -29,6 +29,14 @@ pub enum EventKind {
     PasskeyRemoved(PasskeyRemoved),
     /// An account is gone, with its address, its passkeys and its sessions.
     AccountErased(AccountErased),
+    /// The recovery of an account has begun: somebody knows its recovery code and reads its mail, or two operators have
+    /// approved it. Until it is completed whoever is signed in, or a back end, can cancel it.
+    RecoveryStarted(RecoveryStarted),
+    /// A recovery is over without a new passkey.
+    RecoveryCancelled(RecoveryCancelled),
+    /// A recovery gave an account a passkey, and all its sessions ended. No passkey vouched for it: this stands in the
+    /// place of `passkeyAdded`.
+    RecoveryCompleted(RecoveryCompleted),
     /// A passkey's signature counter did not rise: it may have been copied.
     CounterRegressed(CounterRegressed),
     /// A row of the server's database is not what the server stored: somebody else has written to it. The row is refused
@@ -52,6 +60,9 @@ impl EventKind {
             Self::PasskeyRenamed(_) => "passkeyRenamed",
             Self::PasskeyRemoved(_) => "passkeyRemoved",
             Self::AccountErased(_) => "accountErased",
+            Self::RecoveryStarted(_) => "recoveryStarted",
+            Self::RecoveryCancelled(_) => "recoveryCancelled",
+            Self::RecoveryCompleted(_) => "recoveryCompleted",
             Self::CounterRegressed(_) => "counterRegressed",
             Self::TamperingDetected(_) => "tamperingDetected",
             Self::ApiKeyCreated(_) => "apiKeyCreated",
@@ -73,6 +84,9 @@ impl EventKind {
             Self::PasskeyRenamed(data) => data.account_id,
             Self::PasskeyRemoved(data) => data.account_id,
             Self::AccountErased(data) => data.account_id,
+            Self::RecoveryStarted(data) => data.account_id,
+            Self::RecoveryCancelled(data) => data.account_id,
+            Self::RecoveryCompleted(data) => data.account_id,
             Self::CounterRegressed(data) => data.account_id,
             Self::TamperingDetected(data) => return data.account_id,
             Self::ApiKeyCreated(_) | Self::ApiKeyRevoked(_) => return None,
@@ -90,6 +104,9 @@ impl EventKind {
             Self::PasskeyRenamed(data) => serde_json::to_string(data),
             Self::PasskeyRemoved(data) => serde_json::to_string(data),
             Self::AccountErased(data) => serde_json::to_string(data),
+            Self::RecoveryStarted(data) => serde_json::to_string(data),
+            Self::RecoveryCancelled(data) => serde_json::to_string(data),
+            Self::RecoveryCompleted(data) => serde_json::to_string(data),
             Self::CounterRegressed(data) => serde_json::to_string(data),
             Self::TamperingDetected(data) => serde_json::to_string(data),
             Self::ApiKeyCreated(data) => serde_json::to_string(data),
@@ -117,6 +134,9 @@ impl EventKind {
             "passkeyRenamed" => Self::PasskeyRenamed(data.read()?),
             "passkeyRemoved" => Self::PasskeyRemoved(data.read()?),
             "accountErased" => Self::AccountErased(data.read()?),
+            "recoveryStarted" => Self::RecoveryStarted(data.read()?),
+            "recoveryCancelled" => Self::RecoveryCancelled(data.read()?),
+            "recoveryCompleted" => Self::RecoveryCompleted(data.read()?),
             "counterRegressed" => Self::CounterRegressed(data.read()?),
             "tamperingDetected" => Self::TamperingDetected(data.read()?),
             "apiKeyCreated" => Self::ApiKeyCreated(data.read()?),
@@ -307,6 +327,59 @@ pub struct AccountErased {
     /// The account that is gone.
     #[serde(rename = "accountID")]
     pub account_id: AccountID,
+}
+
+/// Data of `recoveryStarted`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecoveryStarted {
+    /// The account.
+    #[serde(rename = "accountID")]
+    pub account_id: AccountID,
+    /// The earliest time at which it gives a new passkey; later if the server does not run all the time.
+    pub until: UnixMillis,
+}
+
+/// Data of `recoveryCancelled`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecoveryCancelled {
+    /// The account.
+    #[serde(rename = "accountID")]
+    pub account_id: AccountID,
+    /// Who cancelled it, or that nobody came in time.
+    pub reason: CancelReason,
+}
+
+/// Why a recovery is over without a new passkey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CancelReason {
+    /// The person, on a page where they are signed in.
+    User,
+    /// A back end or an operator, with an API key.
+    BackEnd,
+    /// Nobody came for the new passkey in time.
+    Expired,
+    /// A newer server's reason. The recovery is over all the same.
+    #[serde(other)]
+    Other,
+}
+
+/// Data of `recoveryCompleted`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecoveryCompleted {
+    /// The account.
+    #[serde(rename = "accountID")]
+    pub account_id: AccountID,
+    /// The new passkey.
+    #[serde(rename = "passkeyID")]
+    pub passkey_id: PasskeyID,
+    /// `COSE_Key` bytes as the authenticator made them.
+    pub public_key: Base64Url,
+    /// The authenticator's model, 16 bytes; all zero when it does not say.
+    pub aaguid: Base64Url,
+    /// The passkey is in a backup, as its platform reports it.
+    pub backed_up: bool,
 }
 
 /// Data of `tamperingDetected`.

@@ -88,6 +88,18 @@ pub enum ClientMessage {
     /// Ends another session of the account, or all others.
     #[cfg_attr(feature = "json", serde(rename = "sessions.end"))]
     SessionsEnd(EndSessions),
+    /// Asks for a challenge whose answer makes a recovery code.
+    #[cfg_attr(feature = "json", serde(rename = "recovery.code.begin"))]
+    RecoveryCodeBegin,
+    /// Asks for a code to be mailed, with which and with the recovery code the account can be recovered.
+    #[cfg_attr(feature = "json", serde(rename = "recovery.begin"))]
+    RecoveryBegin(Begin),
+    /// Begins the recovery, asks how long it still takes, or ends it with a new passkey: whatever is next.
+    #[cfg_attr(feature = "json", serde(rename = "recovery.verify"))]
+    RecoveryVerify(VerifyRecovery),
+    /// Cancels the recovery of the session's account.
+    #[cfg_attr(feature = "json", serde(rename = "recovery.cancel"))]
+    RecoveryCancel,
 }
 
 /// Data of `confirm.begin`.
@@ -143,6 +155,16 @@ pub struct Begin {
 pub struct Verify {
     /// Six digits from the mail.
     pub code: String,
+}
+
+/// Data of `recovery.verify`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+pub struct VerifyRecovery {
+    /// Six digits from the mail.
+    pub code: String,
+    /// The account's recovery code, as it was typed: 27 characters; case, space and hyphens do not matter.
+    pub recovery_code: String,
 }
 
 /// Data of `ceremony.finish`.
@@ -214,6 +236,18 @@ pub enum ServerMessage {
     /// These sessions have ended.
     #[cfg_attr(feature = "json", serde(rename = "sessionsEnded"))]
     SessionsEnded(SessionsEnded),
+    /// The account's recovery code, which is shown this once.
+    #[cfg_attr(feature = "json", serde(rename = "recovery.code"))]
+    RecoveryCode(RecoveryCode),
+    /// A code is on its way, as with [`ServerMessage::CodeSent`].
+    #[cfg_attr(feature = "json", serde(rename = "recovery.codeSent"))]
+    RecoveryCodeSent(CodeSent),
+    /// The account is being recovered. Also pushed to its open sessions.
+    #[cfg_attr(feature = "json", serde(rename = "recovery.held"))]
+    RecoveryHeld(RecoveryHeld),
+    /// The recovery is over without a new passkey. Also pushed to the account's open sessions.
+    #[cfg_attr(feature = "json", serde(rename = "recovery.cancelled"))]
+    RecoveryCancelled {},
     /// Still here. A page cannot see WebSocket pings, so it gets this.
     #[cfg_attr(feature = "json", serde(rename = "heartbeat"))]
     Heartbeat,
@@ -243,6 +277,8 @@ pub struct Hello {
     pub app: AppName,
     /// How passkeys are asked for.
     pub policy: Policy,
+    /// What somebody can do who has lost every passkey.
+    pub recovery: RecoveryPolicy,
     /// The server's clock: the page dates its proofs by it.
     pub time: UnixMillis,
 }
@@ -267,7 +303,19 @@ pub enum Policy {
     Recoverable,
 }
 
-/// Data of `signUp.codeSent`.
+/// What somebody can do who has lost every passkey of their account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+pub enum RecoveryPolicy {
+    /// Nothing: another passkey is the way back.
+    #[default]
+    PasskeyOnly,
+    /// A recovery code and a mailed code together start a recovery, which waits before it gives a new passkey.
+    RecoveryCode,
+}
+
+/// Data of `signUp.codeSent` and `recovery.codeSent`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 pub struct CodeSent {
@@ -326,6 +374,10 @@ pub enum CeremonyKind {
     AddPasskey,
     /// The removal of a passkey.
     RemovePasskey,
+    /// A recovery code for the account of an open session.
+    MakeRecoveryCode,
+    /// The passkey that a recovery gives.
+    Recover,
 }
 
 impl CeremonyKind {
@@ -337,6 +389,8 @@ impl CeremonyKind {
             Self::Confirm => "confirm",
             Self::AddPasskey => "addPasskey",
             Self::RemovePasskey => "removePasskey",
+            Self::MakeRecoveryCode => "makeRecoveryCode",
+            Self::Recover => "recover",
         }
     }
 }
@@ -347,6 +401,32 @@ impl CeremonyKind {
 pub struct SignedIn {
     /// The session that is now open.
     pub session: Session,
+    /// The account is being recovered.
+    #[cfg_attr(feature = "json", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub recovery: Option<RecoveryHeld>,
+}
+
+/// Data of `recovery.code`.
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+pub struct RecoveryCode {
+    /// 128 random bits in Crockford's base32 and a check character: seven groups with hyphens between, 33 characters.
+    pub code: String,
+}
+
+impl core::fmt::Debug for RecoveryCode {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("RecoveryCode(hidden)")
+    }
+}
+
+/// Data of `recovery.held`; `recovery` of `signedIn`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+pub struct RecoveryHeld {
+    /// The earliest time at which it gives a new passkey; later if the server does not run all the time. In the past:
+    /// it can give one now.
+    pub until: UnixMillis,
 }
 
 /// A session as its own page sees it.
@@ -549,6 +629,8 @@ pub enum EndReason {
     PasskeyRemoved,
     /// The account was erased.
     AccountErased,
+    /// The account was recovered: whoever was signed in signs in anew.
+    Recovered,
     /// The API key that vouched for it was revoked.
     KeyRevoked,
     /// The server that carried it went away and nobody resumed within the grace time.
@@ -560,7 +642,7 @@ pub enum EndReason {
 
 impl EndReason {
     /// Every reason that this version knows.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::User,
         Self::PageGone,
         Self::ConnectionLost,
@@ -570,6 +652,7 @@ impl EndReason {
         Self::Replaced,
         Self::PasskeyRemoved,
         Self::AccountErased,
+        Self::Recovered,
         Self::KeyRevoked,
         Self::ServerLost,
     ];
@@ -586,6 +669,7 @@ impl EndReason {
             Self::Replaced => "replaced",
             Self::PasskeyRemoved => "passkeyRemoved",
             Self::AccountErased => "accountErased",
+            Self::Recovered => "recovered",
             Self::KeyRevoked => "keyRevoked",
             Self::ServerLost => "serverLost",
             Self::Other => "other",
@@ -620,6 +704,10 @@ impl ClientMessage {
             "passkeys.remove.begin" => envelope.data("passkeys.remove.begin").map(Self::PasskeysRemoveBegin),
             "sessions.list" => Ok(Self::SessionsList),
             "sessions.end" => envelope.data("sessions.end").map(Self::SessionsEnd),
+            "recovery.code.begin" => Ok(Self::RecoveryCodeBegin),
+            "recovery.begin" => envelope.data("recovery.begin").map(Self::RecoveryBegin),
+            "recovery.verify" => envelope.data("recovery.verify").map(Self::RecoveryVerify),
+            "recovery.cancel" => Ok(Self::RecoveryCancel),
             other => Err(DecodeError::UnknownType(other.chars().take(64).collect())),
         };
         (envelope.id, message)
@@ -654,6 +742,10 @@ impl ServerMessage {
             "passkeyRemoved" => Self::PasskeyRemoved(envelope.data("passkeyRemoved")?),
             "sessions" => Self::Sessions(envelope.data("sessions")?),
             "sessionsEnded" => Self::SessionsEnded(envelope.data("sessionsEnded")?),
+            "recovery.code" => Self::RecoveryCode(envelope.data("recovery.code")?),
+            "recovery.codeSent" => Self::RecoveryCodeSent(envelope.data("recovery.codeSent")?),
+            "recovery.held" => Self::RecoveryHeld(envelope.data("recovery.held")?),
+            "recovery.cancelled" => Self::RecoveryCancelled {},
             "heartbeat" => Self::Heartbeat,
             "drain" => Self::Drain(envelope.data("drain")?),
             "error" => Self::Error(envelope.data("error")?),

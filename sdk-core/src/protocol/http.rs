@@ -108,6 +108,42 @@ pub struct AccountInfo {
     pub sessions: u64,
 }
 
+/// The recoveries that run, in the order of their accounts' ids.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RecoveryList {
+    /// All of them.
+    pub recoveries: Vec<RecoveryInfo>,
+}
+
+/// A recovery that runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RecoveryInfo {
+    /// The account.
+    #[serde(rename = "accountID")]
+    pub account_id: AccountID,
+    /// The earliest time at which it gives a new passkey; in the past: it can give one now.
+    pub until: UnixMillis,
+}
+
+/// What came of an operator's approval of a recovery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct RecoveryApproval {
+    /// How many operators have approved: with 2 the recovery runs.
+    pub approvals: u32,
+    /// The earliest time at which it gives a new passkey.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub until: Option<UnixMillis>,
+    /// What the person needs besides the mail: with the second approval, this once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub recovery_code: Option<String>,
+}
+
 /// The passkeys of an account, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -243,6 +279,29 @@ pub struct NewKey {
     pub expires_at: Option<UnixMillis>,
 }
 
+/// A key pair to be registered: the server learns its public half only.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewKeyPair {
+    /// The Ed25519 public key: 32 bytes, 43 characters of unpadded base64url.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub public_key: String,
+    /// For people, at most 100 bytes.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 100))]
+    pub name: String,
+    /// What it may be used for: nothing that the key that asks may not. Absent: what that key may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub scopes: Option<Vec<Scope>>,
+    /// When it stops working. Absent: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub expires_at: Option<UnixMillis>,
+}
+
 /// How a key is replaced.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -285,9 +344,13 @@ pub struct KeyList {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct KeyInfo {
-    /// Its public name: the third part of the key itself.
+    /// Its public name: the third part of an API key itself.
     #[serde(rename = "keyID")]
     pub key_id: String,
+    /// Of a key pair: the public half, 43 characters of unpadded base64url. Absent: it is an API key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub public_key: Option<String>,
     /// For people.
     pub name: String,
     /// What it may be used for.

@@ -30,9 +30,12 @@ pub enum Scope {
     /// To look at accounts and their passkeys.
     #[serde(rename = "accounts:read")]
     AccountsRead,
-    /// To remove passkeys and erase accounts.
+    /// To remove passkeys, cancel recoveries and erase accounts.
     #[serde(rename = "accounts:write")]
     AccountsWrite,
+    /// To approve the recovery of an account: one of two operators, each with a key of their own.
+    #[serde(rename = "recovery:approve")]
+    RecoveryApprove,
     /// To list, make, rotate and revoke the app's API keys.
     #[serde(rename = "keys:write")]
     KeysWrite,
@@ -43,7 +46,20 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope that this version knows.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
+        Self::EventsRead,
+        Self::AuditRead,
+        Self::SessionsRead,
+        Self::SessionsWrite,
+        Self::AccountsRead,
+        Self::AccountsWrite,
+        Self::RecoveryApprove,
+        Self::KeysWrite,
+    ];
+
+    /// What a key may do that was made without a word about it: everything but to approve recoveries, which is for operators
+    /// with keys of their own.
+    pub const DEFAULT: [Self; 7] = [
         Self::EventsRead,
         Self::AuditRead,
         Self::SessionsRead,
@@ -62,6 +78,7 @@ impl Scope {
             Self::SessionsWrite => "sessions:write",
             Self::AccountsRead => "accounts:read",
             Self::AccountsWrite => "accounts:write",
+            Self::RecoveryApprove => "recovery:approve",
             Self::KeysWrite => "keys:write",
             Self::Other => "other",
         }

@@ -18,7 +18,6 @@ mod world;
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    fmt,
     time::Duration,
 };
 
@@ -26,6 +25,7 @@ use self::live::Live;
 use super::{
     Greeting, InHand, Lost, Status, StreamError, Subscription, Token,
     backoff::Backoff,
+    credential::Credential,
     cursor::{Mismatch, Resume},
     ending::Verdict,
     lane::Lane,
@@ -81,7 +81,7 @@ pub enum Output {
 /// assert!(std::iter::from_fn(|| machine.poll_output()).any(|output| output == Output::Key));
 /// machine.handle_key(now, "pa_live_...".into());
 /// assert_eq!(machine.poll_output(), Some(Output::Connect { url: None }));
-/// machine.handle_opened(now);
+/// machine.handle_opened(now, "https://auth.example");
 /// assert!(matches!(machine.poll_output(), Some(Output::Send(first)) if first.contains("pa_live_...")));
 /// machine.handle_message(now, r#"{"type":"ready","data":{"protocol":1,"connection":"con_00000000000000000000000000",
 ///     "idleMs":20000,"window":256,"time":"2026-11-22T18:00:00.000Z"}}"#);
@@ -93,7 +93,7 @@ pub enum Output {
 #[derive(Debug)]
 pub struct Machine {
     subscription: Subscription,
-    key: Key,
+    key: Option<Credential>,
     backoff: Backoff,
     state: State,
     /// A view's one lane, or every lane that a worker was ever offered: at most [`MAX_LANES`].
@@ -111,10 +111,6 @@ pub struct Machine {
     failure: Option<Failure>,
     outputs: VecDeque<Output>,
 }
-
-/// The API key that was given last. `Debug` does not show it.
-#[derive(Clone, Default, PartialEq, Eq)]
-struct Key(String);
 
 #[derive(Debug)]
 enum State {
@@ -136,6 +132,7 @@ enum State {
     Hello {
         deadline: Duration,
         resume: Resume,
+        origin: String,
     },
     Live(Live),
     Ended,
@@ -151,7 +148,7 @@ impl Machine {
         }
         Self {
             subscription,
-            key: Key::default(),
+            key: None,
             backoff: Backoff::new(seed),
             state: State::Backoff { until: now },
             lanes,
@@ -265,9 +262,13 @@ impl Machine {
         }
     }
 
-    /// The API key to use from here on.
-    pub fn handle_key(&mut self, now: Duration, api_key: String) {
-        let key = Key(api_key);
+    /// The API key to use from here on, or the key pair. A key pair that is misspelt ends the stream (`badKey`).
+    pub fn handle_key(&mut self, now: Duration, key: String) {
+        let key = match Credential::read(key) {
+            Ok(key) => Some(key),
+            Err(_) if !matches!(self.state, State::Key { .. } | State::Refused { .. }) => return,
+            Err(error) => return self.end(StreamError::refused(Code::BadKey, Some(error.to_string()))),
+        };
         match &self.state {
             State::Key { .. } => {
                 self.key = key;
@@ -307,15 +308,18 @@ impl Machine {
         }
     }
 
-    /// The connection asked for is open.
-    pub fn handle_opened(&mut self, now: Duration) {
+    /// The connection asked for is open, to the server at `origin`: `https://host[:port]` as browsers write it. A key pair
+    /// signs it along.
+    pub fn handle_opened(&mut self, now: Duration, origin: &str) {
         if !matches!(self.state, State::Connecting { .. }) {
             return;
         }
         let resume = self.lanes.get(&VIEW).filter(|_| !self.subscription.is_worker()).map(Lane::resume);
         let resume = resume.unwrap_or(Resume::Beginning);
-        let first = self.subscription.first_message(&self.key.0, &resume);
-        self.state = State::Hello { deadline: now.saturating_add(HELLO_TIMEOUT), resume };
+        let first = self.key.as_ref().map(Credential::first_message).unwrap_or_default();
+        let first = self.subscription.first_message(first, &resume);
+        let deadline = now.saturating_add(HELLO_TIMEOUT);
+        self.state = State::Hello { deadline, resume, origin: origin.to_owned() };
         let text = serde_json::to_string(&first).expect("a first message holds nothing that JSON cannot");
         self.outputs.push_back(Output::Send(text));
     }
@@ -336,6 +340,11 @@ impl Machine {
             }
             (State::Hello { .. } | State::Live(_), Ok(Some((Message::Error(failure), _)))) => {
                 self.failure = Some(failure);
+            }
+            (State::Hello { origin, .. }, Ok(Some((Message::Challenge(challenge), _)))) => {
+                // A server that asks a key which cannot sign hears nothing.
+                let answer = self.key.as_ref().and_then(|key| key.answer(origin, &challenge));
+                self.outputs.extend(answer.map(|answer| Output::Send(answer.encode())));
             }
             (State::Hello { resume, .. }, Ok(Some((Message::Ready(ready), _)))) => {
                 let resume = resume.clone();
@@ -517,12 +526,6 @@ impl From<Mismatch> for Refusal {
 impl From<DecodeError> for Refusal {
     fn from(error: DecodeError) -> Self {
         Self::Unreadable(error)
-    }
-}
-
-impl fmt::Debug for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Key")
     }
 }
 

@@ -16,6 +16,7 @@
 
 mod acks;
 mod backoff;
+mod credential;
 mod cursor;
 mod done;
 mod ending;

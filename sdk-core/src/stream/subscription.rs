@@ -41,9 +41,8 @@ impl Subscription {
         self.consumer.is_some()
     }
 
-    pub(super) fn first_message(&self, api_key: &str, resume: &Resume) -> FirstMessage {
+    pub(super) fn first_message(&self, shown: FirstMessage, resume: &Resume) -> FirstMessage {
         FirstMessage {
-            api_key: Some(api_key.to_owned()),
             protocol: Some(PROTOCOL),
             after: resume.id().map(str::to_owned),
             start: if *resume == Resume::Beginning { self.start } else { None },
@@ -55,6 +54,7 @@ impl Subscription {
             window: self.window,
             ack_timeout_ms: self.ack_timeout_ms,
             client: Some(concat!("passkey-accounts/", env!("CARGO_PKG_VERSION")).to_owned()),
+            ..shown
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use http::Uri;
+use http::{Uri, uri::Authority};
 
 use crate::{loopback::is_loopback, stream::StreamError};
 
@@ -38,6 +38,9 @@ impl Address {
         if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
             return Err(StreamError::bad_address("the URL must not contain a user or password"));
         }
+        if uri.port_u16().is_none() && uri.authority().is_some_and(names_a_port) {
+            return Err(StreamError::bad_address("what stands behind the host is not a port: 1 to 65535"));
+        }
         Ok(Self { port: uri.port_u16().unwrap_or(port), host, uri })
     }
 
@@ -61,11 +64,22 @@ impl Address {
         &self.uri
     }
 
+    /// The origin as browsers write it.
+    #[cfg(feature = "native")]
+    pub(crate) fn origin(&self) -> String {
+        origin_of(&self.uri.to_string()).unwrap_or_default()
+    }
+
     /// What to resolve and to dial.
     #[cfg(feature = "native")]
     pub(crate) fn host_and_port(&self) -> (&str, u16) {
         (&self.host, self.port)
     }
+}
+
+/// The parser of addresses takes any text for a port, and says that there is none when it is no number.
+fn names_a_port(authority: &Authority) -> bool {
+    authority.as_str() != authority.host()
 }
 
 /// The address of the event stream of the server at `https://HOST[:PORT]`, or at any `wss://` address of it. For drivers
@@ -89,6 +103,13 @@ pub(crate) fn read_origin(url: &str) -> Option<String> {
     };
     let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'))?;
     Some(format!("{scheme}://{authority}"))
+}
+
+/// The origin of an address as browsers write it: in lower case, without the scheme's own port. A key pair signs it.
+pub fn origin_of(address: &str) -> Option<String> {
+    let origin = read_origin(address)?.to_ascii_lowercase();
+    let own_port = if origin.starts_with("https:") { ":443" } else { ":80" };
+    Some(origin.strip_suffix(own_port).map_or_else(|| origin.clone(), str::to_owned))
 }
 
 /// For what has no origin.
@@ -143,9 +164,18 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused_with_a_sentence() {
-        for url in
-            ["", "auth.example", "https://auth.example/", "wss://", "wss:///v1", "wss://a:b@auth.example/"]
-        {
+        for url in [
+            "",
+            "auth.example",
+            "https://auth.example/",
+            "wss://",
+            "wss:///v1",
+            "wss://a:b@auth.example/",
+            // The parser leaves such a port to whoever asks for it: it must not become the scheme's own.
+            "wss://auth.example:443p/",
+            "wss://auth.example:65979/",
+            "wss://[::1]:x/",
+        ] {
             let error = Address::parse(url, true).unwrap_err();
             assert!(error.reason().split(' ').count() > 4, "{url}: {error}");
         }
@@ -164,6 +194,7 @@ mod tests {
             "ws://localhost/",
             "https://auth.example/",
             "wss://auth.example:8443/",
+            "wss://auth.example:443p/",
             "wss://example/",
             "wss://other.example/",
             "wss://evilauth.example/",

@@ -6,7 +6,7 @@ mod native;
 
 #[cfg(feature = "native")]
 pub(crate) use address::{Address, not_an_address, read_origin};
-pub use address::{elsewhere, events_address};
+pub use address::{elsewhere, events_address, origin_of};
 #[cfg(all(test, feature = "native"))]
 pub(crate) use native::peer;
 #[cfg(feature = "native")]

@@ -90,9 +90,9 @@ pub(crate) async fn drive(
                 });
             }
             happened = link.next(&mut outbox, plan.is_reading) => match happened {
-                Happened::Opened(socket) => {
+                Happened::Opened(socket, origin) => {
                     link = Link::Open(socket);
-                    shared.step(|machine, now| machine.handle_opened(now));
+                    shared.step(|machine, now| machine.handle_opened(now, &origin));
                 }
                 Happened::Message(text) => {
                     if let Some(lost) = take_messages(&shared, &mut link, &mut outbox, &text) {
@@ -127,7 +127,7 @@ fn take_messages(
             }
             Happened::Lost(lost) => return Some(lost),
             // A link that is open does not open.
-            Happened::Opened(_) => false,
+            Happened::Opened(..) => false,
         };
     }
     None

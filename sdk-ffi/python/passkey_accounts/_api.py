@@ -119,6 +119,8 @@ class KeyInfo:
     """When it stops working; `None` where it does not by itself."""
     revoked_at: datetime | None
     """When it was taken back."""
+    public_key: str | None = None
+    """Of a key pair: the public half, 43 characters of base64url. `None`: it is an API key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +203,21 @@ class Api:
         """Makes a key. It may do nothing that this one may not; by default, what this one may. Needs `keys:write`."""
         wanted = None if scopes is None else list(scopes)
         return convert.created_key(await asked(self._client.create_key(name, wanted, expires_at)))
+
+    async def register_key_pair(
+        self,
+        public_key: str,
+        name: str,
+        *,
+        scopes: Iterable[str] | None = None,
+        expires_at: datetime | None = None,
+    ) -> KeyInfo:
+        """Registers the public half of a key pair (43 characters of base64url), which works from now on like a key.
+
+        It may do nothing that this one may not; by default, what this one may. Needs `keys:write`.
+        """
+        wanted = None if scopes is None else list(scopes)
+        return convert.key(await asked(self._client.register_key_pair(public_key, name, wanted, expires_at)))
 
     async def rotate_key(self, key_id: str, *, overlap: float) -> CreatedKey:
         """Makes a key like `key_id`, which still works for so many seconds (at most 30 days) and expires then.

@@ -73,7 +73,7 @@ def checkpoint(said: native.Checkpoint) -> api.Checkpoint:
 def key(said: native.KeyInfo) -> api.KeyInfo:
     """An API key."""
     times = (said.created_at, said.expires_at, said.revoked_at)
-    return api.KeyInfo(said.key_id, said.name, tuple(said.scopes), *times)
+    return api.KeyInfo(said.key_id, said.name, tuple(said.scopes), *times, said.public_key)
 
 
 def created_key(said: native.CreatedKey) -> api.CreatedKey:

@@ -20,6 +20,8 @@ class EndReason(Enum):
     REPLACED = "replaced"
     PASSKEY_REMOVED = "passkeyRemoved"
     ACCOUNT_ERASED = "accountErased"
+    RECOVERED = "recovered"
+    """The account was recovered: whoever was signed in signs in anew."""
     KEY_REVOKED = "keyRevoked"
     SERVER_LOST = "serverLost"
     OTHER = "other"
@@ -34,6 +36,19 @@ class RemovalReason(Enum):
     """The person removed it, and confirmed that with a passkey."""
     OTHER = "other"
     """A newer server's reason. The passkey is gone all the same."""
+
+
+class CancelReason(Enum):
+    """Why a recovery is over without a new passkey."""
+
+    USER = "user"
+    """The person, on a page where they are signed in."""
+    BACK_END = "backEnd"
+    """A back end or an operator, with an API key."""
+    EXPIRED = "expired"
+    """Nobody came for the new passkey in time."""
+    OTHER = "other"
+    """A newer server's reason. The recovery is over all the same."""
 
 
 class TamperedRow(Enum):
@@ -201,6 +216,36 @@ class TamperingDetected:
 
 
 @dataclass(frozen=True, slots=True)
+class RecoveryStarted:
+    """The recovery of an account has begun. Until it is completed whoever is signed in, or a back end, can cancel it."""
+
+    account_id: str
+    until: datetime
+    """The earliest time at which it gives a new passkey; later if the server does not run all the time."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryCancelled:
+    """A recovery is over without a new passkey."""
+
+    account_id: str
+    reason: CancelReason
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryCompleted:
+    """A recovery gave an account a passkey, and all its sessions ended. It stands in the place of `PasskeyAdded`."""
+
+    account_id: str
+    passkey_id: str
+    public_key: bytes
+    """`COSE_Key` bytes."""
+    aaguid: bytes
+    """The authenticator's model, 16 bytes; all zero when it does not say."""
+    backed_up: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """A type that is newer than this version; see the event's `name` and `json`."""
 
@@ -218,5 +263,8 @@ EventData = Union[
     ApiKeyCreated,
     ApiKeyRevoked,
     TamperingDetected,
+    RecoveryStarted,
+    RecoveryCancelled,
+    RecoveryCompleted,
     Unknown,
 ]

@@ -17,8 +17,9 @@ from typing import Any, Protocol, TypeVar, Union, runtime_checkable
 from ._native import passkey_accounts_ffi as native
 
 KeyProvider = Union[str, Callable[[], str], Callable[[], Awaitable[str]]]
-"""The API key, or what gives it: asked before each connection, and once more when the server has refused its key; a
-different one is tried, the same one ends the stream. A plain function may block, for 10 seconds at the most."""
+"""The API key or key pair (`pa_pair_...`, which signs and is never sent), or what gives it: asked before each connection, and
+once more when the server has refused its key; a different one is tried, the same one ends the stream. A plain function may
+block, for 10 seconds at the most."""
 
 
 @runtime_checkable

@@ -13,6 +13,7 @@ from ._data import (
     AccountErased,
     ApiKeyCreated,
     ApiKeyRevoked,
+    CancelReason,
     Confirmed,
     CounterRegressed,
     EndReason,
@@ -23,6 +24,9 @@ from ._data import (
     PasskeyAdded,
     PasskeyRemoved,
     PasskeyRenamed,
+    RecoveryCancelled,
+    RecoveryCompleted,
+    RecoveryStarted,
     Registered,
     RemovalReason,
     SessionKey,
@@ -158,10 +162,27 @@ def _tampering_detected(text: str) -> EventData:
     return TamperingDetected(row, data.get("accountID"), data.get("keyID"))
 
 
+def _recovery_started(text: str) -> EventData:
+    data = decode(text)[0]
+    return RecoveryStarted(data["accountID"], instant(data["until"]))
+
+
+def _recovery_cancelled(text: str) -> EventData:
+    data = decode(text)[0]
+    return RecoveryCancelled(data["accountID"], _CANCEL_REASONS.get(data["reason"], CancelReason.OTHER))
+
+
+def _recovery_completed(text: str) -> EventData:
+    data = decode(text)[0]
+    key, aaguid = octets(data["publicKey"]), octets(data["aaguid"])
+    return RecoveryCompleted(data["accountID"], data["passkeyID"], key, aaguid, data["backedUp"])
+
+
 _END_REASONS = {reason.value: reason for reason in EndReason}
 # To look a member up takes longer than to look a word up.
 _OTHER = EndReason.OTHER
 _REMOVAL_REASONS = {reason.value: reason for reason in RemovalReason}
+_CANCEL_REASONS = {reason.value: reason for reason in CancelReason}
 _TAMPERED_ROWS = {row.value: row for row in TamperedRow}
 
 # By the name of the type: what is made of a name and the members after it, which the core has read.
@@ -191,6 +212,9 @@ _READERS: dict[str, Callable[[str], EventData]] = {
     "confirmed": _confirmed,
     "passkeyRemoved": _passkey_removed,
     "tamperingDetected": _tampering_detected,
+    "recoveryStarted": _recovery_started,
+    "recoveryCancelled": _recovery_cancelled,
+    "recoveryCompleted": _recovery_completed,
 }
 
 

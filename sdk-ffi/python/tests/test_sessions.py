@@ -18,6 +18,7 @@ from passkey_accounts import (
     ProofError,
     RawRequest,
     SessionEnd,
+    Snapshot,
     StreamError,
     Unobserved,
     Waiting,
@@ -264,6 +265,26 @@ def test_the_http_api_answers_and_refuses_with_types() -> None:
             with pytest.raises(ApiError) as raised:
                 await api.events(after="0000-1-AAAAAAAA")
             assert raised.value.code == "gone" and raised.value.gap is not None
+
+    run(test())
+
+
+def test_a_key_pair_signs_for_the_stream_and_for_the_api() -> None:
+    key_pair = "pa_pair_1040g2081040g2081040g2081040g2081040g2081040g2081040_d8e1ec3e"
+    public_key = "E5j2LG0aRXxRumpLXz29L2n8qTIWIY3ImX5Ba9F9k8o"
+
+    async def test() -> None:
+        async with accounts_of() as accounts, accounts_of(key_pair) as paired:
+            known = await accounts.api.register_key_pair(public_key, "pair", scopes=["events:read"])
+            assert known.public_key == public_key
+            assert (await paired.api.app()).app_id.startswith("app_")
+            async for item in paired.events():
+                assert isinstance(item, Snapshot)
+                break
+            await accounts.api.revoke_key(known.key_id)
+            with pytest.raises(ApiError) as raised:
+                await paired.api.app()
+            assert raised.value.code == "keyRevoked"
 
     run(test())
 

@@ -214,11 +214,13 @@ pub struct KeyInfo {
     pub expires_at: Option<SystemTime>,
     /// When it was taken back.
     pub revoked_at: Option<SystemTime>,
+    /// Of a key pair: the public half, 43 characters of unpadded base64url; absent: it is an API key.
+    pub public_key: Option<String>,
 }
 
 impl From<http::KeyInfo> for KeyInfo {
     fn from(key: http::KeyInfo) -> Self {
-        let http::KeyInfo { key_id, name, scopes, created_at, expires_at, revoked_at } = key;
+        let http::KeyInfo { key_id, public_key, name, scopes, created_at, expires_at, revoked_at } = key;
         Self {
             key_id,
             name,
@@ -226,6 +228,7 @@ impl From<http::KeyInfo> for KeyInfo {
             created_at: system_time(created_at),
             expires_at: expires_at.map(system_time),
             revoked_at: revoked_at.map(system_time),
+            public_key,
         }
     }
 }

@@ -134,6 +134,33 @@ pub enum EventKind {
         /// The key's public name, for the row of an API key.
         key_id: Option<String>,
     },
+    /// The recovery of an account has begun.
+    RecoveryStarted {
+        /// The account.
+        account_id: String,
+        /// The earliest time at which it gives a new passkey.
+        until: SystemTime,
+    },
+    /// A recovery is over without a new passkey.
+    RecoveryCancelled {
+        /// The account.
+        account_id: String,
+        /// Who cancelled it, or that nobody came in time.
+        reason: CancelReason,
+    },
+    /// A recovery gave an account a passkey, and all its sessions ended.
+    RecoveryCompleted {
+        /// The account.
+        account_id: String,
+        /// The new passkey.
+        passkey_id: String,
+        /// `COSE_Key` bytes.
+        public_key: Vec<u8>,
+        /// The authenticator's model, 16 bytes.
+        aaguid: Vec<u8>,
+        /// The passkey is in a backup.
+        backed_up: bool,
+    },
     /// A type that is newer than this version.
     Other,
 }
@@ -229,6 +256,51 @@ impl From<Option<core_event::EventKind>> for EventKind {
                 account_id: account_id.map(|account_id| account_id.to_string()),
                 key_id,
             },
+            Some(core_event::EventKind::RecoveryStarted(core_event::RecoveryStarted {
+                account_id,
+                until,
+            })) => Self::RecoveryStarted { account_id: account_id.to_string(), until: system_time(until) },
+            Some(core_event::EventKind::RecoveryCancelled(core_event::RecoveryCancelled {
+                account_id,
+                reason,
+            })) => Self::RecoveryCancelled { account_id: account_id.to_string(), reason: reason.into() },
+            Some(core_event::EventKind::RecoveryCompleted(core_event::RecoveryCompleted {
+                account_id,
+                passkey_id,
+                public_key,
+                aaguid,
+                backed_up,
+            })) => Self::RecoveryCompleted {
+                account_id: account_id.to_string(),
+                passkey_id: passkey_id.to_string(),
+                public_key: public_key.0,
+                aaguid: aaguid.0,
+                backed_up,
+            },
+        }
+    }
+}
+
+/// Why a recovery is over without a new passkey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum CancelReason {
+    /// The person, on a page where they are signed in.
+    User,
+    /// A back end or an operator, with an API key.
+    BackEnd,
+    /// Nobody came for the new passkey in time.
+    Expired,
+    /// A newer server's reason.
+    Other,
+}
+
+impl From<core_event::CancelReason> for CancelReason {
+    fn from(reason: core_event::CancelReason) -> Self {
+        match reason {
+            core_event::CancelReason::User => Self::User,
+            core_event::CancelReason::BackEnd => Self::BackEnd,
+            core_event::CancelReason::Expired => Self::Expired,
+            core_event::CancelReason::Other => Self::Other,
         }
     }
 }
@@ -452,6 +524,8 @@ pub enum EndReason {
     PasskeyRemoved,
     /// The account was erased.
     AccountErased,
+    /// The account was recovered: whoever was signed in signs in anew.
+    Recovered,
     /// The API key that vouched for it was revoked.
     KeyRevoked,
     /// The server that carried it went away.
@@ -472,6 +546,7 @@ impl From<gateway::EndReason> for EndReason {
             gateway::EndReason::Replaced => Self::Replaced,
             gateway::EndReason::PasskeyRemoved => Self::PasskeyRemoved,
             gateway::EndReason::AccountErased => Self::AccountErased,
+            gateway::EndReason::Recovered => Self::Recovered,
             gateway::EndReason::KeyRevoked => Self::KeyRevoked,
             gateway::EndReason::ServerLost => Self::ServerLost,
             gateway::EndReason::Other => Self::Other,

@@ -1,5 +1,6 @@
 /** The client of a page. Loaded by `connect`, never before. */
 
+import { watchActivity } from './activity.js';
 import { Caller, type Call } from './caller.js';
 import { PasskeyError } from './error.js';
 import { link, type Link, type LinkOptions } from './link.js';
@@ -40,6 +41,7 @@ class PasskeyClient implements Client {
   /** What the engine said last, as text: it repeats itself to a page that comes back. */
   #said = '';
   #session: Session | undefined;
+  #stopWatching = (): void => undefined;
   /** The worker died with a session in it. */
   #isSessionLost = false;
 
@@ -192,6 +194,7 @@ class PasskeyClient implements Client {
 
   #close(state: State, why = (): PasskeyError => cancelled(undefined, 'the client was closed')): void {
     this.#prepared.drop();
+    this.#watch(undefined);
     this.#detach(true, why);
     globalThis.removeEventListener?.('pagehide', this.#leave);
     globalThis.removeEventListener?.('pageshow', this.#return);
@@ -210,7 +213,10 @@ class PasskeyClient implements Client {
     if (said === this.#said) return;
     this.#said = said;
     if (status === 'closed') return this.#close({ status, ...(error && { reason: fromRaw(error) }) }, lostConnection);
-    if (raw?.sessionID !== this.#session?.sessionID) this.#session = raw && makeSession(raw, this.#ask);
+    if (raw?.sessionID !== this.#session?.sessionID) {
+      this.#session = raw && makeSession(raw, this.#ask);
+      this.#watch(this.#session);
+    }
     if (status === 'signedIn') this.#isSessionLost = false;
     const ended = reason ?? (this.#isSessionLost ? 'connectionLost' : undefined);
     const state = {
@@ -222,6 +228,17 @@ class PasskeyClient implements Client {
     this.#set(state as State);
     if (status === 'signedOut') this.#prepared.handleConnected();
     if (status === 'signedIn') this.#prepared.drop();
+  }
+
+  /** A session that ends for want of activity before its time is told of it. Any request is a sign of life. */
+  #watch(session: Session | undefined): void {
+    this.#stopWatching();
+    this.#stopWatching = (): void => undefined;
+    if (!session || session.idleMs >= session.expiresAt.getTime() - session.startedAt.getTime()) return;
+    this.#stopWatching = watchActivity(session.idleMs, () => {
+      // Without a connection nobody can be told; what then becomes of the session is known soon enough.
+      this.#ask('request', [session.sessionID, 'sessions.list', '{}']).result.catch(() => undefined);
+    });
   }
 
   #set(state: State): void {

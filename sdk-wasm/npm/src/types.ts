@@ -73,7 +73,7 @@ export interface Session {
   readonly startedAt: Date;
   /** When it ends at the latest. */
   readonly expiresAt: Date;
-  /** It ends after this long without a message from the page, in milliseconds. */
+  /** It ends after this long without a sign of the person, in milliseconds. The client tells the server of those. */
   readonly idleMs: number;
   /** After a dropped connection it is resumed for this long, in milliseconds. */
   readonly graceMs: number;
@@ -171,6 +171,7 @@ export type EndReason =
   | 'replaced'
   | 'passkeyRemoved'
   | 'accountErased'
+  | 'recovered'
   | 'keyRevoked'
   | 'serverLost'
   | 'other';

@@ -1,12 +1,13 @@
 //! Proofs, read and judged; JavaScript verifies the signature with WebCrypto.
 
 use passkey_accounts::{
-    proof::{self, ProofError, RequestHead},
+    key_pair::KeyPair,
+    proof::{self, KeyProof, ProofError, RequestHead},
     protocol::Code,
 };
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::stream::Failure;
+use crate::{json, stream::Failure};
 
 /// The origins that a back end is reached at.
 #[wasm_bindgen]
@@ -108,6 +109,36 @@ pub fn bad_signature() -> String {
 #[wasm_bindgen(js_name = tooLarge)]
 pub fn too_large() -> String {
     refusal(ProofError::TooLarge)
+}
+
+/// Whether a key signs and must never be sent.
+#[wasm_bindgen(js_name = isKeyPair)]
+pub fn is_key_pair(key: &str) -> bool {
+    KeyPair::is_one(key)
+}
+
+/// Signs a request with a key pair: the fields to send along, as JSON of pairs of name and value.
+///
+/// # Errors
+/// A sentence for what is no key pair, or no nonce of 16 bytes.
+#[wasm_bindgen(js_name = signRequest)]
+pub fn sign_request(
+    key_pair: &str,
+    method: &str,
+    url: &str,
+    body: Option<Vec<u8>>,
+    created: f64,
+    nonce: &[u8],
+) -> Result<String, String> {
+    let pair = KeyPair::parse(key_pair).map_err(|error| error.to_string())?;
+    let nonce = nonce.try_into().map_err(|_| "a nonce has 16 bytes".to_owned())?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a cast from floats saturates"
+    )]
+    let created = created as u64;
+    Ok(json(&KeyProof::sign(&pair, method, url, body.as_deref(), created, nonce)))
 }
 
 /// The HTTP status of an answer that refuses with this code; 500 for what has nothing to do with proofs.

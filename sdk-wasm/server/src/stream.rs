@@ -6,6 +6,7 @@ use passkey_accounts::{
     log::{Checkpoint, Watch, head::HeadKey},
     protocol::{Code, stream::Start},
     stream::{Greeting, InHand, Lost, Machine, Output, Status, StreamError, Subscription, Token},
+    transport,
 };
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -156,9 +157,9 @@ impl Stream {
         self.machine.handle_key_failed(duration(now), why);
     }
 
-    /// The connection is open.
-    pub fn opened(&mut self, now: f64) {
-        self.machine.handle_opened(duration(now));
+    /// The connection to this address is open.
+    pub fn opened(&mut self, now: f64, address: &str) {
+        self.machine.handle_opened(duration(now), &transport::origin_of(address).unwrap_or_default());
     }
 
     /// A ping or a pong.

@@ -8,7 +8,7 @@ use passkey_accounts::protocol::{
 };
 use passkey_accounts_server::{clock::Clock, sessions::SessionLimits};
 use passkey_accounts_tests::{
-    BackEnd, Line, TestServer,
+    BackEnd, Line, START, TestServer,
     chromium::{Chromium, Stored},
 };
 use serde_json::json;
@@ -311,4 +311,38 @@ async fn a_tab_that_comes_while_the_server_is_away_is_told_at_once_and_one_that_
     server.start_again().await;
     assert_eq!(second.connect().await, json!({ "status": "signedOut" }));
     first.until("state.status === 'signedOut'").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_ends_by_idleness_goes_on_while_the_person_does_something() {
+    let limits = SessionLimits { idle_ms: 60_000, ..SessionLimits::default() };
+    let server = TestServer::start_with(Clock::manual(START), limits).await;
+    let mut back_end = listening(&server, &server.api_key).await;
+    let browser = Chromium::launch().await.unwrap();
+    let tab = Tab::connected(&browser, &server, json!({ "persistence": "page" })).await;
+    tab.run(
+        "globalThis.heard = { sessions: 0, heartbeat: 0 };
+        const { get } = Object.getOwnPropertyDescriptor(MessageEvent.prototype, 'data');
+        Object.defineProperty(MessageEvent.prototype, 'data', { get() {
+            const text = get.call(this);
+            const type = /^{\"type\":\"(sessions|heartbeat)\"/.exec(text)?.[1];
+            if (type) heard[type]++;
+            return text;
+        } });",
+    )
+    .await;
+    tab.sign_up(&server).await;
+    // Only what a person does counts: an event that a script makes is none.
+    tab.run("performance.now = () => 1e9; dispatchEvent(new KeyboardEvent('keydown', { key: 'a' }))").await;
+    for round in 1..=3 {
+        server.clock().advance(50_000);
+        tab.run(&format!("performance.now = () => 1e9 + {round} * 60_000")).await;
+        tab.page.press_key("a").await.unwrap();
+        tab.page.wait_until(&format!("heard.sessions === {round}")).await.unwrap();
+    }
+    assert_eq!(tab.state().await["status"], "signedIn");
+    server.clock().advance(60_000);
+    let ended = tab.until("state.status === 'signedOut'").await;
+    assert_eq!(ended["reason"], "idleTimeout");
+    assert_eq!(next_end(&mut back_end).await.reason, EndReason::IdleTimeout);
 }

@@ -21,8 +21,8 @@ use passkey_accounts::{
         AppID, CeremonyID, Code, ConnectionID, RequestID, UnixMillis,
         base64url::Base64Url,
         gateway::{
-            AppName, Binding, Ceremony, CeremonyKind, ClientMessage, Hello, Policy, RawJson, SUBPROTOCOL,
-            ServerMessage, SessionKey,
+            AppName, Binding, Ceremony, CeremonyKind, ClientMessage, Hello, Policy, RawJson, RecoveryPolicy,
+            SUBPROTOCOL, ServerMessage, SessionKey,
         },
     },
 };
@@ -133,6 +133,7 @@ fn hello() -> ServerMessage {
         rp_id: "localhost".into(),
         app: AppName { name: "Scripted".into() },
         policy: Policy::Strict,
+        recovery: RecoveryPolicy::PasskeyOnly,
         time: UnixMillis(1_000_000),
     })
 }

@@ -1,6 +1,7 @@
 //! Somebody who can write to the database and has no root key: what they change is refused and told.
 
 mod attacks;
+mod log;
 mod migration;
 mod random;
 

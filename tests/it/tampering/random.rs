@@ -427,7 +427,7 @@ impl Template {
         let key = ApiKey::new(KeyEnvironment::Live, &[number; 42]);
         let scopes = if number.is_multiple_of(2) { Scope::ALL.to_vec() } else { vec![Scope::EventsRead] };
         let expires_at = (number > 3).then(|| START.plus(1_000_000));
-        let new = NewKeyRow { app_id, key: key.clone(), name: format!("key {number}"), scopes, expires_at };
+        let new = NewKeyRow::secret(app_id, &key, format!("key {number}"), scopes, expires_at);
         store.issue_key(new).await.unwrap();
         self.keys.push(key.id().to_owned());
         key
@@ -444,7 +444,7 @@ impl Template {
                 told.insert(format!("session {}", session.session_id), Ok(format!("{session:?}")));
             }
             for key in store.keys_of(app.app_id) {
-                let words = format!("{:?} {:?} {:?}", key.app_id, key.hash, key.info());
+                let words = format!("{:?} {:?} {:?}", key.app_id, key.check, key.info());
                 told.insert(format!("key {}", key.key_id), Ok(words));
             }
         }
@@ -463,7 +463,7 @@ impl Template {
             if let Some(row) = store.key(key) {
                 told.insert(
                     format!("key {key}"),
-                    Ok(format!("{:?} {:?} {:?}", row.app_id, row.hash, row.info())),
+                    Ok(format!("{:?} {:?} {:?}", row.app_id, row.check, row.info())),
                 );
             }
         }

@@ -1,8 +1,10 @@
 //! What somebody has lost, or somebody else has got: passwords, mailboxes, codes, authenticators.
 
 use passkey_accounts::protocol::{
+    base64url::Base64Url,
     event::EventKind,
     gateway::{ClientMessage, ServerMessage, Verify},
+    stream::{Message, Proven, Reply},
 };
 use passkey_accounts_tests::{
     BackEnd, SoftwareAuthenticator,
@@ -226,6 +228,27 @@ async fn an_api_key_from_a_pages_code_is_used_in_a_browser() {
             }
             Err(tungstenite::Error::Http(response)) => held(response.status().as_u16().to_string()),
             Err(other) => panic!("{other}"),
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_back_end_is_lured_to_a_server_that_passes_the_real_ones_challenge_on() {
+    attack("keyRelay", async |build| {
+        let shop = Shop::open(build).await;
+        let auth = shop.auth();
+        let pair = auth.make_key_pair().await;
+        let first = json!({ "keyID": pair.public_key().key_id(), "protocol": 1 });
+        let mut stream = BackEnd::connect(auth, first.to_string()).await;
+        let Message::Challenge(challenge) = stream.message().await else { panic!("no challenge") };
+        // The back end believes that it talks to Mallory's server, and signs that.
+        let signature = Base64Url(pair.answer("https://mallory.example", &challenge.nonce).to_vec());
+        stream.send_text(Reply::Signature(Proven { signature }).encode()).await;
+        match stream.message().await {
+            Message::Ready(_) => fell("Mallory reads the events"),
+            Message::Error(failure) => held(failure.code),
+            other => panic!("{other:?}"),
         }
     })
     .await;

@@ -8,6 +8,7 @@ mod malware;
 mod matrix;
 mod phishing;
 mod protocol;
+mod recovery;
 mod replay;
 mod transport;
 mod xss;

@@ -194,12 +194,10 @@ async fn an_account_with_several_passkeys_does_not_stand_out() {
         options["allowCredentials"].as_array().unwrap().len()
     };
     assert_eq!(count(ADA).await, 3);
-    let mut unknown = [0; 4];
-    for number in 0..200 {
-        unknown[count(&format!("nobody{number}@example.org")).await] += 1;
+    // Where the only account has three, unknown addresses have three. `tests/it/enumeration/` asks for more.
+    for number in 0..20 {
+        assert_eq!(count(&format!("nobody{number}@example.org")).await, 3);
     }
-    // One in eight looks to have three.
-    assert!(unknown[0] == 0 && unknown[1] > unknown[2] && unknown[2] > 0 && unknown[3] > 0, "{unknown:?}");
 }
 
 #[tokio::test]

@@ -150,7 +150,7 @@ impl Client {
         let lane = u32::try_from(number("lane")).unwrap_or(0);
         let text = |name: &str| value[name].as_str().map(str::to_owned);
         match word {
-            "open" => machine.handle_opened(now),
+            "open" => machine.handle_opened(now, "https://auth.example"),
             "lost" => machine.handle_lost(now, Lost::Broken { why: "connection reset".into() }),
             "refused" => {
                 let retry_after = value["retryAfterMs"].as_u64().map(Duration::from_millis);

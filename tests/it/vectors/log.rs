@@ -12,6 +12,7 @@ use passkey_accounts::{
     },
 };
 use passkey_accounts_server::{
+    clock::Uptime,
     log::{Entry, LogState, Place},
     sessions::Session,
 };
@@ -69,6 +70,7 @@ impl Log {
             session_key: SessionKey { kty: "EC".into(), crv: "P-256".into(), x: bytes.clone(), y: bytes },
             started_at: now,
             expires_at: now.plus(12 * 60 * 60 * 1_000),
+            ends: Uptime(u64::MAX),
             idle_ms: 12 * 60 * 60 * 1_000,
             grace_ms: 30_000,
             user_agent: String::new(),

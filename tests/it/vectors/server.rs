@@ -12,10 +12,11 @@ use passkey_accounts::{
     protocol::{Code, ConnectionID, UnixMillis, gateway::Failure, gateway::ServerMessage},
 };
 use passkey_accounts_server::{
-    keys::ApiKey,
     limits::READ_ENTRIES,
     log::Entry,
-    stream::{Change, Edges, Ending, Greeting, Group, Machine, Member, Output, Refusal, Request, read},
+    stream::{
+        Change, Edges, Ending, Greeting, Group, Machine, Member, Output, Refusal, Request, Shown, read,
+    },
 };
 use serde_json::json;
 
@@ -364,8 +365,12 @@ impl Server {
     }
 }
 
-fn is_known(key: &ApiKey) -> Result<(), Refusal> {
-    if key.reveal() == KEY { Ok(()) } else { Err(Code::BadKey.into()) }
+fn is_known(shown: &Shown) -> Result<(), Refusal> {
+    match shown {
+        Shown::Key(key) if key.reveal() == KEY => Ok(()),
+        // Key pairs are asked above the machine, by the driver.
+        Shown::Key(_) | Shown::Pair(_) => Err(Code::BadKey.into()),
+    }
 }
 
 /// 2026-11-22T18:00:00.000Z, the beginning of every transcript.

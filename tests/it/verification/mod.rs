@@ -9,11 +9,10 @@
 
 mod algorithms;
 mod bit_flips;
-mod differential;
 mod independent;
-mod signatures;
+pub(crate) mod signatures;
 mod vectors;
-mod wrongly_built;
+pub(crate) mod wrongly_built;
 
 use passkey_accounts::{
     evidence::{

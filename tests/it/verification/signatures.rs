@@ -28,24 +28,24 @@ fn signed(algorithm: Algorithm) -> (PublicKey, Vec<u8>, Vec<u8>) {
 }
 
 /// DER INTEGER of an unsigned number.
-fn integer(number: &[u8]) -> Vec<u8> {
+pub(crate) fn integer(number: &[u8]) -> Vec<u8> {
     let start = number.iter().position(|byte| *byte != 0).unwrap_or(number.len() - 1);
     let number = &number[start..];
     let sign: &[u8] = if number[0] & 0x80 != 0 { &[0] } else { &[] };
     raw_integer(&[sign, number].concat())
 }
 
-fn raw_integer(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn raw_integer(bytes: &[u8]) -> Vec<u8> {
     [&[0x02, u8::try_from(bytes.len()).unwrap()][..], bytes].concat()
 }
 
-fn sequence(parts: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn sequence(parts: &[Vec<u8>]) -> Vec<u8> {
     let inner = parts.concat();
     [&[0x30, u8::try_from(inner.len()).unwrap()][..], &inner].concat()
 }
 
 /// The numbers of a DER signature, 32 bytes each.
-fn numbers(signature: &[u8]) -> (Vec<u8>, Vec<u8>) {
+pub(crate) fn numbers(signature: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let take = |at: usize| {
         let length = usize::from(signature[at + 1]);
         let bytes = &signature[at + 2..at + 2 + length];

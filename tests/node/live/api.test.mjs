@@ -5,8 +5,10 @@ import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { Accounts, ApiError, PasskeyError } from 'passkey-accounts/server';
 import { signIn } from './page.mjs';
-import { connect, world } from './world.mjs';
+import { connect, next, world } from './world.mjs';
 
+const KEY_PAIR = 'pa_pair_1040g2081040g2081040g2081040g2081040g2081040g2081040_d8e1ec3e';
+const PUBLIC_KEY = 'E5j2LG0aRXxRumpLXz29L2n8qTIWIY3ImX5Ba9F9k8o';
 const NOBODY = 'acct_00000000000000000000000000';
 
 test('the app, sessions, accounts and passkeys are told', async (t) => {
@@ -96,6 +98,21 @@ async function told(t, ...answers) {
 }
 
 const problem = (code, more = {}) => ({ type: 'about:blank', title: '', code, detail: `it is ${code}`, ...more });
+
+test('a key pair signs for the stream and for the API', async (t) => {
+  const { api } = connect(t);
+  const known = await api.registerKeyPair(PUBLIC_KEY, { name: 'pair' });
+  assert.deepEqual([known.publicKey, known.createdAt instanceof Date], [PUBLIC_KEY, true]);
+  await assert.rejects(api.registerKeyPair(PUBLIC_KEY), { code: 'unexpected', status: 409 });
+  const paired = connect(t, KEY_PAIR);
+  const made = await paired.api.createKey({ name: 'ünal' });
+  await paired.api.revokeKey(made.key.keyID);
+  const events = paired.events();
+  await next(events, 'snapshot');
+  await api.revokeKey(known.keyID);
+  await assert.rejects(paired.api.app(), { code: 'keyRevoked', status: 401 });
+  await assert.rejects(connect(t, `${KEY_PAIR.slice(0, -1)}0`).api.app(), { code: 'badKey' });
+});
 
 test('what can pass is tried again, and a command is carried out once', async (t) => {
   const key = { apiKey: 'pa_dev_b', key: { createdAt: '2026-11-22T18:00:00.000Z' } };

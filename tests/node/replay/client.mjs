@@ -116,7 +116,7 @@ class Client {
     }
     const [name, value] = word(line);
     const happenings = {
-      open: () => stream.opened(now),
+      open: () => stream.opened(now, ADDRESS),
       lost: () => stream.broken(now, 'connection reset'),
       refused: () => stream.refused(now, value.status, value.retryAfterMs),
       serverCloses: () => stream.closed(now, value.code, value.reason ?? ''),

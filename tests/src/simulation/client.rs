@@ -302,7 +302,7 @@ impl World {
         process.link = Some(link);
         let is_again = std::mem::replace(&mut process.has_connected, true);
         self.seen.resumed += u64::from(is_again);
-        self.step(client, Machine::handle_opened)
+        self.step(client, |machine, now| machine.handle_opened(now, "https://auth.example"))
     }
 
     /// A frame of the server has arrived.

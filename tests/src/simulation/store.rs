@@ -13,6 +13,7 @@ use passkey_accounts::{
     },
 };
 use passkey_accounts_server::{
+    clock::Uptime,
     log::{Entry, LogState, Place},
     sessions::Session,
 };
@@ -132,6 +133,7 @@ impl Disk {
             session_key: session_key.clone(),
             started_at: now,
             expires_at: now.plus(1_000_000),
+            ends: Uptime(u64::MAX),
             idle_ms: 1_000_000,
             grace_ms: 30_000,
             user_agent: String::new(),

@@ -9,7 +9,10 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use passkey_accounts::protocol::{Code, http::MAX_REQUEST_BYTES};
+use passkey_accounts::{
+    proof::KeyProof,
+    protocol::{Code, http::MAX_REQUEST_BYTES},
+};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
@@ -21,7 +24,12 @@ pub(super) async fn read(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let reading = axum::body::to_bytes(body, MAX_REQUEST_BYTES);
     let problem = match tokio::time::timeout(Duration::from_millis(REQUEST_BODY_MS), reading).await {
-        Ok(Ok(bytes)) => return next.run(Request::from_parts(parts, Body::from(bytes))).await,
+        Ok(Ok(bytes)) => match parts.extensions.get::<KeyProof>().map(|proof| proof.check_body(&bytes)) {
+            None | Some(Ok(())) => return next.run(Request::from_parts(parts, Body::from(bytes))).await,
+            Some(Err(error)) => {
+                Problem::new(StatusCode::UNAUTHORIZED, error.code()).detail(error.to_string())
+            }
+        },
         Ok(Err(_)) => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge)
             .detail(format!("the body has more than {MAX_REQUEST_BYTES} bytes, or broke off")),
         Err(_) => Problem::new(StatusCode::REQUEST_TIMEOUT, Code::Idle)

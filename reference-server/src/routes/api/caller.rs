@@ -1,17 +1,21 @@
-//! Who asks: the API key in `Authorization`, its app, its scopes, and how often.
+//! Who asks: the API key in `Authorization` or a key pair's signature, its app, its scopes, and how often.
 
 use std::{fmt, sync::Arc};
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use governor::{
     NotUntil, Quota, RateLimiter, middleware::NoOpMiddleware, nanos::Nanos, state::keyed::HashMapStateStore,
 };
-use passkey_accounts::protocol::{AppID, Code, Scope};
+use passkey_accounts::{
+    ProofError,
+    proof::{KeyProof, NonceWindow},
+    protocol::{AppID, Code, Scope, UnixMillis},
+};
 
 use super::{super::Problem, idempotency::Answers};
 use crate::{
@@ -25,6 +29,10 @@ use crate::{
 
 /// What the API counts and remembers between requests.
 pub struct ApiState {
+    /// The nonces of key pairs' requests.
+    nonces: NonceWindow,
+    /// Before it, another process may have taken what comes now, and its memory is gone.
+    started: UnixMillis,
     limiter: RateLimiter<AppID, HashMapStateStore<AppID>, Ticks, NoOpMiddleware<Nanos>>,
     ticks: Ticks,
     /// Answers to commands with an `Idempotency-Key`.
@@ -41,7 +49,7 @@ impl ApiState {
         let ticks = Ticks(clock.clone());
         // Keyed by apps that have proven to be one: as many as there are rows, whatever strangers send.
         let limiter = RateLimiter::new(quota, HashMapStateStore::default(), ticks.clone());
-        Self { limiter, ticks, answers: Answers::default() }
+        Self { nonces: NonceWindow::new(), started: clock.now(), limiter, ticks, answers: Answers::default() }
     }
 
     fn count(&self, app_id: AppID) -> Result<(), Problem> {
@@ -94,7 +102,20 @@ pub(super) async fn authorize(
     mut request: Request,
     next: Next,
 ) -> Response {
-    match authenticate(&context, request.headers()).await {
+    let is_signed = request.headers().contains_key("signature-input");
+    let found = if is_signed && !request.headers().contains_key(header::AUTHORIZATION) {
+        let (parts, body) = request.into_parts();
+        let found = check_signature(&context, &parts);
+        request = Request::from_parts(parts, body);
+        found.map(|(caller, proof)| {
+            // What it says of the body is checked when the body is there.
+            request.extensions_mut().insert(proof);
+            caller
+        })
+    } else {
+        authenticate(&context, request.headers())
+    };
+    match found {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
@@ -103,17 +124,32 @@ pub(super) async fn authorize(
     }
 }
 
-/// Reads and checks the API key of a request.
-pub(in crate::routes) async fn authenticate(
-    context: &Context,
-    headers: &HeaderMap,
-) -> Result<Caller, Problem> {
-    // Only browsers send Origin, and an API key in a browser is an API key in everybody's hands.
-    if headers.contains_key(header::ORIGIN) {
-        return Err(Problem::new(StatusCode::FORBIDDEN, Code::Forbidden).detail(
-            "this API is for back ends: an API key does not belong in a browser, and requests with an Origin header come from one",
-        ));
+/// Reads and checks a key pair's signature of a request.
+fn check_signature(context: &Context, parts: &Parts) -> Result<(Caller, KeyProof), Problem> {
+    refuse_browsers(&parts.headers)?;
+    let now = context.clock.now();
+    let refuse = |error: ProofError| {
+        let (status, sentence) = (error.status(), error.to_string());
+        Problem::new(StatusCode::from_u16(status).unwrap_or_default(), error.code()).detail(sentence)
+    };
+    let proof = KeyProof::of_parts(parts, &context.site.origins).map_err(refuse)?;
+    proof.check_time(now).map_err(refuse)?;
+    if proof.created() <= context.api.started {
+        return Err(refuse(ProofError::Expired));
     }
+    let row = context.store.key(proof.key_id());
+    let row = row.ok_or_else(|| invalid(Code::BadKey))?;
+    let key = row.check.public_key().ok_or_else(|| invalid(Code::BadKey))?;
+    proof.verify(key).map_err(refuse)?;
+    check_state(&row, now)?;
+    context.api.nonces.remember_key(&proof, now).map_err(refuse)?;
+    context.api.count(row.app_id)?;
+    Ok((Caller { app_id: row.app_id, key: row }, proof))
+}
+
+/// Reads and checks the API key of a request.
+pub(in crate::routes) fn authenticate(context: &Context, headers: &HeaderMap) -> Result<Caller, Problem> {
+    refuse_browsers(headers)?;
     let key = match bearer(headers) {
         None => {
             return Err(unauthorized(Code::BadKey, r#"Bearer realm="passkey-accounts""#)
@@ -122,14 +158,28 @@ pub(in crate::routes) async fn authenticate(
         Some(text) => ApiKey::parse(text).ok_or_else(|| invalid(Code::BadKey))?,
     };
     let row = context.store.key(key.id());
-    let row = row.filter(|row| key.matches(&row.hash)).ok_or_else(|| invalid(Code::BadKey))?;
-    match row.state(context.clock.now()) {
-        KeyState::Live => {}
-        KeyState::Expired => return Err(invalid(Code::KeyExpired)),
-        KeyState::Revoked => return Err(invalid(Code::KeyRevoked)),
-    }
+    let row = row.filter(|row| row.check.is(&key)).ok_or_else(|| invalid(Code::BadKey))?;
+    check_state(&row, context.clock.now())?;
     context.api.count(row.app_id)?;
     Ok(Caller { app_id: row.app_id, key: row })
+}
+
+fn check_state(row: &KeyRow, now: UnixMillis) -> Result<(), Problem> {
+    match row.state(now) {
+        KeyState::Live => Ok(()),
+        KeyState::Expired => Err(invalid(Code::KeyExpired)),
+        KeyState::Revoked => Err(invalid(Code::KeyRevoked)),
+    }
+}
+
+fn refuse_browsers(headers: &HeaderMap) -> Result<(), Problem> {
+    // Only browsers send Origin, and an API key in a browser is an API key in everybody's hands.
+    if headers.contains_key(header::ORIGIN) {
+        return Err(Problem::new(StatusCode::FORBIDDEN, Code::Forbidden).detail(
+            "this API is for back ends: an API key does not belong in a browser, and requests with an Origin header come from one",
+        ));
+    }
+    Ok(())
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

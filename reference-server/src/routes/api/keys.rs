@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use axum::{Extension, Json, extract::State, http::StatusCode};
-use passkey_accounts::protocol::{
-    Code, Scope,
-    http::{
-        CreatedKey, DEFAULT_OVERLAP_MS, KeyList, MAX_KEY_NAME_BYTES, MAX_OVERLAP_MS, NewKey,
-        Problem as ProblemBody, Rotation,
+use passkey_accounts::{
+    key_pair::PublicKey,
+    protocol::{
+        Code, Scope, UnixMillis,
+        http::{
+            CreatedKey, DEFAULT_OVERLAP_MS, KeyInfo, KeyList, MAX_KEY_NAME_BYTES, MAX_OVERLAP_MS, NewKey,
+            NewKeyPair, Problem as ProblemBody, Rotation,
+        },
     },
 };
 
@@ -30,7 +33,9 @@ impl From<KeyError> for Problem {
         let detail = error.to_string();
         match error {
             KeyError::NotFound(_) => Self::new(StatusCode::NOT_FOUND, Code::NotFound).detail(detail),
-            KeyError::NotLive(_) => Self::new(StatusCode::CONFLICT, Code::Unexpected).detail(detail),
+            KeyError::NotLive(_) | KeyError::Taken | KeyError::IsPair(_) => {
+                Self::new(StatusCode::CONFLICT, Code::Unexpected).detail(detail)
+            }
             KeyError::TooMany => Self::new(StatusCode::CONFLICT, Code::TooManyKeys).detail(detail),
             KeyError::Store(error) => error.into(),
         }
@@ -60,33 +65,60 @@ pub(super) async fn create(
     Extension(caller): Extension<Caller>,
     body::Json(new): body::Json<NewKey>,
 ) -> Result<(StatusCode, Json<CreatedKey>), Problem> {
+    let NewKey { name, scopes, expires_at } = new;
+    let scopes = check_new(&context, &caller, &name, scopes, expires_at)?;
+    let key = make_key(&context);
+    let new = NewKeyRow::secret(caller.app_id, &key, name, scopes, expires_at);
+    let row = context.store.issue_key(new).await?;
+    Ok((StatusCode::CREATED, Json(CreatedKey { api_key: key.reveal().to_owned(), key: row.info() })))
+}
+
+/// Registers the public half of a key pair, whose holder signs and sends no secret. Needs `keys:write`.
+#[utoipa::path(post, path = "/v1/key-pairs", operation_id = "registerKeyPair", tag = "keys", request_body = NewKeyPair,
+    responses(
+        (status = 201, description = "What is known of it.", body = KeyInfo),
+        (status = 409, description = "It is registered already, or the app has as many keys as it may.", body = ProblemBody, content_type = "application/problem+json"),
+        Refusals))]
+pub(super) async fn register(
+    State(context): State<Arc<Context>>,
+    Extension(caller): Extension<Caller>,
+    body::Json(new): body::Json<NewKeyPair>,
+) -> Result<(StatusCode, Json<KeyInfo>), Problem> {
+    let NewKeyPair { public_key, name, scopes, expires_at } = new;
+    let scopes = check_new(&context, &caller, &name, scopes, expires_at)?;
+    let key =
+        PublicKey::parse(&public_key).map_err(|error| unprocessable(format!("\"publicKey\": {error}")))?;
+    let new = NewKeyRow::pair(caller.app_id, key, name, scopes, expires_at);
+    let row = context.store.issue_key(new).await?;
+    Ok((StatusCode::CREATED, Json(row.info())))
+}
+
+/// Whether that key may be made by who asks, and what it may be used for.
+fn check_new(
+    context: &Context,
+    caller: &Caller,
+    name: &str,
+    scopes: Option<Vec<Scope>>,
+    expires_at: Option<UnixMillis>,
+) -> Result<Vec<Scope>, Problem> {
     caller.require(Scope::KeysWrite)?;
-    if new.name.len() > MAX_KEY_NAME_BYTES || new.name.chars().any(char::is_control) {
+    if name.len() > MAX_KEY_NAME_BYTES || name.chars().any(char::is_control) {
         return Err(unprocessable(format!(
             "\"name\" has at most {MAX_KEY_NAME_BYTES} bytes and no control characters"
         )));
     }
-    if new.expires_at.is_some_and(|at| at <= context.clock.now()) {
+    if expires_at.is_some_and(|at| at <= context.clock.now()) {
         return Err(unprocessable("\"expiresAt\" has passed already"));
     }
-    let mut scopes = new.scopes.unwrap_or_else(|| caller.key.scopes.clone());
+    let mut scopes = scopes.unwrap_or_else(|| caller.key.scopes.clone());
     scopes.sort_unstable();
     scopes.dedup();
     if scopes.is_empty() || scopes.contains(&Scope::Other) {
         let known: Vec<_> = Scope::ALL.iter().map(|scope| scope.as_str()).collect();
         return Err(unprocessable(format!("\"scopes\" names at least one of {}", known.join(", "))));
     }
-    may_hand_out(&caller, &scopes)?;
-    let key = make_key(&context);
-    let new = NewKeyRow {
-        app_id: caller.app_id,
-        key: key.clone(),
-        name: new.name,
-        scopes,
-        expires_at: new.expires_at,
-    };
-    let row = context.store.issue_key(new).await?;
-    Ok((StatusCode::CREATED, Json(CreatedKey { api_key: key.reveal().to_owned(), key: row.info() })))
+    may_hand_out(caller, &scopes)?;
+    Ok(scopes)
 }
 
 /// Makes a key like this one, which still works for `overlapMs` and expires then. Needs `keys:write`.

@@ -11,6 +11,7 @@ mod idempotency;
 mod keys;
 mod openapi;
 mod passkeys;
+mod recovery;
 mod sessions;
 
 use std::sync::Arc;
@@ -42,9 +43,12 @@ pub(super) fn router(context: &Arc<Context>) -> Router<Arc<Context>> {
         .routes(routes!(accounts::show, accounts::erase))
         .routes(routes!(passkeys::list))
         .routes(routes!(passkeys::remove))
+        .routes(routes!(recovery::list))
+        .routes(routes!(recovery::approve, recovery::cancel))
         .routes(routes!(events::list))
         .routes(routes!(checkpoint::show))
         .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::register))
         .routes(routes!(keys::revoke))
         .routes(routes!(keys::rotate))
         .split_for_parts();
@@ -82,4 +86,16 @@ async fn socket_first(
 async fn method_not_allowed() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, Code::BadMessage)
         .detail("this address does not take that method; \"Allow\" says which")
+}
+
+/// Reads a query as each route that has one would: for `fuzz/`, which gets no further than here without a database.
+#[cfg(fuzzing)]
+pub fn read_queries(query: &str) {
+    fn read<T: serde::de::DeserializeOwned>(uri: &axum::http::Uri) {
+        let _ = axum::extract::Query::<T>::try_from_uri(uri);
+    }
+    if let Ok(uri) = format!("/?{query}").parse() {
+        read::<sessions::SessionsQuery>(&uri);
+        read::<events::EventsQuery>(&uri);
+    }
 }

@@ -9,8 +9,11 @@ use crate::protocol::{DecodeError, decode::object};
 #[serde(rename_all = "camelCase")]
 pub struct FirstMessage {
     /// `pa_<env>_<id>_<secret>_<crc32>`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key: Option<String>,
+    /// In place of `apiKey`: the public name of a key pair, which is to sign what the server answers.
+    #[serde(rename = "keyID", default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
     /// The highest version the client speaks. Absent: the shortest client, which gets account edges only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<u32>,

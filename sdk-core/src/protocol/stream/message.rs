@@ -18,6 +18,8 @@ use crate::protocol::{
 /// What the server may send after the first message to a client that named a protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
+    /// The answer to a first message that names a key pair.
+    Challenge(Challenge),
     /// The answer to the first message.
     Ready(Ready),
     /// Open sessions, in pages.
@@ -36,6 +38,13 @@ pub enum Message {
     Error(Failure),
     /// Something happened. Also every unknown type that carries `id` and `prev`: it moves the position.
     Event(RawEvent),
+}
+
+/// Data of `challenge`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Challenge {
+    /// What the key pair is to sign: 32 random bytes in unpadded base64url, used once.
+    pub nonce: String,
 }
 
 /// Data of `ready`.
@@ -348,7 +357,8 @@ impl Message {
     ///
     /// # Errors
     /// As of `decode`.
-    pub(crate) fn read(text: &str) -> Result<Option<(Self, Option<EventKind>)>, DecodeError> {
+    #[doc(hidden)]
+    pub fn read(text: &str) -> Result<Option<(Self, Option<EventKind>)>, DecodeError> {
         match whole::read(text) {
             Some((event, kind)) => Ok(Some((Self::Event(event), Some(kind)))),
             None => Ok(Self::decode(text)?.map(|message| (message, None))),
@@ -363,6 +373,7 @@ impl Message {
         let frame: Frame<'_> = object(text).map_err(DecodeError::NotAMessage)?;
         let lane = frame.lane.unwrap_or(0);
         Ok(Some(match &*frame.name {
+            "challenge" => Self::Challenge(frame.data("challenge")?),
             "ready" => Self::Ready(frame.data("ready")?),
             "gap" => {
                 let GapData { reason, after, next, oldest } = frame.data("gap")?;

@@ -7,10 +7,10 @@ mod whole;
 
 pub use first::{FirstMessage, Start};
 pub use message::{
-    Assigned, Bookmark, BookmarkData, Drain, Gap, GapData, GapNext, GapReason, Lease, Message, OpenSession,
-    RawEvent, Ready, Revoked, RevokedData, SignedHead, Snapshot, SnapshotPage,
+    Assigned, Bookmark, BookmarkData, Challenge, Drain, Gap, GapData, GapNext, GapReason, Lease, Message,
+    OpenSession, RawEvent, Ready, Revoked, RevokedData, SignedHead, Snapshot, SnapshotPage,
 };
-pub use reply::{Ack, Reply};
+pub use reply::{Ack, Proven, Reply};
 
 /// The version of the stream protocol that this code speaks.
 pub const PROTOCOL: u32 = 1;

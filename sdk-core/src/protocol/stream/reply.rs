@@ -3,13 +3,22 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::protocol::{DecodeError, decode::object};
+use crate::protocol::{DecodeError, base64url::Base64Url, decode::object};
 
 /// A message of a back end after its first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
+    /// The answer to a challenge.
+    Signature(Proven),
     /// Items are handled, or a lane is taken or given back.
     Ack(Ack),
+}
+
+/// Data of `signature`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proven {
+    /// The key pair's signature, 64 bytes.
+    pub signature: Base64Url,
 }
 
 /// Data of `ack`.
@@ -43,21 +52,23 @@ impl Reply {
             data: Option<&'a RawValue>,
         }
         let frame: Frame<'_> = object(text).map_err(DecodeError::NotAMessage)?;
+        let data = frame.data.map_or("{}", RawValue::get);
+        let bad = |name| move |reason| DecodeError::BadData { name, reason };
         match frame.name.as_str() {
-            "ack" => {
-                let data = frame.data.map_or("{}", RawValue::get);
-                let ack = object(data).map_err(|reason| DecodeError::BadData { name: "ack", reason })?;
-                Ok(Self::Ack(ack))
-            }
+            "ack" => object(data).map(Self::Ack).map_err(bad("ack")),
+            "signature" => object(data).map(Self::Signature).map_err(bad("signature")),
             _ => Err(DecodeError::UnknownType(frame.name)),
         }
     }
 
     /// The text frame.
     pub fn encode(&self) -> String {
-        let Self::Ack(ack) = self;
-        let data = serde_json::to_string(ack).expect("an ack holds nothing that JSON cannot");
-        format!(r#"{{"type":"ack","data":{data}}}"#)
+        let (name, data) = match self {
+            Self::Signature(proven) => ("signature", serde_json::to_string(proven)),
+            Self::Ack(ack) => ("ack", serde_json::to_string(ack)),
+        };
+        let data = data.expect("a reply holds nothing that JSON cannot");
+        format!(r#"{{"type":"{name}","data":{data}}}"#)
     }
 }
 

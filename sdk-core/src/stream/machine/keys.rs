@@ -2,8 +2,18 @@
 
 use std::time::Duration;
 
-use super::{Output, world::World};
-use crate::{protocol::Code, stream::Lost};
+use super::{
+    Output,
+    world::{ORIGIN, READY, World},
+};
+use crate::{
+    key_pair::KeyPair,
+    protocol::{
+        Code,
+        stream::{Proven, Reply},
+    },
+    stream::{Lost, Status},
+};
 
 #[test]
 fn each_connection_uses_the_key_of_its_time() {
@@ -58,4 +68,41 @@ fn a_key_that_cannot_be_had_is_asked_for_again_later() {
     let outputs = world.drain();
     assert!(format!("{outputs:?}").contains("no API key: the vault is closed"), "{outputs:?}");
     world.connect();
+}
+
+#[test]
+fn a_key_pair_is_never_sent_and_signs_what_the_server_asks() {
+    let pair = KeyPair::from_seed(&[7; 32]);
+    let mut world = World::new(None);
+    world.key = pair.reveal().to_string().leak();
+    world.wait();
+    world.machine.handle_opened(world.now, ORIGIN);
+    let outputs = world.drain();
+    let [Output::Send(first)] = outputs.as_slice() else { panic!("{outputs:?}") };
+    let first: serde_json::Value = serde_json::from_str(first).unwrap();
+    assert_eq!(first["keyID"], pair.public_key().key_id());
+    assert!(first.get("apiKey").is_none());
+
+    let outputs = world.receive(r#"{"type":"challenge","data":{"nonce":"bm9uY2U"}}"#);
+    let [Output::Send(answer)] = outputs.as_slice() else { panic!("{outputs:?}") };
+    let Ok(Reply::Signature(Proven { signature })) = Reply::decode(answer) else { panic!("{answer}") };
+    assert!(pair.public_key().check_answer(ORIGIN, "bm9uY2U", &signature.0).is_ok());
+    assert_eq!(world.receive(READY), [Output::Status(Status::Live)]);
+}
+
+#[test]
+fn an_api_key_does_not_answer_a_challenge() {
+    let mut world = World::new(None);
+    world.wait();
+    world.machine.handle_opened(world.now, ORIGIN);
+    world.drain();
+    assert_eq!(world.receive(r#"{"type":"challenge","data":{"nonce":"bm9uY2U"}}"#), []);
+}
+
+#[test]
+fn a_misspelt_key_pair_ends_the_stream_before_there_is_a_connection() {
+    let mut world = World::new(None);
+    world.key = "pa_pair_040g2081";
+    world.wait();
+    assert_eq!(world.ended.map(|error| error.code()), Some(Code::BadKey));
 }

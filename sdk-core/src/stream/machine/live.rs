@@ -93,7 +93,7 @@ impl Machine {
                 return Ok(());
             }
             // A second `ready` changes nothing; an `error` is remembered by the caller.
-            Message::Ready(_) | Message::Error(_) => return Ok(()),
+            Message::Challenge(_) | Message::Ready(_) | Message::Error(_) => return Ok(()),
         };
         let Some(found) = self.lanes.get_mut(&lane) else { return Err(Refusal::Mismatch) };
         if !found.is_started() {
@@ -122,7 +122,8 @@ impl Machine {
                     cursor.skip(gap.next);
                     Item::Gap(gap)
                 }
-                Message::Ready(_)
+                Message::Challenge(_)
+                | Message::Ready(_)
                 | Message::Drain(_)
                 | Message::Assigned(_)
                 | Message::Revoked(_)

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Machine, Output};
+use super::{Machine, Output, world::ORIGIN};
 use crate::{
     protocol::stream::{GapNext, Reply},
     stream::{InHand, Item, Lost, Subscription},
@@ -239,7 +239,7 @@ impl World {
         if std::mem::take(&mut self.connecting) {
             self.server = Some(Server::AwaitsFirst);
             self.unsettled.clear();
-            self.machine.handle_opened(self.now);
+            self.machine.handle_opened(self.now, ORIGIN);
         }
     }
 
@@ -290,7 +290,7 @@ impl World {
     }
 
     fn acknowledge(&mut self, text: &str) {
-        let Reply::Ack(ack) = Reply::decode(text).unwrap();
+        let Ok(Reply::Ack(ack)) = Reply::decode(text) else { panic!("no ack: {text}") };
         let id = ack.id.expect("a position");
         self.acks += 1;
         let index = self.unsettled.iter().position(|(sent, _)| *sent == id);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     Output,
-    world::{READY, World, bookmark, event, mismatch, page},
+    world::{ORIGIN, READY, World, bookmark, event, mismatch, page},
 };
 use crate::{
     protocol::{
@@ -19,7 +19,7 @@ fn it_connects_at_once_and_says_who_it_is() {
     let mut world = World::new(None);
     assert_eq!(world.wait(), [Output::Status(Status::Connecting), Output::Connect { url: None }]);
     assert_eq!(world.now, Duration::ZERO);
-    world.machine.handle_opened(world.now);
+    world.machine.handle_opened(world.now, ORIGIN);
     let outputs = world.drain();
     let [Output::Send(first)] = outputs.as_slice() else { panic!("{outputs:?}") };
     let client = concat!("passkey-accounts/", env!("CARGO_PKG_VERSION"));
@@ -265,7 +265,7 @@ fn connecting_and_hello_have_ten_seconds_each() {
     assert_eq!(world.wait().first(), Some(&closed));
     assert_eq!(world.now, Duration::from_secs(10));
     world.wait();
-    world.machine.handle_opened(world.now);
+    world.machine.handle_opened(world.now, ORIGIN);
     let opened = world.now;
     world.drain();
     assert_eq!(world.wait().first(), Some(&closed));
@@ -288,7 +288,7 @@ fn an_absurd_beat_is_not_taken_at_its_word() {
     for idle_ms in ["0", "18446744073709551615"] {
         let mut world = World::new(None);
         world.wait();
-        world.machine.handle_opened(world.now);
+        world.machine.handle_opened(world.now, ORIGIN);
         world.drain();
         world.receive(&READY.replace("20000", idle_ms));
         assert!((Duration::from_secs(11)..=Duration::from_secs(130)).contains(&world.delay()));
@@ -336,7 +336,7 @@ fn failures_in_a_row_wait_longer_and_thirty_live_seconds_forgive() {
 fn an_older_protocol_ends_the_stream() {
     let mut world = World::new(None);
     world.wait();
-    world.machine.handle_opened(world.now);
+    world.machine.handle_opened(world.now, ORIGIN);
     world.drain();
     let outputs = world.receive(&READY.replace(r#""protocol":1"#, r#""protocol":2"#));
     assert_eq!(outputs.first(), Some(&Output::Close { code: 4503, reason: "unsupportedProtocol" }));

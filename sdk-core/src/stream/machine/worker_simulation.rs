@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Machine, Output};
+use super::{Machine, Output, world::ORIGIN};
 use crate::{
     protocol::stream::{Ack, Reply},
     stream::{InHand, Item, Lost, Subscription},
@@ -212,7 +212,7 @@ impl World {
         let process = &mut self.processes[which];
         if std::mem::take(&mut process.connecting) {
             process.socket = Some(Socket::default());
-            process.machine.handle_opened(self.now);
+            process.machine.handle_opened(self.now, ORIGIN);
         }
     }
 
@@ -459,7 +459,7 @@ impl World {
                     Output::Connect { .. } => process.connecting = true,
                     Output::Send(text) => match &mut process.socket {
                         Some(socket) if socket.is_greeted => {
-                            let Reply::Ack(ack) = Reply::decode(&text).unwrap();
+                            let Ok(Reply::Ack(ack)) = Reply::decode(&text) else { panic!("no ack: {text}") };
                             self.acknowledge(which, &ack);
                         }
                         Some(socket) => {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     Output,
-    world::{World, ack, event, gap, mismatch, page},
+    world::{ORIGIN, World, ack, event, gap, mismatch, page},
 };
 use crate::stream::{InHand, Item, Status, Subscription};
 
@@ -95,7 +95,7 @@ fn a_worker_without_a_lane_stands_by() {
     let mut world = World::with(Subscription { consumer: Some("billing".into()), ..Subscription::default() });
     world.is_eager = false;
     world.wait();
-    world.machine.handle_opened(world.now);
+    world.machine.handle_opened(world.now, ORIGIN);
     world.drain();
     assert_eq!(world.receive(super::world::READY), [Output::Status(Status::Standby)]);
     world.receive(&assigned(0, 7, None));

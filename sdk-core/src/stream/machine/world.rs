@@ -46,7 +46,7 @@ impl World {
     /// Waits for the next connection, opens it, greets, and returns the first message.
     pub(super) fn connect(&mut self) -> serde_json::Value {
         assert!(self.wait().iter().any(|output| matches!(output, Output::Connect { .. })));
-        self.machine.handle_opened(self.now);
+        self.machine.handle_opened(self.now, ORIGIN);
         let outputs = self.drain();
         let [Output::Send(first)] = outputs.as_slice() else { panic!("not a first message: {outputs:?}") };
         let first = serde_json::from_str(first).unwrap();
@@ -139,6 +139,9 @@ impl World {
         outputs
     }
 }
+
+/// Where its connections lead.
+pub(super) const ORIGIN: &str = "https://auth.example";
 
 pub(super) const READY: &str = r#"{"type":"ready","data":{"protocol":1,"connection":"con_00000000000000000000000000",
     "idleMs":20000,"window":0,"lanes":1,"maxMessageBytes":65536,"time":"2026-11-22T18:00:00.000Z"}}"#;

@@ -57,7 +57,8 @@ impl Connector {
     pub(super) fn connect(&self, url: Option<&str>) -> Link {
         let elsewhere = url.and_then(|url| self.address.elsewhere(url)).map(Arc::new);
         let address = elsewhere.unwrap_or_else(|| Arc::clone(&self.address));
-        Link::Connecting(Box::pin(connect(address, Arc::clone(&self.tls))))
+        let origin = address.origin();
+        Link::Connecting(Box::pin(connect(address, Arc::clone(&self.tls))), origin)
     }
 }
 
@@ -86,12 +87,14 @@ fn limits() -> WebSocketConfig {
 /// The connection, in whatever state.
 pub(super) enum Link {
     None,
-    Connecting(Pin<Box<dyn Future<Output = Result<Box<Socket>, Lost>> + Send>>),
+    /// And to which origin.
+    Connecting(Pin<Box<dyn Future<Output = Result<Box<Socket>, Lost>> + Send>>, String),
     Open(Box<Socket>),
 }
 
 pub(super) enum Happened {
-    Opened(Box<Socket>),
+    /// And to which origin.
+    Opened(Box<Socket>, String),
     Message(Utf8Bytes),
     SignOfLife,
     Lost(Lost),
@@ -103,8 +106,8 @@ impl Link {
     pub(super) async fn next(&mut self, outbox: &mut VecDeque<Message>, is_reading: bool) -> Happened {
         match self {
             Self::None => std::future::pending().await,
-            Self::Connecting(connecting) => match connecting.await {
-                Ok(socket) => Happened::Opened(socket),
+            Self::Connecting(connecting, origin) => match connecting.await {
+                Ok(socket) => Happened::Opened(socket, std::mem::take(origin)),
                 Err(lost) => Happened::Lost(lost),
             },
             Self::Open(socket) => match exchange(socket, outbox, is_reading).await {

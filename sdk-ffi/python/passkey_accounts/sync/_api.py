@@ -79,6 +79,22 @@ class Api:
         """Makes a key. It may do nothing that this one may not; by default, what this one may. Needs `keys:write`."""
         return self._loop.wait(self._api.create_key(name, scopes=scopes, expires_at=expires_at))
 
+    def register_key_pair(
+        self,
+        public_key: str,
+        name: str,
+        *,
+        scopes: Iterable[str] | None = None,
+        expires_at: datetime | None = None,
+    ) -> KeyInfo:
+        """Registers the public half of a key pair (43 characters of base64url), which works from now on like a key.
+
+        It may do nothing that this one may not; by default, what this one may. Needs `keys:write`.
+        """
+        return self._loop.wait(
+            self._api.register_key_pair(public_key, name, scopes=scopes, expires_at=expires_at)
+        )
+
     def rotate_key(self, key_id: str, *, overlap: float) -> CreatedKey:
         """Makes a key like `key_id`, which still works for so many seconds (at most 30 days) and expires then.
 

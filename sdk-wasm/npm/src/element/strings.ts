@@ -212,6 +212,7 @@ const ENGLISH: Strings = {
     replaced: 'A newer session took the place of this one.',
     passkeyRemoved: 'The session ended because its passkey was removed.',
     accountErased: 'The session ended because the account was erased.',
+    recovered: 'The account was recovered. Sign in with its new passkey.',
     keyRevoked: 'The session ended because a key of this app was revoked.',
     serverLost: 'The session ended because the server that carried it went away.',
     other: 'The session has ended.',

@@ -10,8 +10,8 @@ import { checkOrigins } from './proof.js';
 import type { WebSocketClass } from './socket.js';
 
 /**
- * The API key, or what gives it: asked before each connection, and once more when the server has refused its key; a
- * different one is tried, the same one ends the stream.
+ * The API key or key pair (`pa_pair_...`, which signs and is never sent), or what gives it: asked before each connection, and
+ * once more when the server has refused its key; a different one is tried, the same one ends the stream.
  */
 export type KeyProvider = string | (() => string | Promise<string>);
 

@@ -159,12 +159,20 @@ export class Api {
 
   /** Makes a key. `tooManyKeys` when the app has as many as it may, `forbidden` for a scope that this key lacks. */
   async createKey({ signal, ...key }: NewKey = {}): Promise<CreatedKey> {
-    return this.#command(['keys'], key, { signal });
+    return this.#command<CreatedKey>(['keys'], key, { signal }, created);
+  }
+
+  /**
+   * Registers the public half of a key pair (43 characters of base64url), which works from now on like a key. Rejects with
+   * `unexpected` when it is registered already.
+   */
+  async registerKeyPair(publicKey: string, { signal, ...key }: NewKey = {}): Promise<KeyInfo> {
+    return this.#command<KeyInfo>(['key-pairs'], { publicKey, ...key }, { signal }, dated);
   }
 
   /** Makes a key like this one, which still works for `overlapMs` (at most 30 days, default 24 hours), and expires then. */
   async rotateKey(keyID: string, { signal, ...rotation }: CallOptions & { overlapMs?: number } = {}): Promise<CreatedKey> {
-    return this.#command(['keys', keyID, 'rotate'], rotation, { signal });
+    return this.#command<CreatedKey>(['keys', keyID, 'rotate'], rotation, { signal }, created);
   }
 
   /** Takes a key back; its event sockets are closed at once. `notFound` when the app has no such key. */
@@ -176,11 +184,9 @@ export class Api {
     return read(await this.#call('GET', path, { query, signal }), JSON.parse);
   }
 
-  async #command(path: string[], body: object, { signal }: Signal): Promise<CreatedKey> {
+  async #command<T>(path: string[], body: object, { signal }: Signal, finish: (answer: T) => T): Promise<T> {
     const response = await this.#call('POST', path, { body: JSON.stringify(body), signal });
-    const created = await read<CreatedKey>(response, JSON.parse);
-    dated(created.key);
-    return created;
+    return finish(await read<T>(response, JSON.parse));
   }
 
   async #delete(path: string[], { signal }: Signal): Promise<void> {
@@ -201,12 +207,14 @@ export class Api {
       const key = await this.#key();
       // The same key once more would be refused once more.
       if (refused?.key === key) throw refused.error;
-      headers.set('authorization', `Bearer ${checkedKey(key)}`);
+      if (!load().isKeyPair(key)) headers.set('authorization', `Bearer ${checkedKey(key)}`);
+      // Every try has its own: a proof passes once.
+      else for (const [name, value] of sign(key, method, url, body)) headers.set(name, value);
       try {
         return await send(url, { method, headers, body, signal });
       } catch (error) {
         if (!(error instanceof ApiError) || attempt === TRIES) throw error;
-        if (error.status === 401 && refused === undefined) {
+        if (error.status === 401 && refused === undefined && !error.retryable) {
           refused = { key, error };
           continue;
         }
@@ -295,6 +303,22 @@ interface Problem {
 function checkedKey(key: string): string {
   if (/^pa_[\x21-\x7e]+$/.test(key)) return key;
   throw new ApiError(errorOf('badKey', 'the API key cannot be one; it looks like pa_live_...'), {});
+}
+
+function sign(keyPair: string, method: string, url: URL, body: string | undefined): [string, string][] {
+  const nonce = crypto.getRandomValues(new Uint8Array(16));
+  const bytes = body === undefined ? undefined : new TextEncoder().encode(body);
+  try {
+    const fields = load().signRequest(keyPair, method, url.href, bytes, Math.floor(Date.now() / 1_000), nonce);
+    return JSON.parse(fields) as [string, string][];
+  } catch (error) {
+    throw new ApiError(errorOf('badKey', String(error)), {});
+  }
+}
+
+function created(answer: CreatedKey): CreatedKey {
+  dated(answer.key);
+  return answer;
 }
 
 async function pause(waitMs: number, signal: AbortSignal | undefined): Promise<void> {

@@ -6,6 +6,16 @@ export function initSync(source: { module: BufferSource | WebAssembly.Module }):
 export function eventsAddress(url: string, plaintextIsAllowed: boolean): string;
 export function elsewhere(address: string, url: string): string;
 export function describe(code: string): string;
+export function isKeyPair(key: string): boolean;
+/** JSON of the fields' names and values. Throws a sentence for what is no key pair. */
+export function signRequest(
+  keyPair: string,
+  method: string,
+  url: string,
+  body: Uint8Array | undefined,
+  created: number,
+  nonce: Uint8Array,
+): string;
 /** Throws a sentence for what is no page of events. */
 export function readPage(json: string): string;
 
@@ -25,7 +35,7 @@ export class Stream {
   tick(now: number): void;
   key(now: number, apiKey: string): void;
   keyFailed(now: number, why: string): void;
-  opened(now: number): void;
+  opened(now: number, address: string): void;
   heard(now: number): void;
   message(now: number, text: string): void;
   messages(now: number, frames: Uint8Array, ends: Uint32Array): void;

@@ -177,7 +177,7 @@ export class Driver {
       if (isLeft) return;
       this.#isReading = true;
       this.#link = connect(WebSocket, to, {
-        opened: () => this.tell((stream) => stream.opened(now())),
+        opened: () => this.tell((stream) => stream.opened(now(), to)),
         message: (frame) => this.#hear(frame),
         heard: () => this.tell((stream) => stream.heard(now())),
         closed: (code, reason) => this.#lost((stream) => stream.closed(now(), code, reason)),

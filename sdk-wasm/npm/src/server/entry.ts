@@ -12,6 +12,7 @@ export { ApiError, type Api, type CallOptions, type EventsQuery, type NewKey, ty
 export type { Delivery, Events, EventsOptions, Next, Position, PositionStore } from './events.js';
 export type {
   Bookmark,
+  CancelReason,
   Confirmed,
   CounterRegressed,
   Event,
@@ -25,6 +26,9 @@ export type {
   OpenSession,
   PasskeyAdded,
   PasskeyRemoved,
+  RecoveryCancelled,
+  RecoveryCompleted,
+  RecoveryStarted,
   RemovalReason,
   SessionKey,
   SignedHead,

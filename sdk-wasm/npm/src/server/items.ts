@@ -38,6 +38,9 @@ export interface EventData {
   passkeyRenamed: { readonly accountID: string; readonly passkeyID: string };
   passkeyRemoved: PasskeyRemoved;
   accountErased: { readonly accountID: string };
+  recoveryStarted: RecoveryStarted;
+  recoveryCancelled: RecoveryCancelled;
+  recoveryCompleted: RecoveryCompleted;
   counterRegressed: CounterRegressed;
   /** Needs the scope `audit:read`. */
   tamperingDetected: TamperingDetected;
@@ -110,6 +113,42 @@ export interface PasskeyRemoved {
   readonly reason: RemovalReason;
   /** How a passkey of the account signed the removal; absent unless the person removed it. */
   readonly evidence?: Evidence;
+}
+
+/**
+ * The recovery of an account has begun: somebody knows its recovery code and reads its mail, or two operators have approved it.
+ * Until it is completed whoever is signed in, or a back end, can cancel it.
+ */
+export interface RecoveryStarted {
+  readonly accountID: string;
+  /** The earliest time at which it gives a new passkey; later if the server does not run all the time. */
+  readonly until: Date;
+}
+
+/** A recovery is over without a new passkey. */
+export interface RecoveryCancelled {
+  readonly accountID: string;
+  readonly reason: CancelReason;
+}
+
+/**
+ * Why a recovery is over without a new passkey: `user` (on a page where they are signed in), `backEnd` (or an operator, with an
+ * API key), `expired` (nobody came for the new passkey in time); of a newer server, `other`.
+ */
+export type CancelReason = 'user' | 'backEnd' | 'expired' | 'other';
+
+/**
+ * A recovery gave an account a passkey, and all its sessions ended. No passkey vouched for it: this stands in the place of
+ * `passkeyAdded`.
+ */
+export interface RecoveryCompleted {
+  readonly accountID: string;
+  readonly passkeyID: string;
+  /** `COSE_Key` bytes as the authenticator made them. */
+  readonly publicKey: string;
+  /** The authenticator's model, 16 bytes. */
+  readonly aaguid: string;
+  readonly backedUp: boolean;
 }
 
 /** A passkey's signature counter did not rise: it may have been copied. */
@@ -398,6 +437,13 @@ const READERS: { [Type in keyof EventData]: (data: Record<string, unknown>) => v
     data['reason'] = known(REMOVAL_REASONS, data['reason']);
   },
   accountErased: keep,
+  recoveryStarted: (data) => {
+    data['until'] = date(data['until']);
+  },
+  recoveryCancelled: (data) => {
+    data['reason'] = known(CANCEL_REASONS, data['reason']);
+  },
+  recoveryCompleted: keep,
   counterRegressed: keep,
   tamperingDetected: (data) => {
     data['row'] = known(TAMPERED_ROWS, data['row']);
@@ -428,11 +474,14 @@ const END_REASONS: Readonly<Record<EndReason, true>> = {
   replaced: true,
   passkeyRemoved: true,
   accountErased: true,
+  recovered: true,
   keyRevoked: true,
   serverLost: true,
   other: true,
 };
 
 const TAMPERED_ROWS: Readonly<Record<TamperedRow, true>> = { account: true, apiKey: true, database: true, other: true };
+
+const CANCEL_REASONS: Readonly<Record<CancelReason, true>> = { user: true, backEnd: true, expired: true, other: true };
 
 const REMOVAL_REASONS: Readonly<Record<RemovalReason, true>> = { backEnd: true, user: true, other: true };

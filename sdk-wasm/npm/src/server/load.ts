@@ -10,13 +10,29 @@ import {
   elsewhere,
   eventsAddress,
   initSync,
+  isKeyPair,
   readPage,
+  signRequest,
   statusOf,
   tooLarge,
 } from './core.js';
 
 // Not `import *`: the helper that esbuild makes of it would be one more file for every entry, browsers' included.
-const core = { Live, Origins, Proof, Stream, badSignature, describe, elsewhere, eventsAddress, readPage, statusOf, tooLarge };
+const core = {
+  Live,
+  Origins,
+  Proof,
+  Stream,
+  badSignature,
+  describe,
+  elsewhere,
+  eventsAddress,
+  isKeyPair,
+  readPage,
+  signRequest,
+  statusOf,
+  tooLarge,
+};
 
 /** The module as the entry has it: its bytes, or compiled. */
 type Source = () => BufferSource | WebAssembly.Module;

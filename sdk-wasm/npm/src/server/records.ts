@@ -87,6 +87,8 @@ export interface Checkpoint {
 export interface KeyInfo {
   /** Its public name: the third part of the key itself. */
   readonly keyID: string;
+  /** Of a key pair: the public half, 43 characters of base64url. Absent: it is an API key. */
+  readonly publicKey?: string;
   /** For people. */
   readonly name: string;
   readonly scopes: readonly (Scope | (string & {}))[];

@@ -63,6 +63,15 @@ pub(crate) fn object_cases() -> Vec<Case> {
         ),
         case("fmt not UTF-8", unreadable, object(|object| object[6] = 0xff)),
         case(
+            "authData a text",
+            unreadable,
+            object(|object| {
+                let start = object.len() - 164;
+                object[start - 2] = 0x78;
+                object[start..].fill(b'a');
+            }),
+        ),
+        case(
             "authData with its length in three bytes",
             unreadable,
             object(|object| {

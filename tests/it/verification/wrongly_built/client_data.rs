@@ -84,6 +84,21 @@ pub(crate) fn client_data_cases(kind: &'static str, other_kind: &'static str) ->
             client_text("false", "false,\"topOrigin\":\"https://shop.example\""),
         ),
         case("topOrigin null", Unreadable(ClientData), client_text("false", "false,\"topOrigin\":null")),
+        case(
+            "tokenBinding a text",
+            Unreadable(ClientData),
+            client_text("false", "false,\"tokenBinding\":\"unused\""),
+        ),
+        case(
+            "tokenBinding without its status",
+            Unreadable(ClientData),
+            client_text("false", "false,\"tokenBinding\":{\"id\":\"AA\"}"),
+        ),
+        case(
+            "tokenBinding with a number for its status",
+            Unreadable(ClientData),
+            client_text("false", "false,\"tokenBinding\":{\"status\":1}"),
+        ),
         case("type twice", Unreadable(ClientData), client_text("{", "{\"type\":\"webauthn.get\",")),
         case("challenge twice", Unreadable(ClientData), client_text("{", "{\"challenge\":\"AAAA\",")),
         case(

@@ -86,6 +86,19 @@ public struct API: Sendable {
         })
     }
 
+    /// Registers the public half of a key pair (43 characters of base64url), which works from now on like a key. `scopes` and
+    /// `expiresAt` as of ``createKey(name:scopes:expiresAt:)``. Needs `keys:write`.
+    public func registerKeyPair(
+        _ publicKey: String,
+        name: String,
+        scopes: [String]? = nil,
+        expiresAt: Date? = nil
+    ) async throws(PasskeyAccountsError) -> KeyInfo {
+        KeyInfo(try await call { client in
+            try await client.registerKeyPair(publicKey: publicKey, name: name, scopes: scopes, expiresAt: expiresAt)
+        })
+    }
+
     /// Makes a key like this one, which still works for `overlap` (at most 30 days) and expires then. Needs `keys:write`.
     public func rotateKey(_ keyID: String, overlap: Duration) async throws(PasskeyAccountsError) -> CreatedKey {
         CreatedKey(try await call { client in

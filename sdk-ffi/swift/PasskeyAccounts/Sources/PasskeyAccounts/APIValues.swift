@@ -156,8 +156,11 @@ public struct KeyInfo: Sendable, Hashable {
     public let expiresAt: Date?
     /// When it was taken back.
     public let revokedAt: Date?
+    /// Of a key pair: the public half, 43 characters of base64url; absent: it is an API key.
+    public let publicKey: String?
 
     init(_ native: PasskeyAccountsNative.KeyInfo) {
+        publicKey = native.publicKey
         (keyID, name, scopes) = (native.keyId, native.name, native.scopes)
         (createdAt, expiresAt, revokedAt) = (native.createdAt, native.expiresAt, native.revokedAt)
     }

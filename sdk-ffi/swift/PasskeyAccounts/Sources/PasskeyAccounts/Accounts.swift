@@ -27,7 +27,7 @@ public final class Accounts: Sendable {
     ///
     /// - Parameters:
     ///   - url: `https://HOST[:PORT]`, or the `wss://` address of the event stream.
-    ///   - apiKey: `pa_<env>_<id>_<secret>_<crc32>`.
+    ///   - apiKey: `pa_<env>_<id>_<secret>_<crc32>`, or a key pair (`pa_pair_...`), which signs and is never sent.
     ///   - origins: the origins that this back end is reached at, as browsers write them: `https://app.example`. For
     ///     ``LiveSessions/verify(_:body:)`` and what is like it.
     ///   - allowPlaintext: send the API key unencrypted if the address says `http://` or `ws://`. Not needed for this machine

@@ -29,6 +29,12 @@ public enum EventData: Sendable, Hashable {
     /// A row of the server's database is not what the server stored: somebody else has written to it. Needs the scope
     /// `audit:read`.
     case tamperingDetected(TamperingDetected)
+    /// The recovery of an account has begun. Until it is completed whoever is signed in, or a back end, can cancel it.
+    case recoveryStarted(RecoveryStarted)
+    /// A recovery is over without a new passkey.
+    case recoveryCancelled(RecoveryCancelled)
+    /// A recovery gave an account a passkey, and all its sessions ended. It stands in the place of `passkeyAdded`.
+    case recoveryCompleted(RecoveryCompleted)
     /// A type that is newer than this version.
     case other
 }
@@ -259,5 +265,52 @@ public struct TamperingDetected: Sendable, Hashable {
     /// As the library makes it; for the tests of an application.
     public init(row: TamperedRow, accountID: String?, keyID: String?) {
         (self.row, self.accountID, self.keyID) = (row, accountID, keyID)
+    }
+}
+
+/// The recovery of an account has begun: somebody knows its recovery code and reads its mail, or two operators have approved
+/// it.
+public struct RecoveryStarted: Sendable, Hashable {
+    /// The account.
+    public let accountID: String
+    /// The earliest time at which it gives a new passkey; later if the server does not run all the time.
+    public let until: Date
+
+    /// As the library makes it; for the tests of an application.
+    public init(accountID: String, until: Date) {
+        (self.accountID, self.until) = (accountID, until)
+    }
+}
+
+/// A recovery is over without a new passkey.
+public struct RecoveryCancelled: Sendable, Hashable {
+    /// The account.
+    public let accountID: String
+    /// Who cancelled it, or that nobody came in time.
+    public let reason: CancelReason
+
+    /// As the library makes it; for the tests of an application.
+    public init(accountID: String, reason: CancelReason) {
+        (self.accountID, self.reason) = (accountID, reason)
+    }
+}
+
+/// A recovery gave an account a passkey, and all its sessions ended.
+public struct RecoveryCompleted: Sendable, Hashable {
+    /// The account.
+    public let accountID: String
+    /// The new passkey.
+    public let passkeyID: String
+    /// `COSE_Key` bytes.
+    public let publicKey: Data
+    /// The authenticator's model, 16 bytes; all zero when it does not say.
+    public let aaguid: Data
+    /// The passkey is in a backup, as its platform reports it.
+    public let backedUp: Bool
+
+    /// As the library makes it; for the tests of an application.
+    public init(accountID: String, passkeyID: String, publicKey: Data, aaguid: Data, backedUp: Bool) {
+        (self.accountID, self.passkeyID, self.publicKey) = (accountID, passkeyID, publicKey)
+        (self.aaguid, self.backedUp) = (aaguid, backedUp)
     }
 }

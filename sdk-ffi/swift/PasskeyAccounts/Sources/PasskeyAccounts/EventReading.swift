@@ -51,6 +51,15 @@ extension EventData {
             self = .tamperingDetected(TamperingDetected(
                 row: TamperedRow(rawValue: reader.text()) ?? .other,
                 accountID: reader.flag() ? reader.text() : nil, keyID: reader.flag() ? reader.text() : nil))
+        case 14:
+            self = .recoveryStarted(RecoveryStarted(accountID: reader.text(), until: reader.time()))
+        case 15:
+            self = .recoveryCancelled(RecoveryCancelled(
+                accountID: reader.text(), reason: CancelReason(rawValue: reader.text()) ?? .other))
+        case 16:
+            self = .recoveryCompleted(RecoveryCompleted(
+                accountID: reader.text(), passkeyID: reader.text(), publicKey: reader.data(), aaguid: reader.data(),
+                backedUp: reader.flag()))
         default:
             self = .other
         }
@@ -96,6 +105,13 @@ extension EventData {
                 accountID: accountID, passkeyID: passkeyID, stored: Int(stored), received: Int(received)))
         case .tamperingDetected(let row, let accountID, let keyID):
             self = .tamperingDetected(TamperingDetected(row: TamperedRow(row), accountID: accountID, keyID: keyID))
+        case .recoveryStarted(let accountID, let until):
+            self = .recoveryStarted(RecoveryStarted(accountID: accountID, until: until))
+        case .recoveryCancelled(let accountID, let reason):
+            self = .recoveryCancelled(RecoveryCancelled(accountID: accountID, reason: CancelReason(reason)))
+        case .recoveryCompleted(let accountID, let passkeyID, let publicKey, let aaguid, let backedUp):
+            self = .recoveryCompleted(RecoveryCompleted(
+                accountID: accountID, passkeyID: passkeyID, publicKey: publicKey, aaguid: aaguid, backedUp: backedUp))
         case .other:
             self = .other
         }
@@ -139,6 +155,7 @@ extension EndReason {
         case .replaced: self = .replaced
         case .passkeyRemoved: self = .passkeyRemoved
         case .accountErased: self = .accountErased
+        case .recovered: self = .recovered
         case .keyRevoked: self = .keyRevoked
         case .serverLost: self = .serverLost
         case .other: self = .other
@@ -152,6 +169,17 @@ extension TamperedRow {
         case .account: self = .account
         case .apiKey: self = .apiKey
         case .database: self = .database
+        case .other: self = .other
+        }
+    }
+}
+
+extension CancelReason {
+    fileprivate init(_ native: PasskeyAccountsNative.CancelReason) {
+        switch native {
+        case .user: self = .user
+        case .backEnd: self = .backEnd
+        case .expired: self = .expired
         case .other: self = .other
         }
     }

@@ -20,10 +20,24 @@ public enum EndReason: String, Sendable {
     case passkeyRemoved
     /// The account was erased.
     case accountErased
+    /// The account was recovered: whoever was signed in signs in anew.
+    case recovered
     /// The API key that vouched for it was revoked.
     case keyRevoked
     /// The server that carried it went away.
     case serverLost
+    /// A newer server's reason.
+    case other
+}
+
+/// Why a recovery is over without a new passkey.
+public enum CancelReason: String, Sendable {
+    /// The person, on a page where they are signed in.
+    case user
+    /// A back end or an operator, with an API key.
+    case backEnd
+    /// Nobody came for the new passkey in time.
+    case expired
     /// A newer server's reason.
     case other
 }

@@ -39,6 +39,24 @@ final class APITests: XCTestCase {
         }
     }
 
+    func test_a_key_pair_signs_for_the_stream_and_for_the_api() async throws {
+        let publicKey = "E5j2LG0aRXxRumpLXz29L2n8qTIWIY3ImX5Ba9F9k8o"
+        try await withAccounts { accounts in
+            let known = try await accounts.api.registerKeyPair(publicKey, name: "pair", scopes: ["events:read"])
+            XCTAssertEqual(known.publicKey, publicKey)
+            try await withAccounts("pa_pair_1040g2081040g2081040g2081040g2081040g2081040g2081040_d8e1ec3e") { paired in
+                let app = try await paired.api.app()
+                XCTAssertTrue(app.appID.hasPrefix("app_"))
+                for try await item in try paired.events() {
+                    guard case .snapshot = item else { return XCTFail("no snapshot") }
+                    break
+                }
+                try await accounts.api.revokeKey(known.keyID)
+                await refused("keyRevoked") { _ = try await paired.api.app() }
+            }
+        }
+    }
+
     func test_keys_are_made_rotated_and_revoked_and_their_secret_is_not_printed() async throws {
         try await withAccounts { accounts in
             let api = accounts.api

@@ -18,38 +18,25 @@ private final class Worker: Sendable {
         let pipe = Pipe()
         process.standardOutput = pipe
         let (lines, continuation) = AsyncStream.makeStream(of: String.self)
-        let buffer = LineBuffer()
-        pipe.fileHandleForReading.readabilityHandler = { handle in
-            let data = handle.availableData
-            if data.isEmpty {
-                handle.readabilityHandler = nil
-                continuation.finish()
-            }
-            for line in buffer.lines(of: data) { continuation.yield(line) }
-        }
         self.lines = lines
         self.process = process
         try process.run()
+        // A thread that blocks: a handle whose handler takes itself away when all is read crashes in libdispatch at times.
+        Thread.detachNewThread {
+            var rest = Data()
+            while case let data = pipe.fileHandleForReading.availableData, !data.isEmpty {
+                rest.append(data)
+                var parts = rest.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+                rest = Data(parts.removeLast())
+                for line in parts { continuation.yield(String(decoding: line, as: UTF8.self)) }
+            }
+            continuation.finish()
+        }
     }
 
+    /// Its lines end once it is gone.
     func kill() {
         Foundation.kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
-    }
-}
-
-/// Text that comes in pieces.
-private final class LineBuffer: @unchecked Sendable {
-    private let lock = NSLock()
-    private var rest = Data()
-
-    func lines(of data: Data) -> [String] {
-        lock.withLock {
-            rest.append(data)
-            var parts = rest.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-            rest = Data(parts.removeLast())
-            return parts.map { String(decoding: $0, as: UTF8.self) }
-        }
     }
 }
 

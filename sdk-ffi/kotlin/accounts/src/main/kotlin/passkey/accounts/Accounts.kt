@@ -73,6 +73,7 @@ public class Accounts private constructor(
          * A handle of the server at `https://HOST[:PORT]`, or at the `wss://` address of its event stream. Nothing is sent
          * before something is opened or asked. Throws [StreamException] (`badAddress`) for what can never work.
          *
+         * @param apiKey `pa_<env>_<id>_<secret>_<crc32>`, or a key pair (`pa_pair_...`), which signs and is never sent
          * @param origins where the pages are whose requests [LiveSessions.verify] checks: `https://app.example`
          * @param allowPlaintext send the key unencrypted if the address says `http://`. Not needed for this machine itself;
          *   elsewhere, whoever carries the bytes can read the key and the events

@@ -63,6 +63,17 @@ public class Api internal constructor(private val client: Client) {
     public suspend fun createKey(name: String, scopes: List<String>? = null, expiresAt: Instant? = null): CreatedKey =
         calling { client.createKey(name, scopes, expiresAt) }.toCreated()
 
+    /**
+     * Registers the public half of a key pair (43 characters of base64url), which works from now on like a key. [scopes] and
+     * [expiresAt] as of [createKey]. Needs `keys:write`.
+     */
+    public suspend fun registerKeyPair(
+        publicKey: String,
+        name: String,
+        scopes: List<String>? = null,
+        expiresAt: Instant? = null,
+    ): KeyInfo = calling { client.registerKeyPair(publicKey, name, scopes, expiresAt) }.toKey()
+
     /** Makes a key like [keyId], which still works for [overlap] (at most 30 days) and expires then. Needs `keys:write`. */
     public suspend fun rotateKey(keyId: String, overlap: Duration): CreatedKey =
         calling { client.rotateKey(keyId, overlap.toJavaDuration()) }.toCreated()

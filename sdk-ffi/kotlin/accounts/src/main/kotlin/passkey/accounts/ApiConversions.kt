@@ -36,4 +36,5 @@ internal fun FfiCheckpoint.toCheckpoint(): Checkpoint = Checkpoint(appId, head.t
 
 internal fun FfiCreatedKey.toCreated(): CreatedKey = CreatedKey(apiKey, key.toKey())
 
-internal fun FfiKeyInfo.toKey(): KeyInfo = KeyInfo(keyId, name, scopes, createdAt, expiresAt, revokedAt)
+internal fun FfiKeyInfo.toKey(): KeyInfo = 
+    KeyInfo(keyId, name, scopes, createdAt, expiresAt, revokedAt, publicKey)

@@ -114,4 +114,6 @@ public data class KeyInfo(
     public val expiresAt: Instant?,
     /** When it was taken back. */
     public val revokedAt: Instant?,
+    /** Of a key pair: the public half, 43 characters of base64url; `null`: it is an API key. */
+    public val publicKey: String?,
 )

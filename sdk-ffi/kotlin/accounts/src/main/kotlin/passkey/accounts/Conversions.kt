@@ -3,6 +3,7 @@
 package passkey.accounts
 
 import passkey.accounts.ffi.Bookmark as FfiBookmark
+import passkey.accounts.ffi.CancelReason as FfiCancelReason
 import passkey.accounts.ffi.EndReason as FfiEndReason
 import passkey.accounts.ffi.Ended as FfiEnded
 import passkey.accounts.ffi.Event as FfiEvent
@@ -65,6 +66,10 @@ private fun FfiEventKind.toData(): EventData = when (this) {
     is FfiEventKind.ApiKeyRevoked -> ApiKeyRevoked(keyId)
     is FfiEventKind.CounterRegressed -> CounterRegressed(accountId, passkeyId, stored.toLong(), received.toLong())
     is FfiEventKind.TamperingDetected -> TamperingDetected(row.toRow(), accountId, keyId)
+    is FfiEventKind.RecoveryStarted -> RecoveryStarted(accountId, until)
+    is FfiEventKind.RecoveryCancelled -> RecoveryCancelled(accountId, reason.toReason())
+    is FfiEventKind.RecoveryCompleted ->
+        RecoveryCompleted(accountId, passkeyId, Bytes.ofOwn(publicKey), Bytes.ofOwn(aaguid), backedUp)
     is FfiEventKind.Other -> Unknown
 }
 
@@ -119,6 +124,7 @@ private fun FfiEndReason.toReason(): EndReason = when (this) {
     FfiEndReason.REPLACED -> EndReason.REPLACED
     FfiEndReason.PASSKEY_REMOVED -> EndReason.PASSKEY_REMOVED
     FfiEndReason.ACCOUNT_ERASED -> EndReason.ACCOUNT_ERASED
+    FfiEndReason.RECOVERED -> EndReason.RECOVERED
     FfiEndReason.KEY_REVOKED -> EndReason.KEY_REVOKED
     FfiEndReason.SERVER_LOST -> EndReason.SERVER_LOST
     FfiEndReason.OTHER -> EndReason.OTHER
@@ -128,6 +134,13 @@ private fun FfiRemovalReason.toReason(): RemovalReason = when (this) {
     FfiRemovalReason.BACK_END -> RemovalReason.BACK_END
     FfiRemovalReason.USER -> RemovalReason.USER
     FfiRemovalReason.OTHER -> RemovalReason.OTHER
+}
+
+private fun FfiCancelReason.toReason(): CancelReason = when (this) {
+    FfiCancelReason.USER -> CancelReason.USER
+    FfiCancelReason.BACK_END -> CancelReason.BACK_END
+    FfiCancelReason.EXPIRED -> CancelReason.EXPIRED
+    FfiCancelReason.OTHER -> CancelReason.OTHER
 }
 
 private fun FfiTamperedRow.toRow(): TamperedRow = when (this) {

@@ -161,6 +161,57 @@ public enum class TamperedRow {
     OTHER,
 }
 
+/**
+ * The recovery of an account has begun: somebody knows its recovery code and reads its mail, or two operators have approved
+ * it. Until it is completed whoever is signed in, or a back end, can cancel it.
+ */
+public data class RecoveryStarted(
+    /** The account. */
+    public val accountId: String,
+    /** The earliest time at which it gives a new passkey; later if the server does not run all the time. */
+    public val until: Instant,
+) : EventData
+
+/** A recovery is over without a new passkey. */
+public data class RecoveryCancelled(
+    /** The account. */
+    public val accountId: String,
+    /** Who cancelled it, or that nobody came in time. */
+    public val reason: CancelReason,
+) : EventData
+
+/** Why a recovery is over without a new passkey. */
+public enum class CancelReason {
+    /** The person, on a page where they are signed in. */
+    USER,
+
+    /** A back end or an operator, with an API key. */
+    BACK_END,
+
+    /** Nobody came for the new passkey in time. */
+    EXPIRED,
+
+    /** A newer server's reason. The recovery is over all the same. */
+    OTHER,
+}
+
+/**
+ * A recovery gave an account a passkey, and all its sessions ended. No passkey vouched for it: this stands in the place of
+ * [PasskeyAdded].
+ */
+public data class RecoveryCompleted(
+    /** The account. */
+    public val accountId: String,
+    /** The new passkey. */
+    public val passkeyId: String,
+    /** `COSE_Key` bytes. */
+    public val publicKey: Bytes,
+    /** The authenticator's model, 16 bytes; all zero when it does not say. */
+    public val aaguid: Bytes,
+    /** The passkey is in a backup, as its platform reports it. */
+    public val backedUp: Boolean,
+) : EventData
+
 /** A type that is newer than this version. */
 public data object Unknown : EventData
 
@@ -192,6 +243,9 @@ public enum class EndReason {
 
     /** The account was erased. */
     ACCOUNT_ERASED,
+
+    /** The account was recovered: whoever was signed in signs in anew. */
+    RECOVERED,
 
     /** The API key that vouched for it was revoked. */
     KEY_REVOKED,

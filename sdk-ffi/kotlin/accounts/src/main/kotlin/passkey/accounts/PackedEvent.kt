@@ -72,6 +72,20 @@ private fun ByteBuffer.data(): EventData = when (get().toInt()) {
         stored = Integer.toUnsignedLong(int),
         received = Integer.toUnsignedLong(int),
     )
+    13 -> TamperingDetected(
+        row = tamperedRow(text()),
+        accountId = if (flag()) text() else null,
+        keyId = if (flag()) text() else null,
+    )
+    14 -> RecoveryStarted(accountId = text(), until = time())
+    15 -> RecoveryCancelled(accountId = text(), reason = cancelReason(text()))
+    16 -> RecoveryCompleted(
+        accountId = text(),
+        passkeyId = text(),
+        publicKey = bytes(),
+        aaguid = bytes(),
+        backedUp = flag(),
+    )
     else -> Unknown
 }
 
@@ -105,9 +119,24 @@ private fun endReason(word: String): EndReason = when (word) {
     "replaced" -> EndReason.REPLACED
     "passkeyRemoved" -> EndReason.PASSKEY_REMOVED
     "accountErased" -> EndReason.ACCOUNT_ERASED
+    "recovered" -> EndReason.RECOVERED
     "keyRevoked" -> EndReason.KEY_REVOKED
     "serverLost" -> EndReason.SERVER_LOST
     else -> EndReason.OTHER
+}
+
+private fun tamperedRow(word: String): TamperedRow = when (word) {
+    "account" -> TamperedRow.ACCOUNT
+    "apiKey" -> TamperedRow.API_KEY
+    "database" -> TamperedRow.DATABASE
+    else -> TamperedRow.OTHER
+}
+
+private fun cancelReason(word: String): CancelReason = when (word) {
+    "user" -> CancelReason.USER
+    "backEnd" -> CancelReason.BACK_END
+    "expired" -> CancelReason.EXPIRED
+    else -> CancelReason.OTHER
 }
 
 private fun removalReason(word: String): RemovalReason = when (word) {

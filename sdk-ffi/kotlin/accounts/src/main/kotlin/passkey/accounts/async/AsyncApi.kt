@@ -67,6 +67,15 @@ public class AsyncApi internal constructor(private val api: Api, private val sco
         expiresAt: Instant? = null,
     ): CompletableFuture<CreatedKey> = scope.future { api.createKey(name, scopes, expiresAt) }
 
+    /** As [Api.registerKeyPair]. */
+    @JvmOverloads
+    public fun registerKeyPair(
+        publicKey: String,
+        name: String,
+        scopes: List<String>? = null,
+        expiresAt: Instant? = null,
+    ): CompletableFuture<KeyInfo> = scope.future { api.registerKeyPair(publicKey, name, scopes, expiresAt) }
+
     /** As [Api.rotateKey]. */
     public fun rotateKey(keyId: String, overlap: Duration): CompletableFuture<CreatedKey> =
         scope.future { api.rotateKey(keyId, overlap.toKotlinDuration()) }

@@ -9,6 +9,7 @@ import passkey.accounts.Accounts
 import passkey.accounts.ApiException
 import passkey.accounts.EndReason
 import passkey.accounts.Ended
+import passkey.accounts.Snapshot
 
 class ApiTest {
     private suspend fun failure(call: suspend () -> Unit): ApiException =
@@ -47,6 +48,20 @@ class ApiTest {
         assertEquals(64, accounts.api.checkpoint().head.signature.size)
         val gone = failure { accounts.api.events(after = "yesterday") }
         assertTrue(gone.status in 400..499, "$gone")
+    }
+
+    @Test
+    fun `a key pair signs for the stream and for the API`() = live { accounts ->
+        val publicKey = "E5j2LG0aRXxRumpLXz29L2n8qTIWIY3ImX5Ba9F9k8o"
+        val known = accounts.api.registerKeyPair(publicKey, "pair", scopes = listOf("events:read"))
+        assertEquals(publicKey, known.publicKey)
+        val keyPair = "pa_pair_1040g2081040g2081040g2081040g2081040g2081040g2081040_d8e1ec3e"
+        Accounts.connect(URL, keyPair).use { paired ->
+            assertTrue(paired.api.app().appId.startsWith("app_"))
+            paired.events().until<Snapshot>().ack()
+            accounts.api.revokeKey(known.keyId)
+            assertEquals("keyRevoked" to 401, failure { paired.api.app() }.let { it.code to it.status })
+        }
     }
 
     @Test

@@ -21,6 +21,9 @@ import passkey.accounts.OpenSession
 import passkey.accounts.PasskeyAdded
 import passkey.accounts.PasskeyRemoved
 import passkey.accounts.PasskeyRenamed
+import passkey.accounts.RecoveryCancelled
+import passkey.accounts.RecoveryCompleted
+import passkey.accounts.RecoveryStarted
 import passkey.accounts.Registered
 import passkey.accounts.SessionKey
 import passkey.accounts.TamperingDetected
@@ -104,6 +107,17 @@ private fun members(data: EventData): ObjectNode = when (data) {
     }
     is TamperingDetected -> with(data) {
         tree("row" to camel(row.name), "accountID" to accountId, "keyID" to keyId)
+    }
+    is RecoveryStarted -> tree("accountID" to data.accountId, "until" to data.until)
+    is RecoveryCancelled -> tree("accountID" to data.accountId, "reason" to camel(data.reason.name))
+    is RecoveryCompleted -> with(data) {
+        tree(
+            "accountID" to accountId,
+            "passkeyID" to passkeyId,
+            "publicKey" to publicKey,
+            "aaguid" to aaguid,
+            "backedUp" to backedUp,
+        )
     }
     is Unknown -> tree()
 }

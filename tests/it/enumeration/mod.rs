@@ -1,0 +1,147 @@
+//! A game against a stranger who wants to know which addresses have an account: over real sockets they do no better than
+//! somebody who throws a coin. With a defence down they win.
+
+mod people;
+mod stranger;
+
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use passkey_accounts::{
+    defence::{Defence, without},
+    planted::{Bug, plant},
+    protocol::gateway::{ClientMessage, Finish, RawJson, ServerMessage},
+};
+use passkey_accounts_server::limits::{RELEASE_BYTES, RELEASE_TICK_MS};
+use passkey_accounts_tests::{Page, TestServer};
+
+use people::People;
+use stranger::{Answer, Score, features, look, play};
+
+/// Addresses with an account, and as many without, that the stranger looks at.
+const ADDRESSES: usize = 300;
+
+/// People of the app whom they do not know of.
+const OTHERS: usize = 300;
+
+/// A game about a new app with its own people and keys.
+async fn game(seed: u64) -> Score {
+    let server = TestServer::start().await;
+    let mut people = People::of(&server, seed);
+    people.sign_up("member", ADDRESSES).await;
+    people.sign_up("other", OTHERS).await;
+    let emails =
+        |name: &'static str| (0..ADDRESSES).map(move |number| format!("{name}-{number}@example.org"));
+    let addresses: Vec<_> = emails("member")
+        .map(|email| (true, email))
+        .chain(emails("nobody").map(|email| (false, email)))
+        .collect();
+    let mut page = Page::connect(&server).await;
+    let mut before: Vec<(Answer, Answer)> = Vec::new();
+    for (_, email) in &addresses {
+        before.push((look(&mut page, email).await, look(&mut page, email).await));
+    }
+    people.live_on(10).await;
+    people.sign_up("newcomer", OTHERS / 10).await;
+    let mut seen = Vec::new();
+    for ((has_account, email), (first, again)) in addresses.iter().zip(&before) {
+        seen.push((*has_account, features(first, again, &look(&mut page, email).await)));
+    }
+    play(&mut Rng::with_seed(seed), seen)
+}
+
+#[tokio::test]
+async fn a_stranger_tells_known_from_unknown_addresses_as_a_coin_does() {
+    // By chance alone one game in a thousand is an outlier; three in a row are not one in a hundred million.
+    for seed in 1..=3 {
+        let score = game(seed).await;
+        println!("{:.3} +- {:.3} of {}", score.share(), score.margin(), score.all);
+        if score.is_chance() {
+            return;
+        }
+    }
+    panic!("the stranger wins, or loses, three games");
+}
+
+#[tokio::test]
+async fn with_decoys_of_one_mould_the_stranger_wins() {
+    plant(Some(Bug::DecoysOfOneMould));
+    let score = game(4).await;
+    plant(None);
+    println!("{:.3} +- {:.3}", score.share(), score.margin());
+    assert!(!score.is_chance() && score.share() > 0.6, "{score:?}");
+}
+
+#[tokio::test]
+async fn without_decoys_the_stranger_wins_every_time() {
+    let down = without(Defence::Decoys);
+    let score = game(5).await;
+    drop(down);
+    assert_eq!(score.right, score.all);
+}
+
+/// How long the answers to what a stranger can ask about an address take, and how long they are.
+async fn measured(page: &mut Page, email: &str) -> Vec<(Duration, usize)> {
+    let mut measured = Vec::new();
+    let begin = page.begin(email);
+    let start = Instant::now();
+    let ServerMessage::CeremonyGet(ceremony) = page.ask(ClientMessage::SignInBegin(begin)).await else {
+        panic!("no ceremony")
+    };
+    measured.push((start.elapsed(), page.heard_bytes));
+    let finish = Finish { ceremony_id: ceremony.ceremony_id, credential: RawJson("{}".into()) };
+    let start = Instant::now();
+    page.ask_in_vain(ClientMessage::CeremonyFinish(finish)).await;
+    measured.push((start.elapsed(), page.heard_bytes));
+    measured
+}
+
+#[tokio::test]
+async fn answers_about_an_address_leave_on_their_tick_in_one_size() {
+    let server = TestServer::start_in_real_time().await;
+    People::of(&server, 6).sign_up("member", 20).await;
+    let mut page = Page::connect(&server).await;
+    let tick = Duration::from_millis(RELEASE_TICK_MS);
+    for number in 0..20 {
+        for name in ["member", "nobody"] {
+            for (took, bytes) in measured(&mut page, &format!("{name}-{number}@example.org")).await {
+                assert!(
+                    took >= tick && bytes.is_multiple_of(RELEASE_BYTES),
+                    "{name}: {took:?}, {bytes} bytes"
+                );
+            }
+        }
+    }
+    // So long is nothing on its own way; without the tick one of many is sooner, however busy the machine is.
+    plant(Some(Bug::AnsweredAtOnce));
+    let mut is_sooner = false;
+    for _ in 0..500 {
+        let answers = measured(&mut page, "nobody-1@example.org").await;
+        is_sooner = answers.iter().any(|(took, bytes)| *took < tick && !bytes.is_multiple_of(RELEASE_BYTES));
+        if is_sooner {
+            break;
+        }
+    }
+    plant(None);
+    assert!(is_sooner, "500 answers took a tick each that nobody waited for");
+}
+
+#[tokio::test]
+async fn a_code_is_sent_to_every_address_in_answers_of_one_size_and_mails_of_one_kind() {
+    let server = TestServer::start_in_real_time().await;
+    People::of(&server, 7).sign_up("member", 1).await;
+    let tick = Duration::from_millis(RELEASE_TICK_MS);
+    let mut answers = Vec::new();
+    for email in ["member-0@example.org", "nobody-0@example.org"] {
+        let mut page = Page::connect(&server).await;
+        let start = Instant::now();
+        let sent = page.ask(ClientMessage::SignUpBegin(page.begin(email))).await;
+        assert!(start.elapsed() >= tick, "{:?}", start.elapsed());
+        assert!(
+            matches!(sent, ServerMessage::CodeSent(_)) && server.mailed_code(email).is_some(),
+            "{sent:?}"
+        );
+        answers.push(page.heard_bytes);
+    }
+    assert_eq!(answers[0], answers[1]);
+}
