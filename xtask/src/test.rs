@@ -23,7 +23,7 @@ struct Part {
     run: fn() -> anyhow::Result<()>,
 }
 
-const PARTS: [Part; 16] = [
+const PARTS: [Part; 17] = [
     Part {
         name: "format",
         what: "rustfmt",
@@ -102,6 +102,12 @@ const PARTS: [Part; 16] = [
         run: || installed("swift"),
     },
     Part {
+        name: "acme",
+        what: "a certificate from Pebble, an authority of our own",
+        needs: &[tools::GO],
+        run: || whole_system("acme::"),
+    },
+    Part {
         name: "examples",
         what: "Rust, Node and Python print who signs in; the other languages' tests run theirs",
         needs: &["node", "npm", "python3"],
@@ -134,8 +140,18 @@ const PARTS: [Part; 16] = [
 ];
 
 /// Parts of the `it` binary that have a line of their own in the table.
-const APART: [&str; 9] =
-    ["dist::", "node::", "python::", "kotlin::", "swift::", "examples::", "browser::", "npm::", "threats::"];
+const APART: [&str; 10] = [
+    "acme::",
+    "dist::",
+    "node::",
+    "python::",
+    "kotlin::",
+    "swift::",
+    "examples::",
+    "browser::",
+    "npm::",
+    "threats::",
+];
 
 /// Makes the artifact of a language, and runs the tests that install it.
 fn installed(language: &str) -> anyhow::Result<()> {
