@@ -128,6 +128,9 @@ pub const RECOVERY_COUNT_MS: u64 = 10 * 60 * 1_000;
 
 const HOUR_MS: u64 = 60 * 60 * 1_000;
 
+/// Browsers that a passkey remembers having been used in; a person has few, and somebody else's must not push them all out unseen.
+pub const MAX_KNOWN_BROWSERS: usize = 8;
+
 /// Sessions in one page of a snapshot.
 pub const SNAPSHOT_PAGE_SESSIONS: usize = 128;
 

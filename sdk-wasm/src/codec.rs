@@ -5,7 +5,7 @@ use alloc::string::String;
 use passkey_accounts::{
     ceremony::{Greeting, Incoming, Offer, Options, Report},
     protocol::{
-        RequestID,
+        RequestID, UnixMillis,
         base64url::encode,
         gateway::{
             AddedPasskey, Begin, Binding, CeremonyKind, ClientMessage, EndReason, Failure, Session,
@@ -20,6 +20,10 @@ use crate::json::{Members, quote};
 /// What a frame turned out to be.
 pub(crate) enum Frame {
     Message(Option<RequestID>, Incoming),
+    /// The session's account is being recovered, or (`None`) no longer: said by itself.
+    Recovery(Option<UnixMillis>),
+    /// `signedIn` of a session whose account is being recovered.
+    SignedIn(Option<RequestID>, Incoming, UnixMillis),
     /// A type of a newer server.
     Unknown,
     /// A known type whose data is not as it must be, or no message at all.
@@ -43,7 +47,19 @@ impl Frame {
             }
             "ceremony.create" => data.as_ref().and_then(|data| offer(data, true)),
             "ceremony.get" => data.as_ref().and_then(|data| offer(data, false)),
-            "signedIn" => data.as_ref().and_then(signed_in),
+            "recovery.held" if id.is_none() => {
+                let until = data.as_ref().and_then(|data| data.time("until"));
+                return until.map_or(Self::Unreadable(None), |until| Self::Recovery(Some(until)));
+            }
+            "recovery.cancelled" if id.is_none() => return Self::Recovery(None),
+            "signedIn" => {
+                let until = data.as_ref().and_then(|data| data.object("recovery")?.time("until"));
+                let message = data.as_ref().and_then(signed_in);
+                match (message, until) {
+                    (Some(message), Some(until)) => return Self::SignedIn(id, message, until),
+                    (message, _) => message,
+                }
+            }
             "session.expiring" => data.as_ref().and_then(|data| data.time("at")).map(Incoming::Expiring),
             "drain" => data.as_ref().and_then(|data| data.whole("reconnectAfterMs")).map(Incoming::Drain),
             "error" => data.as_ref().and_then(failure),

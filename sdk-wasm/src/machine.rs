@@ -5,6 +5,7 @@ use alloc::string::String;
 use passkey_accounts::{
     ceremony::{self, Answer, CallID, Config, Credential, Output, PlainRequest, Refusal, State},
     protocol::{
+        UnixMillis,
         base64url::{Base64Url, decode},
         gateway::{EndReason, Failure, RawJson, Session, SessionKey},
     },
@@ -60,7 +61,13 @@ extern "C" {
         key: u32,
     );
     #[wasm_bindgen(method)]
-    fn state(this: &Driver, status: &str, reason: Option<&str>, expiring_at: Option<f64>);
+    fn state(
+        this: &Driver,
+        status: &str,
+        reason: Option<&str>,
+        expiring_at: Option<f64>,
+        recovery_until: Option<f64>,
+    );
 }
 
 /// The state machine of one page, or of all pages that share a session. Times are milliseconds of one clock that never
@@ -98,9 +105,10 @@ impl Machine {
     ///
     /// | name | `of` | `first` | `x`, `y` |
     /// | --- | --- | --- | --- |
-    /// | `signUp`, `signIn` | | email | coordinates of the session key, base64url |
+    /// | `signUp`, `signIn`, `recover` | | email | coordinates of the session key, base64url |
     /// | `verify` | the sign-up's number | code | |
-    /// | `signOut`, `addPasskey` | | | |
+    /// | `verifyRecovery` | the number of `recover` | code | `x`: recovery code |
+    /// | `signOut`, `addPasskey`, `makeRecoveryCode` | | | |
     /// | `confirm` | | action | |
     /// | `removePasskey` | | passkey | |
     /// | the type of a plain request | | data, JSON text | |
@@ -117,6 +125,9 @@ impl Machine {
         let call = match text(name).as_str() {
             "signUp" => machine.sign_up(now_ms, first, key(x, y)),
             "signIn" => machine.sign_in(now_ms, first, key(x, y)),
+            "recover" => machine.recover(now_ms, first, key(x, y)),
+            "verifyRecovery" => machine.verify_recovery(now_ms, CallID(of), first, text(x)),
+            "makeRecoveryCode" => machine.make_recovery_code(now_ms),
             "verify" => machine.verify(now_ms, CallID(of), first),
             "signOut" => machine.sign_out(now_ms),
             "confirm" => machine.confirm(now_ms, first),
@@ -151,6 +162,11 @@ impl Machine {
     pub fn frame(&mut self, now_ms: f64, value: JsValue) {
         match Frame::read(value) {
             Frame::Message(id, message) => self.0.handle_message(ms(now_ms), id, message),
+            Frame::Recovery(until) => self.0.handle_recovery(until),
+            Frame::SignedIn(id, message, until) => {
+                self.0.handle_message(ms(now_ms), id, message);
+                self.0.handle_recovery(Some(until));
+            }
             Frame::Unknown => {}
             Frame::Unreadable(id) => self.0.handle_unreadable(ms(now_ms), id),
         }
@@ -220,11 +236,13 @@ fn carry_out(output: Output, driver: &Driver) {
 }
 
 fn show(state: &State, driver: &Driver) {
+    let mut recovery = None;
     let (status, reason, expiring_at) = match state {
         State::Connecting => ("connecting", None, None),
         State::SignedOut { reason } => ("signedOut", *reason, None),
-        State::SignedIn { session, key, expiring_at } => {
+        State::SignedIn { session, key, expiring_at, recovery_until } => {
             say_session(session, *key, driver);
+            recovery = *recovery_until;
             ("signedIn", None, *expiring_at)
         }
         State::Resuming { session, key } => {
@@ -239,7 +257,8 @@ fn show(state: &State, driver: &Driver) {
             ("closed", None, None)
         }
     };
-    driver.state(status, reason.map(EndReason::as_str), expiring_at.map(|at| float(at.0)));
+    let float = |at: UnixMillis| float(at.0);
+    driver.state(status, reason.map(EndReason::as_str), expiring_at.map(float), recovery.map(float));
 }
 
 fn say_session(session: &Session, key: CallID, driver: &Driver) {

@@ -160,8 +160,32 @@ async fn an_account_has_so_many_sessions_and_the_oldest_makes_room() {
     server.clock().advance(1);
     third.sign_in(ADA, &mut authenticator).await;
     let (_, told) = oldest.hear().await.unwrap();
-    assert!(matches!(told, ServerMessage::SignedOut(ref out) if out.reason == EndReason::Replaced), "{told:?}");
+    assert!(
+        matches!(told, ServerMessage::SignedOut(ref out) if out.reason == EndReason::Replaced),
+        "{told:?}"
+    );
     assert_eq!(first_end(&server).await.reason, EndReason::Replaced);
     let tail = server.context().store.logs().tail(server.app_id).unwrap();
     assert_eq!(tail.state().sessions().len(), 2);
+}
+
+#[tokio::test]
+async fn a_sign_in_in_a_browser_that_the_passkey_was_not_used_in_before_is_told_by_mail_once() {
+    let server = TestServer::start().await;
+    let mut authenticator = SoftwareAuthenticator::new([1; 32]);
+    let firefox = |version: u8| format!("Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/{version}.0");
+    let mut own = Page::connect_as(&server, &firefox(150)).await;
+    own.sign_up(&server, ADA, &mut authenticator).await;
+    let news = || server.mailed(ADA).into_iter().filter(|subject| subject.starts_with("New sign-in")).count();
+    Page::connect_as(&server, &firefox(151)).await.sign_in(ADA, &mut authenticator).await;
+    let other = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/150.0.0.0 Safari/537.36";
+    Page::connect_as(&server, other).await.sign_in(ADA, &mut authenticator).await;
+    Page::connect_as(&server, other).await.sign_in(ADA, &mut authenticator).await;
+    Page::connect_as(&server, &firefox(150)).await.sign_in(ADA, &mut authenticator).await;
+    // Mails leave in the order in which they were written: a further one would be there before this one.
+    Page::connect_as(&server, "").await.sign_in(ADA, &mut authenticator).await;
+    while news() < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(news(), 2);
 }

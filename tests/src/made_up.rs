@@ -31,6 +31,7 @@ pub fn passkey(number: u64) -> Passkey {
         backed_up: false,
         name: None,
         last_used_at: None,
+        browsers: Vec::new(),
     }
 }
 

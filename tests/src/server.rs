@@ -283,6 +283,12 @@ impl TestServer {
         codes.find(|mail| mail.to == email).map(|mail| mail.code)
     }
 
+    /// The subjects of the mails to this address, the newest first.
+    pub fn mailed(&self, email: &str) -> Vec<String> {
+        let Mailer::Outbox(outbox) = &self.context().mailer else { return Vec::new() };
+        outbox.mails().into_iter().filter(|mail| mail.to == email).map(|mail| mail.subject).collect()
+    }
+
     /// Makes another app on this server for the same origin, with a key of its own that has every scope.
     pub async fn make_app(&self) -> (AppID, ApiKey) {
         let app_id = self.make_app_at(&[self.origin()]).await;

@@ -54,7 +54,8 @@ export class Passkeys {
 
   #draw() {
     byID('passkeys').replaceChildren(...this.#list.map((passkey) => this.#makeRow(passkey)));
-    byID('nudge').hidden = this.#list.length !== 1;
+    // One that is backed up outlives its device.
+    byID('nudge').hidden = this.#list.length !== 1 || this.#list[0].backedUp;
   }
 
   #makeRow(passkey) {

@@ -14,6 +14,7 @@ const FAILURES = {
   lastPasskey: ['This is the last passkey of the account.', 'Add another one first.'],
   passkeyExists: ['That device already has a passkey of this account.', 'Choose another device, or a security key.'],
   passkeyRejected: ['This passkey was not accepted, and nothing was changed.', 'Try again, or confirm with another one.'],
+  recoveryOff: ['This site has no recovery by code.', 'Add a second passkey instead.'],
   rateLimited: ['Those were too many attempts.', 'Please wait a little.'],
   sessionGone: ['The session has ended.', 'Please sign in again.'],
   tampered: ['What the server has stored of this account was changed by somebody else.', 'Nothing was done. Whoever runs this site has been told.'],

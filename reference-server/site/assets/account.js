@@ -4,6 +4,7 @@ import { make } from '/assets/site.js';
 import { makeTime, openLogin } from '/assets/session.js';
 import { describeFailure } from '/assets/account-words.js';
 import { Passkeys } from '/assets/account-passkeys.js';
+import { Recovery } from '/assets/account-recovery.js';
 import { Sessions } from '/assets/account-sessions.js';
 
 const byID = (id) => document.getElementById(id);
@@ -45,6 +46,7 @@ const page = {
 
 const passkeys = new Passkeys(page);
 const sessions = new Sessions(page);
+const recovery = new Recovery(page);
 
 function show(state) {
   const before = session;
@@ -67,8 +69,10 @@ function show(state) {
     ? ['This session ends at ', makeTime(state.expiringAt, { timeStyle: 'short' }), '. Sign in again then.']
     : [];
   byID('expiring').replaceChildren(...expiring);
+  if (session.sessionID === before?.sessionID) recovery.show(state.recoveryUntil);
   if (session.sessionID !== before?.sessionID) {
     empty();
+    recovery.show(state.recoveryUntil);
     byID('account-title').focus();
   }
   if (isConnected && (!wasConnected || session.sessionID !== before?.sessionID)) load();
@@ -92,6 +96,7 @@ function empty() {
   line = Promise.resolve();
   passkeys.empty();
   sessions.empty();
+  recovery.empty();
 }
 
 function clear(message) {

@@ -15,8 +15,8 @@ pub struct KnownAccount {
 }
 
 impl KnownAccount {
-    /// Looks an account up by the keyed index of its address. One that was tampered with looks unknown: a stranger who asks
-    /// is told nothing, and nobody can sign in.
+    /// Looks an account up by the keyed index of its address, beside another one ([`Store::account_beside`]). One that was
+    /// tampered with looks unknown: a stranger who asks is told nothing, and nobody can sign in.
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
@@ -24,8 +24,9 @@ impl KnownAccount {
         store: &Store,
         app_id: AppID,
         email_index: &[u8; 32],
+        beside: AccountID,
     ) -> Result<Option<Self>, StoreError> {
-        match store.account(app_id, Wanted::Email(*email_index)).await {
+        match store.account_beside(app_id, *email_index, beside).await {
             Ok(row) => Self::new(row),
             Err(StoreError::Tampered) => Ok(None),
             Err(error) => Err(error),

@@ -1,6 +1,7 @@
 //! Accounts and their passkeys: registration, sign-in, what a signed-in person does with a gesture, removal, erasure and recovery,
 //! each one transaction with its events.
 
+mod browser;
 mod erase;
 mod gesture;
 mod known;
@@ -12,6 +13,7 @@ mod rename;
 mod sign_in;
 mod used;
 
+pub use browser::Browser;
 pub use erase::{Removal, erase, remove_passkey};
 pub use gesture::{Addition, Gesture, GestureError, add_passkey, confirm, remove_own_passkey};
 pub use known::{KnownAccount, open_passkeys};

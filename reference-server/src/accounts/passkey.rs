@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use zeroize::Zeroizing;
 
-use crate::{ceremony::registration::NewPasskey, store::StoreError};
+use super::Browser;
+use crate::{ceremony::registration::NewPasskey, limits::MAX_KNOWN_BROWSERS, store::StoreError};
 
 /// What the server knows of a passkey (WebAuthn Level 3 section 4, "credential record").
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub struct Passkey {
     pub name: Option<PasskeyName>,
     /// The day (UTC) of its last use; `None` since it was made.
     pub last_used_at: Option<UnixMillis>,
+    /// The browsers that it was used in, at most [`MAX_KNOWN_BROWSERS`], the newest last.
+    pub browsers: Vec<Browser>,
 }
 
 /// What a person calls a passkey: 1 to 64 characters, none of them a control character, no space around.
@@ -75,11 +78,13 @@ struct Record {
     name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     used: Option<UnixMillis>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    browsers: Vec<String>,
 }
 
 impl Passkey {
-    /// The record of a passkey that was registered just now.
-    pub fn new(new: NewPasskey) -> Self {
+    /// The record of a passkey that was registered just now, in this browser.
+    pub fn new(new: NewPasskey, browser: Browser) -> Self {
         Self {
             credential_id: new.credential_id,
             public_key: new.public_key,
@@ -90,7 +95,19 @@ impl Passkey {
             backed_up: new.backed_up,
             name: None,
             last_used_at: None,
+            browsers: vec![browser],
         }
+    }
+
+    /// Remembers that it was used in this browser: whether it was not known to be before.
+    pub fn meet(&mut self, browser: &Browser) -> bool {
+        let is_new = !self.browsers.contains(browser);
+        if is_new {
+            let too_many = (self.browsers.len() + 1).saturating_sub(MAX_KNOWN_BROWSERS);
+            self.browsers.drain(..too_many);
+            self.browsers.push(browser.clone());
+        }
+        is_new
     }
 
     /// As the pages of its account see it.
@@ -119,6 +136,7 @@ impl Passkey {
             backed_up: self.backed_up,
             name: self.name.as_ref().map(|name| name.as_str().to_owned()),
             used: self.last_used_at,
+            browsers: self.browsers.iter().map(|browser| browser.as_str().to_owned()).collect(),
         };
         Zeroizing::new(serde_json::to_vec(&record).expect("a record holds nothing that JSON cannot"))
     }
@@ -143,6 +161,7 @@ impl Passkey {
             backed_up: record.backed_up,
             name: record.name.map(|name| name.parse()).transpose().ok()?,
             last_used_at: record.used,
+            browsers: record.browsers.into_iter().map(Browser::from_stored).collect(),
         })
     }
 }

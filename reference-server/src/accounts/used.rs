@@ -9,7 +9,7 @@ use passkey_accounts::{
     },
 };
 
-use super::Passkey;
+use super::{Browser, Passkey};
 use crate::store::{AccountRow, StoreError, Wanted, Write};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
@@ -56,10 +56,23 @@ impl Used {
     /// Writes what has changed: few uses do, but for authenticators that count. The event of a counter that did not rise
     /// comes first. Returns the account as it is then.
     pub(super) async fn record(self, write: &mut Write) -> Result<AccountRow, StoreError> {
+        Ok(self.record_in(write, None).await?.0)
+    }
+
+    /// As [`record`](Self::record), in this browser: also says whether the passkey was known to be used in others only.
+    pub(super) async fn record_in(
+        self,
+        write: &mut Write,
+        browser: Option<&Browser>,
+    ) -> Result<(AccountRow, bool), StoreError> {
         let Self { mut account, usage: Usage { account_id, passkey_id, sign_count, backed_up }, mut passkey } =
             self;
         let (stored, today) = (passkey.sign_count, day(write.now()));
-        let has_changed = sign_count > stored
+        // One from before browsers were remembered says nothing of the first.
+        let knows_any = !passkey.browsers.is_empty();
+        let is_new = browser.is_some_and(|browser| passkey.meet(browser));
+        let has_changed = is_new
+            || sign_count > stored
             || passkey.backed_up != backed_up
             || passkey.last_used_at.is_none_or(|last| last < today);
         if has_changed {
@@ -74,7 +87,7 @@ impl Used {
             let event = CounterRegressed { account_id, passkey_id, stored, received: sign_count };
             write.append(account.app_id, &EventKind::CounterRegressed(event))?;
         }
-        Ok(account)
+        Ok((account, is_new && knows_any))
     }
 }
 

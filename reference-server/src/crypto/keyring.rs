@@ -70,7 +70,7 @@ impl Keyring {
 
     /// 32 bytes for a part of an unknown address's decoys: the same always, and nobody without the key can compute them.
     pub fn derive_decoy(&self, email_index: &[u8; 32], label: &'static str, name: &[u8]) -> [u8; 32] {
-        tag(&self.decoy, &[&super::join([email_index.as_slice(), label.as_bytes(), name].into_iter())])
+        tag(&self.decoy, &[&super::join([email_index.as_slice(), label.as_bytes(), name])])
     }
 
     /// What is kept of an account's recovery code.

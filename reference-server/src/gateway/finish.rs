@@ -1,5 +1,7 @@
 //! `ceremony.finish`: what the authenticator made is checked, and what it was made for is done.
 
+use std::sync::Arc;
+
 use passkey_accounts::protocol::{
     AccountID, CeremonyID, Code, PasskeyID, SessionID,
     base64url::Base64Url,
@@ -15,9 +17,9 @@ use super::{
 };
 use crate::{
     accounts::{
-        Addition, CompleteError, Gesture, GestureError, KnownAccount, Passkey, RegisterError, Registration,
-        SignIn, SignInError, SignedIn, add_passkey, complete_recovery, confirm, make_recovery_code, register,
-        remove_own_passkey, sign_in,
+        Addition, Browser, CompleteError, Gesture, GestureError, KnownAccount, Passkey, RegisterError,
+        Registration, SignIn, SignInError, SignedIn, add_passkey, complete_recovery, confirm,
+        make_recovery_code, register, remove_own_passkey, sign_in,
     },
     ceremony::{Action, Asserted, Finishing, PendingCeremony, Purpose},
     clock::make_random,
@@ -94,7 +96,8 @@ impl Answer<'_> {
             evidence: None,
         };
         let public_key_cose = new.public_key_cose.clone();
-        let registration = Registration { email, passkey: Passkey::new(new), public_key_cose, opening };
+        let registration =
+            Registration { email, passkey: Passkey::new(new, self.browser()), public_key_cose, opening };
         let Context { store, .. } = &*self.page.context;
         let session = register(store, registration).await.map_err(|error| match error {
             RegisterError::EmailTaken => Code::AccountExists,
@@ -117,11 +120,15 @@ impl Answer<'_> {
         let Context { store, session_limits, attached, detached, .. } = &*self.page.context;
         let most_sessions = session_limits.per_account;
         let verified = SignIn { opening, usage: Some(usage), most_sessions };
-        let SignedIn { session, replaced } = sign_in(store, verified).await.map_err(|error| match error {
-            SignInError::PasskeyGone => self.refused(&error.to_string()),
-            SignInError::Store(error) => internal(error),
-        })?;
+        let SignedIn { session, replaced, is_news_for } =
+            sign_in(store, verified).await.map_err(|error| match error {
+                SignInError::PasskeyGone => self.refused(&error.to_string()),
+                SignInError::Store(error) => internal(error),
+            })?;
         tell(attached, detached, &replaced, EndReason::Replaced);
+        if let Some(email) = is_news_for {
+            self.tell_of_new_browser(email);
+        }
         signed_in(self.page, conversation, session)
     }
 
@@ -155,7 +162,8 @@ impl Answer<'_> {
         let account = account.ok_or(Code::SessionGone)?;
         let passkey_id = PasskeyID::from_bytes(make_random());
         let public_key_cose = new.public_key_cose.clone();
-        let addition = Box::new(Addition { passkey_id, passkey: Passkey::new(new), public_key_cose });
+        let addition =
+            Box::new(Addition { passkey_id, passkey: Passkey::new(new, self.browser()), public_key_cose });
         let purpose = Purpose::AddPasskey { account, addition };
         Ok(challenge(self.page, conversation, session.session_key.clone(), purpose))
     }
@@ -207,7 +215,7 @@ impl Answer<'_> {
         let new = self.finishing.registration(&self.credential).map_err(|reason| self.refused(&reason))?;
         let public_key_cose = new.public_key_cose.clone();
         let passkey_id = PasskeyID::from_bytes(make_random());
-        let addition = Addition { passkey_id, passkey: Passkey::new(new), public_key_cose };
+        let addition = Addition { passkey_id, passkey: Passkey::new(new, self.browser()), public_key_cose };
         let Page { context, app, .. } = self.page;
         let Context { store, attached, detached, .. } = &**context;
         let completed = complete_recovery(store, app.app_id, account.account_id, code, addition).await;
@@ -248,6 +256,21 @@ impl Answer<'_> {
             grace_ms: limits.grace_ms,
             user_agent: user_agent.clone(),
         }
+    }
+
+    fn browser(&self) -> Browser {
+        Browser::of(&self.page.user_agent)
+    }
+
+    /// Beside the sign-in, which does not wait for a mail server. The server waits for it when it stops.
+    fn tell_of_new_browser(&self, email: Email) {
+        let (context, name, browser) =
+            (Arc::clone(&self.page.context), self.page.app.name.clone(), self.browser());
+        self.page.context.sockets.spawn(async move {
+            let now = context.clock.now();
+            // A mail server that takes no mail has been logged; the sign-in is a good one.
+            let _ = context.mailer.send_new_browser(&email, &name, browser.as_str(), now).await;
+        });
     }
 
     fn code(&self, error: GestureError) -> Code {

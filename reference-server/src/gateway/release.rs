@@ -27,8 +27,12 @@ impl Release {
     /// For an answer to this message, which has just arrived.
     pub(super) fn new(message: Option<&ClientMessage>, clock: &Clock) -> Self {
         let telling = match message {
-            Some(ClientMessage::SignUpBegin(_) | ClientMessage::SignInBegin(_)) => Telling::Every,
-            Some(ClientMessage::CeremonyFinish(_)) => Telling::Failures,
+            Some(
+                ClientMessage::SignUpBegin(_)
+                | ClientMessage::SignInBegin(_)
+                | ClientMessage::RecoveryBegin(_),
+            ) => Telling::Every,
+            Some(ClientMessage::CeremonyFinish(_) | ClientMessage::RecoveryVerify(_)) => Telling::Failures,
             Some(_) | None => Telling::None,
         };
         Self { arrived: clock.moment(), telling }

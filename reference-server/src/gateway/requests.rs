@@ -122,18 +122,16 @@ async fn sign_in_begin(
     let app_id = page.app.app_id;
     let email_index = keyring.derive_email_index(app_id, &email);
     let population = populations.of(store, app_id).await.map_err(internal)?;
-    let known = KnownAccount::find(store, app_id, &email_index).await.map_err(internal)?;
-    if known.is_none() && !defended!(Decoys) {
-        return Err(Code::NotFound);
-    }
-    // The same work for every address: decoys are made, and of two look-ups one finds an account and one does not.
+    // The same work for every address: one account is read and opened, this one or somebody's, and decoys are made.
     let [name @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] =
         keyring.derive_decoy(&email_index, "somebody", &[]);
     let nobody = AccountID::from_bytes(name);
-    let other = if known.is_some() { nobody } else { population.somebody(nobody) };
-    // Nothing follows from what is found. What is wrong with it was logged.
-    drop(KnownAccount::of(store, app_id, other).await);
+    let beside = if store.has_address(app_id, &email_index) { nobody } else { population.somebody(nobody) };
+    let known = KnownAccount::find(store, app_id, &email_index, beside).await.map_err(internal)?;
     let decoys = derive_decoys(keyring, &email_index, &population);
+    if known.is_none() && !defended!(Decoys) {
+        return Err(Code::NotFound);
+    }
     let purpose = known.map_or(Purpose::Decoy { credentials: decoys }, Purpose::SignIn);
     Ok(challenge(page, conversation, session_key, purpose))
 }

@@ -59,6 +59,27 @@ impl Mailer {
         self.send(to, subject, text, code, now).await
     }
 
+    /// Says that somebody has signed in in a browser that the passkey was not used in before.
+    ///
+    /// # Errors
+    /// As [`send_code`](Self::send_code).
+    pub async fn send_new_browser(
+        &self,
+        to: &Email,
+        app: &str,
+        browser: &str,
+        now: UnixMillis,
+    ) -> Result<(), MailFailed> {
+        let subject = format!("New sign-in to your {app} account");
+        let text = format!(
+            "Somebody has signed in to your {app} account with your passkey, in a browser where it was not used before: \
+             {browser}, {now} (UTC).\n\n\
+             If it was you, you need not do anything.\n\n\
+             If it was not you, sign in, sign out everywhere else, and remove the passkeys that are not in your hands.\n"
+        );
+        self.send(to, subject, text, "", now).await
+    }
+
     /// Says what has become of a recovery.
     ///
     /// # Errors

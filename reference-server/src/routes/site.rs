@@ -128,8 +128,19 @@ impl Site {
 }
 
 /// `/site.json`.
-pub(super) async fn describe(State(context): State<Arc<Context>>) -> Json<Site> {
-    Json(context.site.clone())
+#[derive(Serialize)]
+pub(super) struct Description {
+    #[serde(flatten)]
+    site: Site,
+    /// Whether accounts of the site's app can be recovered by a code.
+    recovery: bool,
+}
+
+/// `/site.json`.
+pub(super) async fn describe(State(context): State<Arc<Context>>) -> Json<Description> {
+    let app = context.site.app_id.and_then(|app_id| context.apps.find(app_id));
+    let recovery = app.is_some_and(|app| app.recovery_hold_ms.is_some());
+    Json(Description { site: context.site.clone(), recovery })
 }
 
 /// A page, an asset, or a file of the browser module.

@@ -148,6 +148,7 @@ async fn sign_up(context: &Context, key: &SessionKey, opening: Opening) -> Resul
         backed_up: false,
         name: None,
         last_used_at: None,
+        browsers: Vec::new(),
     };
     let email = format!("test-{:016x}@example.com", u64::from_be_bytes(make_random()));
     let registration = Registration {

@@ -116,23 +116,36 @@ pub(super) struct Joined {
     sealed: Option<Vec<u8>>,
 }
 
-const JOINED: &str = "SELECT a.account_id, a.version, a.created_ms, a.email_index, a.email_sealed, a.recovery,
-        a.recovery_runs, a.seal, k.wrapped,
-        p.passkey_id, p.app_id AS passkey_app, p.version AS passkey_version, p.created_ms AS passkey_created_ms,
-        p.credential_index, p.sealed
-    FROM accounts a LEFT JOIN account_keys k ON k.account_id = a.account_id AND k.app_id = a.app_id
-        LEFT JOIN passkeys p ON p.account_id = a.account_id";
+macro_rules! joined {
+    ($condition:literal) => {
+        concat!(
+            "SELECT a.account_id, a.version, a.created_ms, a.email_index, a.email_sealed, a.recovery,
+                a.recovery_runs, a.seal, k.wrapped, p.passkey_id, p.app_id AS passkey_app,
+                p.version AS passkey_version, p.created_ms AS passkey_created_ms, p.credential_index, p.sealed
+            FROM accounts a LEFT JOIN account_keys k ON k.account_id = a.account_id AND k.app_id = a.app_id
+                LEFT JOIN passkeys p ON p.account_id = a.account_id
+            WHERE a.app_id = ? AND ",
+            $condition,
+            " ORDER BY p.created_ms, p.passkey_id"
+        )
+    };
+}
+
+const BY_EMAIL: &str = joined!("a.email_index = ?");
+
+const BY_ACCOUNT: &str = joined!("a.account_id = ?");
+
+const EITHER: &str = joined!("(a.email_index = ? OR a.account_id = ?)");
 
 const HAS_CREDENTIAL: &str =
     "SELECT EXISTS (SELECT 1 FROM passkeys WHERE app_id = ? AND credential_index = ?)";
 
 impl Wanted {
-    fn sql(self) -> String {
-        let column = match self {
-            Self::Email(_) => "email_index",
-            Self::Account(_) => "account_id",
-        };
-        format!("{JOINED} WHERE a.app_id = ? AND a.{column} = ? ORDER BY p.created_ms, p.passkey_id")
+    const fn sql(self) -> &'static str {
+        match self {
+            Self::Email(_) => BY_EMAIL,
+            Self::Account(_) => BY_ACCOUNT,
+        }
     }
 
     fn value(&self) -> &[u8] {
@@ -147,7 +160,7 @@ impl Wanted {
         app_id: AppID,
         from: impl sqlx::Executor<'a, Database = sqlx::Sqlite>,
     ) -> Result<Vec<Joined>, StoreError> {
-        let query = sqlx::query_as(sqlx::AssertSqlSafe(self.sql()));
+        let query = sqlx::query_as(self.sql());
         Ok(query.bind(app_id.as_bytes().as_slice()).bind(self.value()).fetch_all(from).await?)
     }
 
@@ -169,8 +182,43 @@ impl Store {
     /// [`StoreError::Tampered`] when its rows are not those that this server stored last; the log says so then.
     pub async fn account(&self, app_id: AppID, wanted: Wanted) -> Result<Option<AccountRow>, StoreError> {
         let found = wanted.fetch(app_id, &self.reads).await?;
+        self.checked(app_id, wanted, &found).await
+    }
+
+    /// The account of an address, with the same work whether it has one or not: another account, `beside`, is read and
+    /// opened in the same look-up. The caller names one that is there if and only if the address has none.
+    ///
+    /// # Errors
+    /// As [`Store::account`]; nothing is said of the other one.
+    pub async fn account_beside(
+        &self,
+        app_id: AppID,
+        email_index: [u8; 32],
+        beside: AccountID,
+    ) -> Result<Option<AccountRow>, StoreError> {
+        let rows: Vec<Joined> = sqlx::query_as(EITHER)
+            .bind(app_id.as_bytes().as_slice())
+            .bind(email_index.as_slice())
+            .bind(beside.as_bytes().as_slice())
+            .fetch_all(&self.reads)
+            .await?;
+        let (found, others): (Vec<_>, Vec<_>) =
+            rows.into_iter().partition(|row| row.email_index == email_index);
+        if let Some(tail) = self.logs().tail(app_id) {
+            let wanted = Wanted::Account(beside);
+            drop(AccountRow::check(&others, app_id, wanted, &self.keyring, tail.state().roll()));
+        }
+        self.checked(app_id, Wanted::Email(email_index), &found).await
+    }
+
+    async fn checked(
+        &self,
+        app_id: AppID,
+        wanted: Wanted,
+        found: &[Joined],
+    ) -> Result<Option<AccountRow>, StoreError> {
         let Some(tail) = self.logs().tail(app_id) else { return Ok(None) };
-        match AccountRow::check(&found, app_id, wanted, &self.keyring, tail.state().roll()) {
+        match AccountRow::check(found, app_id, wanted, &self.keyring, tail.state().roll()) {
             Ok(account) => Ok(account),
             // The roll and the rows may be of two moments. The writer sees both at one, and decides.
             Err(Tampered) => {

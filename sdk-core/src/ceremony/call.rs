@@ -15,7 +15,7 @@ pub struct CallID(pub u32);
 /// How a call ends well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// Of `sign_up`: a code is on its way; `verify` takes it.
+    /// Of `sign_up` and `recover`: a code is on its way; `verify` or `verify_recovery` takes it.
     CodeSent {
         /// When the code stops working.
         expires_at: UnixMillis,
@@ -24,7 +24,7 @@ pub enum Answer {
     SignedIn,
     /// Of `sign_out`: there is no session any more.
     SignedOut,
-    /// Of every call of an open session: the data of the server's answer.
+    /// Of every call of an open session, and of `verify_recovery`: the data of the server's answer.
     Data(RawJson),
 }
 
@@ -39,12 +39,19 @@ pub enum PlainRequest {
     SessionsList,
     /// `sessions.end`.
     SessionsEnd,
+    /// `recovery.cancel`.
+    RecoveryCancel,
 }
 
 impl PlainRequest {
     /// Every request.
-    pub const ALL: [Self; 4] =
-        [Self::PasskeysList, Self::PasskeysRename, Self::SessionsList, Self::SessionsEnd];
+    pub const ALL: [Self; 5] = [
+        Self::PasskeysList,
+        Self::PasskeysRename,
+        Self::SessionsList,
+        Self::SessionsEnd,
+        Self::RecoveryCancel,
+    ];
 
     /// The message's type on the wire.
     pub const fn as_str(self) -> &'static str {
@@ -53,6 +60,7 @@ impl PlainRequest {
             Self::PasskeysRename => "passkeys.rename",
             Self::SessionsList => "sessions.list",
             Self::SessionsEnd => "sessions.end",
+            Self::RecoveryCancel => "recovery.cancel",
         }
     }
 
@@ -63,6 +71,7 @@ impl PlainRequest {
             Self::PasskeysRename => Report::PasskeyRenamed,
             Self::SessionsList => Report::Sessions,
             Self::SessionsEnd => Report::SessionsEnded,
+            Self::RecoveryCancel => Report::RecoveryCancelled,
         }
     }
 
@@ -70,7 +79,7 @@ impl PlainRequest {
     const fn is_a_question(self) -> bool {
         match self {
             Self::PasskeysList | Self::SessionsList => true,
-            Self::PasskeysRename | Self::SessionsEnd => false,
+            Self::PasskeysRename | Self::SessionsEnd | Self::RecoveryCancel => false,
         }
     }
 }
@@ -122,8 +131,8 @@ pub(super) struct Pending {
 pub(super) enum Step {
     /// A connection.
     Unsent(Ask),
-    /// `signUp.codeSent`.
-    CodeSent(OwnKey),
+    /// `signUp.codeSent` or `recovery.codeSent`; what the code is for.
+    CodeSent(Purpose),
     /// `ceremony.create` or `ceremony.get`.
     Options(Purpose),
     /// The authenticator.
@@ -139,6 +148,8 @@ pub(super) enum Step {
 pub(super) enum Ask {
     SignUp { email: String, key: OwnKey },
     SignIn { email: String, key: OwnKey },
+    Recover { email: String, key: OwnKey },
+    MakeRecoveryCode,
     Confirm { action: String },
     AddPasskey,
     RemovePasskey(PasskeyID),
@@ -160,6 +171,10 @@ pub(super) enum Purpose {
         made: Vec<u8>,
     },
     RemovePasskey(PasskeyID),
+    /// Get the recovery code that another one may have got already.
+    MakeRecoveryCode,
+    /// Make the passkey that a recovery gives. It opens no session.
+    Recover(OwnKey),
 }
 
 impl Purpose {
@@ -170,22 +185,32 @@ impl Purpose {
             Self::Confirm { .. } => CeremonyKind::Confirm,
             Self::AddPasskey | Self::Vouch { .. } => CeremonyKind::AddPasskey,
             Self::RemovePasskey(_) => CeremonyKind::RemovePasskey,
+            Self::MakeRecoveryCode => CeremonyKind::MakeRecoveryCode,
+            Self::Recover(_) => CeremonyKind::Recover,
         }
     }
 
     /// A passkey is made (`navigator.credentials.create`), not used (`get`).
     pub(super) const fn is_creation(&self) -> bool {
         match self {
-            Self::SignUp(_) | Self::AddPasskey => true,
-            Self::SignIn(_) | Self::Confirm { .. } | Self::Vouch { .. } | Self::RemovePasskey(_) => false,
+            Self::SignUp(_) | Self::AddPasskey | Self::Recover(_) => true,
+            Self::SignIn(_)
+            | Self::Confirm { .. }
+            | Self::Vouch { .. }
+            | Self::RemovePasskey(_)
+            | Self::MakeRecoveryCode => false,
         }
     }
 
-    /// The key of the session that this opens; `None` for what an open session does.
+    /// The key that the challenge binds; `None` for what an open session does, which has its own.
     pub(super) const fn new_key(&self) -> Option<&OwnKey> {
         match self {
-            Self::SignUp(key) | Self::SignIn(key) => Some(key),
-            Self::Confirm { .. } | Self::AddPasskey | Self::Vouch { .. } | Self::RemovePasskey(_) => None,
+            Self::SignUp(key) | Self::SignIn(key) | Self::Recover(key) => Some(key),
+            Self::Confirm { .. }
+            | Self::AddPasskey
+            | Self::Vouch { .. }
+            | Self::RemovePasskey(_)
+            | Self::MakeRecoveryCode => None,
         }
     }
 
@@ -194,7 +219,8 @@ impl Purpose {
         match self {
             Self::SignUp(_) | Self::SignIn(_) | Self::AddPasskey => None,
             Self::Confirm { .. } => Some(Report::Confirmed),
-            Self::Vouch { .. } => Some(Report::PasskeyAdded),
+            Self::Vouch { .. } | Self::Recover(_) => Some(Report::PasskeyAdded),
+            Self::MakeRecoveryCode => Some(Report::RecoveryCode),
             Self::RemovePasskey(_) => Some(Report::PasskeyRemoved),
         }
     }
@@ -232,15 +258,17 @@ impl Pending {
     /// The key that a session will have if this call succeeds.
     pub(super) const fn new_key(&self) -> Option<&OwnKey> {
         match &self.step {
-            Step::Unsent(Ask::SignUp { key, .. } | Ask::SignIn { key, .. }) | Step::CodeSent(key) => {
+            Step::Unsent(Ask::SignUp { key, .. } | Ask::SignIn { key, .. } | Ask::Recover { key, .. }) => {
                 Some(key)
             }
-            Step::Options(purpose) | Step::Prompt { purpose, .. } | Step::Verdict(purpose) => {
-                purpose.new_key()
-            }
-            Step::Unsent(Ask::Confirm { .. } | Ask::AddPasskey | Ask::RemovePasskey(_)) | Step::SignedOut => {
-                None
-            }
+            Step::CodeSent(purpose)
+            | Step::Options(purpose)
+            | Step::Prompt { purpose, .. }
+            | Step::Verdict(purpose) => purpose.new_key(),
+            Step::Unsent(
+                Ask::Confirm { .. } | Ask::AddPasskey | Ask::RemovePasskey(_) | Ask::MakeRecoveryCode,
+            )
+            | Step::SignedOut => None,
         }
     }
 }
@@ -248,7 +276,9 @@ impl Pending {
 impl Step {
     /// Whether a mailed code may be typed again after this refusal.
     pub(super) fn can_be_tried_again(&self, refusal: &Failure) -> bool {
-        matches!(self, Self::Options(Purpose::SignUp(_)))
-            && (refusal.code == Code::WrongCode.as_str() || refusal.is_retryable())
+        let is_typing_error =
+            [Code::WrongCode, Code::WrongRecoveryCode].iter().any(|code| refusal.code == code.as_str());
+        matches!(self, Self::Options(Purpose::SignUp(_) | Purpose::Recover(_)))
+            && (is_typing_error || refusal.is_retryable())
     }
 }

@@ -23,6 +23,7 @@ use crate::protocol::{
     code::close_code_is_retryable,
     gateway::{
         Begin, ClientMessage, ConfirmBegin, EndReason, Failure, RawJson, RemovePasskey, SessionKey, Verify,
+        VerifyRecovery,
     },
 };
 
@@ -57,7 +58,7 @@ pub struct Machine {
     said: Option<Failure>,
     /// What a server said that closed the connection for good.
     refused: Option<Failure>,
-    /// A code was sent on this connection and can be verified.
+    /// A code was sent on this connection and can be verified, for a sign-up or a recovery.
     sign_up: Option<SignUp>,
     pending: Option<Pending>,
     plain: Vec<PlainCall>,
@@ -70,7 +71,7 @@ pub struct Machine {
 #[derive(Debug)]
 struct SignUp {
     call: CallID,
-    key: OwnKey,
+    purpose: Purpose,
     /// The code was right and this is what to ask the authenticator: a prompt that was closed can be shown again.
     proven: Option<BoundOptions>,
 }
@@ -118,7 +119,7 @@ impl Machine {
     /// Whether the key that `call` brought may still be needed: a session has it, or may get it. Else it is let go.
     pub fn holds_key(&self, call: CallID) -> bool {
         let pending = self.pending.as_ref().and_then(Pending::new_key);
-        let sign_up = self.sign_up.as_ref().map(|sign_up| &sign_up.key);
+        let sign_up = self.sign_up.as_ref().and_then(|sign_up| sign_up.purpose.new_key());
         let session = self.session.as_ref().map(|own| &own.key);
         [pending, sign_up, session].into_iter().flatten().any(|key| key.brought_by == call)
     }
@@ -132,23 +133,44 @@ impl Machine {
     ///
     /// After a wrong code or a closed prompt it can be called again; a code that was right is not sent twice.
     pub fn verify(&mut self, now_ms: u64, sign_up: CallID, code: String) -> CallID {
+        self.verify_by(now_ms, sign_up, ClientMessage::SignUpVerify(Verify { code }))
+    }
+
+    /// Asks for a code to be mailed to `email`, whose person has lost every passkey. Replaces a call that is under way.
+    pub fn recover(&mut self, now_ms: u64, email: String, session_key: SessionKey) -> CallID {
+        self.begin(now_ms, session_key, |key| Ask::Recover { email, key })
+    }
+
+    /// Hands in both codes: begins the recovery, asks how long it takes, or makes the passkey that it gives. `recover` is
+    /// the call that asked for the mailed code. As with [`Self::verify`] it can be called again.
+    pub fn verify_recovery(
+        &mut self,
+        now_ms: u64,
+        recover: CallID,
+        code: String,
+        recovery_code: String,
+    ) -> CallID {
+        let verify = VerifyRecovery { code, recovery_code };
+        self.verify_by(now_ms, recover, ClientMessage::RecoveryVerify(verify))
+    }
+
+    fn verify_by(&mut self, now_ms: u64, asked: CallID, message: ClientMessage) -> CallID {
         let call = self.new_call();
         if !self.make_room(call) {
             return call;
         }
-        let (key, proven) = match &self.sign_up {
-            Some(known) if known.call == sign_up => (known.key.clone(), known.proven.clone()),
-            // The connection that it was sent on is gone, or another sign-up took its place.
+        let (purpose, proven) = match &self.sign_up {
+            Some(known) if known.call == asked => (known.purpose.clone(), known.proven.clone()),
+            // The connection that it was sent on is gone, or another code took its place.
             Some(_) | None => {
                 self.reject(call, Refusal::CODE_EXPIRED);
                 return call;
             }
         };
-        let purpose = Purpose::SignUp(key);
         if let Some(options) = proven {
             self.show_prompt(call, options, purpose);
         } else {
-            let request = self.send(ClientMessage::SignUpVerify(Verify { code }));
+            let request = self.send(message);
             self.wait_for_answer(now_ms, call, request, Step::Options(purpose));
         }
         self.show();
@@ -200,6 +222,11 @@ impl Machine {
     /// Removes a passkey, with a gesture. Replaces a call that is under way.
     pub fn remove_passkey(&mut self, now_ms: u64, passkey_id: PasskeyID) -> CallID {
         self.ask_of_session(now_ms, Ask::RemovePasskey(passkey_id))
+    }
+
+    /// Makes the account's recovery code, with a gesture. Replaces a call that is under way.
+    pub fn make_recovery_code(&mut self, now_ms: u64) -> CallID {
+        self.ask_of_session(now_ms, Ask::MakeRecoveryCode)
     }
 
     /// Asks the server for something that needs no gesture, beside whatever is under way. `data` is a JSON object.
@@ -371,12 +398,19 @@ impl Machine {
         let (message, step) = match ask {
             Ask::SignUp { email, key } => (
                 ClientMessage::SignUpBegin(Begin { email, session_key: key.public.clone() }),
-                Step::CodeSent(key),
+                Step::CodeSent(Purpose::SignUp(key)),
             ),
             Ask::SignIn { email, key } => (
                 ClientMessage::SignInBegin(Begin { email, session_key: key.public.clone() }),
                 Step::Options(Purpose::SignIn(key)),
             ),
+            Ask::Recover { email, key } => (
+                ClientMessage::RecoveryBegin(Begin { email, session_key: key.public.clone() }),
+                Step::CodeSent(Purpose::Recover(key)),
+            ),
+            Ask::MakeRecoveryCode => {
+                (ClientMessage::RecoveryCodeBegin, Step::Options(Purpose::MakeRecoveryCode))
+            }
             Ask::Confirm { action } => (
                 ClientMessage::ConfirmBegin(ConfirmBegin { action: RawJson(action.clone()) }),
                 Step::Options(Purpose::Confirm { action }),

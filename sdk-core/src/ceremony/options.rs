@@ -48,7 +48,11 @@ impl BoundOptions {
     pub(super) fn check(offer: Offer, expected: &Expected<'_>) -> Option<Self> {
         let Offer { is_creation, ceremony_id, public_key, options, binding: said } = offer;
         let action = match expected.purpose {
-            Purpose::SignUp(_) | Purpose::SignIn(_) | Purpose::AddPasskey => None,
+            Purpose::SignUp(_)
+            | Purpose::SignIn(_)
+            | Purpose::AddPasskey
+            | Purpose::MakeRecoveryCode
+            | Purpose::Recover(_) => None,
             Purpose::Confirm { action } => Some(action.clone()),
             Purpose::Vouch { made } => {
                 let added = said.added.filter(|added| is_key_of(&added.public_key.0, made));

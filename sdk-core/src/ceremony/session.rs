@@ -20,6 +20,8 @@ pub(super) struct OwnSession {
     pub(super) session: Session,
     pub(super) key: OwnKey,
     pub(super) hold: Hold,
+    /// As the server said last: its account is being recovered.
+    pub(super) recovery_until: Option<UnixMillis>,
 }
 
 /// What the connection has to do with the session.
@@ -90,7 +92,9 @@ impl OwnSession {
     pub(super) fn state(&self, session: Session) -> State {
         let key = self.key.brought_by;
         match self.hold {
-            Hold::Attached { expiring_at } => State::SignedIn { session, key, expiring_at },
+            Hold::Attached { expiring_at } => {
+                State::SignedIn { session, key, expiring_at, recovery_until: self.recovery_until }
+            }
             Hold::Detached { .. } => State::Resuming { session, key },
         }
     }

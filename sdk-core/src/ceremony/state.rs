@@ -26,6 +26,8 @@ pub enum State {
         key: CallID,
         /// When the server will end it, if that is near.
         expiring_at: Option<UnixMillis>,
+        /// Its account is being recovered, and gets another passkey then at the earliest.
+        recovery_until: Option<UnixMillis>,
     },
     /// The connection was lost. The session is resumed if it comes back within the grace time.
     Resuming {
@@ -94,7 +96,7 @@ pub enum Incoming {
     Heartbeat,
     /// `drain`: leave within that many milliseconds.
     Drain(u64),
-    /// `signUp.codeSent`, with the time until which the code works.
+    /// `signUp.codeSent` or `recovery.codeSent`, with the time until which the code works.
     CodeSent(UnixMillis),
     /// `ceremony.create` and `ceremony.get`.
     Ceremony(Offer),
@@ -155,11 +157,17 @@ pub enum Report {
     Sessions,
     /// `sessionsEnded`.
     SessionsEnded,
+    /// `recovery.code`.
+    RecoveryCode,
+    /// `recovery.held`, as an answer.
+    RecoveryHeld,
+    /// `recovery.cancelled`, as an answer.
+    RecoveryCancelled,
 }
 
 impl Report {
     /// Every report.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Confirmed,
         Self::Passkeys,
         Self::PasskeyAdded,
@@ -167,6 +175,9 @@ impl Report {
         Self::PasskeyRemoved,
         Self::Sessions,
         Self::SessionsEnded,
+        Self::RecoveryCode,
+        Self::RecoveryHeld,
+        Self::RecoveryCancelled,
     ];
 
     /// The message's type on the wire.
@@ -179,6 +190,9 @@ impl Report {
             Self::PasskeyRemoved => "passkeyRemoved",
             Self::Sessions => "sessions",
             Self::SessionsEnded => "sessionsEnded",
+            Self::RecoveryCode => "recovery.code",
+            Self::RecoveryHeld => "recovery.held",
+            Self::RecoveryCancelled => "recovery.cancelled",
         }
     }
 }

@@ -94,7 +94,7 @@ impl fmt::Display for Scope {
 /// The text is not a scope that this version knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "not a scope; there are events:read, audit:read, sessions:read, sessions:write, accounts:read, accounts:write and keys:write"
+    "not a scope; there are events:read, audit:read, sessions:read, sessions:write, accounts:read, accounts:write, recovery:approve and keys:write"
 )]
 pub struct NotAScope;
 

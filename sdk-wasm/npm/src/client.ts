@@ -6,8 +6,8 @@ import { PasskeyError } from './error.js';
 import { link, type Link, type LinkOptions } from './link.js';
 import { cancelled, fromRaw, notSupported, sessionGone, toRaw, type RawState, type ToPage } from './port.js';
 import { Preparation } from './prepared.js';
-import { makeSession, type Ask } from './session.js';
-import type { CallOptions, Client, ConnectOptions, EmailOptions, PendingSignUp, Session, State } from './types.js';
+import { makeSession, readAnswer, type Ask } from './session.js';
+import type { CallOptions, Client, ConnectOptions, EmailOptions, PendingRecovery, PendingSignUp, Recovered, Session, State } from './types.js';
 
 const PAGE_GONE_MS = 10_000;
 
@@ -83,6 +83,21 @@ class PasskeyClient implements Client {
       verify: (code: string, options?: CallOptions): Promise<Session> => {
         this.#prepared.drop();
         return this.#signedIn(this.#ask('verify', [id, code], options?.signal));
+      },
+    });
+  }
+
+  async recover({ email, signal }: EmailOptions): Promise<PendingRecovery> {
+    this.#prepared.drop();
+    const [id, expiresAt] = await this.#ask('recover', [email], signal).result;
+    return Object.freeze({
+      expiresAt: new Date(expiresAt),
+      verify: async (code: string, recoveryCode: string, options?: CallOptions): Promise<Recovered> => {
+        this.#prepared.drop();
+        const answer = await this.#ask('verifyRecovery', [id, code, recoveryCode], options?.signal).result;
+        return readAnswer(answer, ({ until }) =>
+          until === undefined ? { status: 'recovered' } : { status: 'held', until: new Date(String(until)) },
+        );
       },
     });
   }
@@ -208,8 +223,8 @@ class PasskeyClient implements Client {
     else if (message.type !== 'ready' && message.type !== 'broken') this.#caller.hear(message);
   }
 
-  #show({ status, session: raw, reason, error, expiringAt }: RawState): void {
-    const said = JSON.stringify([status, raw, reason, error, expiringAt]);
+  #show({ status, session: raw, reason, error, expiringAt, recoveryUntil }: RawState): void {
+    const said = JSON.stringify([status, raw, reason, error, expiringAt, recoveryUntil]);
     if (said === this.#said) return;
     this.#said = said;
     if (status === 'closed') return this.#close({ status, ...(error && { reason: fromRaw(error) }) }, lostConnection);
@@ -224,6 +239,7 @@ class PasskeyClient implements Client {
       ...(this.#session && { session: this.#session }),
       ...(ended && status !== 'connecting' && { reason: ended }),
       ...(expiringAt !== undefined && { expiringAt: new Date(expiringAt) }),
+      ...(recoveryUntil !== undefined && { recoveryUntil: new Date(recoveryUntil) }),
     };
     this.#set(state as State);
     if (status === 'signedOut') this.#prepared.handleConnected();

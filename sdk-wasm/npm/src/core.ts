@@ -39,6 +39,7 @@ export interface Host {
     reason: EndReason | unknown,
     key: KeyPair | undefined,
     expiringAt: number | undefined,
+    recoveryUntil: number | undefined,
   ): void;
   /**
    * Shows the passkey prompt in `page`, the opaque value given with the call. `options` is WebAuthn JSON text that the
@@ -73,6 +74,8 @@ interface Asked {
   /** The number of the sign-up that `verify` is for. */
   readonly of?: number;
   readonly text?: string;
+  /** The recovery code of `verifyRecovery`. */
+  readonly second?: string;
   readonly key?: KeyPair;
   readonly page?: unknown;
   readonly signal?: AbortSignal | undefined;
@@ -127,6 +130,19 @@ export class Core {
     await this.#call({ name: 'verify', of: signUp, text: code, page, signal });
   }
 
+  /** Has a code mailed to somebody who has lost every passkey. Resolves as `signUp` does, for `verifyRecovery`. */
+  async recover(email: string, key: KeyPair, signal?: AbortSignal): Promise<[recover: number, expiresAt: number]> {
+    let recover = 0;
+    const named = (call: number): void => void (recover = call);
+    const expiresAt = await this.#call({ name: 'recover', text: email, key, signal, named });
+    return [recover, Number(expiresAt)];
+  }
+
+  /** Resolves to the JSON text of the answer's data: of `recovery.held`, or of `passkeyAdded`. */
+  async verifyRecovery(of: number, code: string, second: string, page: unknown, signal?: AbortSignal): Promise<string> {
+    return String(await this.#call({ name: 'verifyRecovery', of, text: code, second, page, signal }));
+  }
+
   /** Signs in. The session comes by `onState` before this resolves. */
   async signIn(email: string, key: KeyPair, page: unknown, signal?: AbortSignal): Promise<void> {
     await this.#call({ name: 'signIn', text: email, key, page, signal });
@@ -150,7 +166,11 @@ export class Core {
     return String(await this.#call({ name: 'removePasskey', text: passkeyID, page, signal }));
   }
 
-  /** `passkeys.list`, `passkeys.rename`, `sessions.list` or `sessions.end`, beside other calls; `data` is JSON text. */
+  async makeRecoveryCode(page: unknown, signal?: AbortSignal): Promise<string> {
+    return String(await this.#call({ name: 'makeRecoveryCode', page, signal }));
+  }
+
+  /** `passkeys.list`, `passkeys.rename`, `sessions.list`, `sessions.end` or `recovery.cancel`, beside other calls; `data` is JSON text. */
   async request(type: string, data: string, signal?: AbortSignal): Promise<string> {
     return String(await this.#call({ name: type, text: data, signal }));
   }
@@ -170,9 +190,9 @@ export class Core {
     this.#tell('close');
   }
 
-  async #call({ name, of = 0, text, key, page, signal, named }: Asked): Promise<Value> {
+  async #call({ name, of = 0, text, second, key, page, signal, named }: Asked): Promise<Value> {
     if (signal?.aborted) throw this.#error(['cancelled', CANCELLED, false, undefined], signal.reason);
-    const call = this.#machine.call(now(), name, of, text, key?.x, key?.y);
+    const call = this.#machine.call(now(), name, of, text, key?.x ?? second, key?.y);
     if (call === undefined) throw this.#error(['notFound', NOT_FOUND, false, undefined], undefined);
     if (key) this.#keys.set(call, key);
     named?.(call);
@@ -248,11 +268,11 @@ export class Core {
       const session = { sessionID, accountID, passkeyID, startedAt, expiresAt, idleMs, graceMs };
       this.#session = { session: Object.freeze(session), key: this.#keys.get(key) };
     },
-    state: (status, reason, expiringAt) => {
+    state: (status, reason, expiringAt, recoveryUntil) => {
       const { session, key } = this.#session ?? {};
       this.#session = undefined;
       const why = reason ?? this.#said(undefined);
-      this.#task = () => this.#host.onState(status as State['status'], session, why, key, expiringAt);
+      this.#task = () => this.#host.onState(status as State['status'], session, why, key, expiringAt, recoveryUntil);
     },
   };
 

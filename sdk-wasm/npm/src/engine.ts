@@ -134,14 +134,15 @@ export class Engine {
     const lastEnd = (status: State['status']): EndReason | undefined =>
       status === 'signedOut' ? this.#lastEnd : undefined;
     const host: Host = {
-      onState: (status, session, reason, key, expiringAt) => {
+      onState: (status, session, reason, key, expiringAt, recoveryUntil) => {
         if (this.#host !== host) return;
         this.#key = key;
         if (status !== 'signedOut') this.#codeUntil = 0;
         if (status === 'signedIn') this.#lastEnd = undefined;
         const isError = reason instanceof PasskeyError;
         const ended = isError ? undefined : ((reason as EndReason | undefined) ?? lastEnd(status));
-        this.#publish({ status, session, reason: ended, error: isError ? toRaw(reason) : undefined, expiringAt });
+        const error = isError ? toRaw(reason) : undefined;
+        this.#publish({ status, session, reason: ended, error, expiringAt, recoveryUntil });
       },
       prompt: (call, create, options, signal) => this.#prompt(call as Call, create, options, signal),
       makeError: (...parts) => new PasskeyError(...parts),
@@ -216,6 +217,15 @@ export class Engine {
       return sent;
     },
     verify: (call, signUp, code) => this.#take().verify(signUp, code, call, call.controller.signal),
+    recover: async (call, email) => {
+      const [key, core] = await this.#keyFor(call);
+      const sent = await core.recover(email, key, call.controller.signal);
+      this.#codeUntil = sent[1];
+      return sent;
+    },
+    verifyRecovery: (call, recover, code, recoveryCode) =>
+      this.#take().verifyRecovery(recover, code, recoveryCode, call, call.controller.signal),
+    makeRecoveryCode: (call, sessionID) => this.#take(sessionID).makeRecoveryCode(call, call.controller.signal),
     signOut: () => this.#take().signOut(),
     confirm: (call, sessionID, action) => this.#take(sessionID).confirm(action, call, call.controller.signal),
     addPasskey: (call, sessionID) => this.#take(sessionID).addPasskey(call, call.controller.signal),

@@ -44,6 +44,8 @@ export type Code =
   | 'invalidAction'
   | 'invalidName'
   | 'tooManyPasskeys'
+  | 'wrongRecoveryCode'
+  | 'recoveryOff'
   | 'proofMissing'
   | 'proofInvalid'
   | 'proofExpired'

@@ -29,7 +29,12 @@ export interface Driver {
     graceMs: number,
     key: number,
   ): void;
-  state(status: string, reason: string | undefined, expiringAt: number | undefined): void;
+  state(
+    status: string,
+    reason: string | undefined,
+    expiringAt: number | undefined,
+    recoveryUntil: number | undefined,
+  ): void;
 }
 
 /** Times are milliseconds of one clock that never goes back, `random` is 53 random bits. `call` returns the

@@ -5,7 +5,7 @@ import { browserOf, uuidOf } from './labels.js';
 import { providerOf } from './providers.js';
 import type { Ask, readAnswer } from './session.js';
 import { signalUnknown } from './signal.js';
-import type { AccountSession, CallOptions, Passkey, Passkeys, Sessions } from './types.js';
+import type { AccountSession, CallOptions, Passkey, Passkeys, Session, Sessions } from './types.js';
 
 /** A passkey as the server tells it. */
 interface RawPasskey {
@@ -28,8 +28,13 @@ interface RawAccountSession {
   isCurrent: boolean;
 }
 
+interface Managed extends Pick<Session, 'makeRecoveryCode' | 'cancelRecovery'> {
+  readonly passkeys: Passkeys;
+  readonly sessions: Sessions;
+}
+
 /** `read` is given, not imported: the two would have to share a file of their own, one more to load. */
-export function manage(raw: RawSession, ask: Ask, read: typeof readAnswer): { passkeys: Passkeys; sessions: Sessions } {
+export function manage(raw: RawSession, ask: Ask, read: typeof readAnswer): Managed {
   const { sessionID } = raw;
 
   async function request<T>(type: string, data: object, pick: (answer: any) => T, options?: CallOptions): Promise<T> {
@@ -93,7 +98,13 @@ export function manage(raw: RawSession, ask: Ask, read: typeof readAnswer): { pa
       request('sessions.end', {}, (answer) => Number(answer.sessionIDs.length), options),
   };
 
-  return { passkeys, sessions };
+  return {
+    passkeys,
+    sessions,
+    makeRecoveryCode: async (options?: CallOptions) =>
+      read(await ask('makeRecoveryCode', [sessionID], options?.signal).result, (answer) => String(answer.code)),
+    cancelRecovery: (options?: CallOptions) => request('recovery.cancel', {}, () => undefined, options),
+  };
 }
 
 function makeAccountSession(raw: RawAccountSession): AccountSession {

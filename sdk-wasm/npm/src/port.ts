@@ -7,7 +7,7 @@ import type { RawSession } from './core.js';
 import { PasskeyError } from './error.js';
 import type { EndReason, State } from './types.js';
 
-export const PORT_VERSION = 1;
+export const PORT_VERSION = 2;
 
 export interface RawState {
   readonly status: State['status'];
@@ -16,6 +16,7 @@ export interface RawState {
   /** With `closed`. */
   readonly error?: RawError | undefined;
   readonly expiringAt?: number | undefined;
+  readonly recoveryUntil?: number | undefined;
 }
 
 /** A `PasskeyError`; its cause is reduced to what a clone keeps. */
@@ -41,6 +42,9 @@ export interface Calls {
   signUp: [args: [email: string], result: [signUp: number, expiresAt: number]];
   verify: [args: [signUp: number, code: string], result: void];
   signIn: [args: [email: string], result: void];
+  recover: [args: [email: string], result: [recover: number, expiresAt: number]];
+  verifyRecovery: [args: [recover: number, code: string, recoveryCode: string], result: string];
+  makeRecoveryCode: [args: [sessionID: string], result: string];
   signOut: [args: [], result: void];
   confirm: [args: [sessionID: string, action: string], result: string];
   addPasskey: [args: [sessionID: string], result: string];

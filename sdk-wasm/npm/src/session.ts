@@ -32,7 +32,7 @@ export function makeSession(raw: RawSession, ask: Ask): Session {
     endOthers: async (...given) => (await managed()).sessions.endOthers(...given),
   };
 
-  return Object.freeze({
+  return Object.freeze<Session>({
     sessionID,
     accountID: raw.accountID,
     passkeyID: raw.passkeyID,
@@ -47,6 +47,8 @@ export function makeSession(raw: RawSession, ask: Ask): Session {
       const answer = await ask('confirm', [sessionID, canonicalAction(action)], options?.signal).result;
       return readAnswer(answer, ({ ceremonyID }) => Object.freeze({ confirmationID: String(ceremonyID) }));
     },
+    makeRecoveryCode: async (...given) => (await managed()).makeRecoveryCode(...given),
+    cancelRecovery: async (...given) => (await managed()).cancelRecovery(...given),
     passkeys: Object.freeze(passkeys),
     sessions: Object.freeze(sessions),
   });

@@ -42,6 +42,21 @@ export interface PendingSignUp {
   verify(code: string, options?: CallOptions): Promise<Session>;
 }
 
+/** A recovery whose mailed code is on its way. */
+export interface PendingRecovery {
+  /** When the mailed code stops working. */
+  readonly expiresAt: Date;
+  /**
+   * Hands in the mailed code and the recovery code. The first time the recovery begins, and it is `held`; after the hold, in
+   * a recovery of its own, this makes a passkey: `recovered`, and `signIn` uses it. After `wrongCode`, `wrongRecoveryCode`
+   * or `cancelled` it can be called again.
+   */
+  verify(code: string, recoveryCode: string, options?: CallOptions): Promise<Recovered>;
+}
+
+/** How far a recovery is: `until` is the earliest time to come again with both codes. */
+export type Recovered = { readonly status: 'held'; readonly until: Date } | { readonly status: 'recovered' };
+
 /** A connection to the server, kept until `close`. One call at a time: a new one cancels the one before. */
 export interface Client {
   /** Where the page stands. The same frozen object until it changes; in all tabs the same. */
@@ -57,6 +72,11 @@ export interface Client {
    * the passkey prompt at once, within the click (Safari asks for that). Never rejects: what fails is said by `signIn`.
    */
   prepare(options: EmailOptions): Promise<void>;
+  /**
+   * Has a code mailed to somebody who has lost every passkey and has a recovery code. The answer is the same for addresses
+   * without an account. `recoveryOff` where the app does not want it.
+   */
+  recover(options: EmailOptions): Promise<PendingRecovery>;
   /** Signs in with a passkey. */
   signIn(options: EmailOptions): Promise<Session>;
   /** Ends the session, everywhere at once. */
@@ -93,6 +113,13 @@ export interface Session {
    * back end hears of it by a `confirmed` event with the same `confirmationID`.
    */
   confirm(action: JsonObject, options?: CallOptions): Promise<Confirmation>;
+  /**
+   * Makes the account's recovery code, after a prompt: 33 characters to be written down, shown this once. The one before no
+   * longer works, and a recovery that it began is cancelled. `recoveryOff` where the app does not want it.
+   */
+  makeRecoveryCode(options?: CallOptions): Promise<string>;
+  /** Cancels the recovery of the account (`recoveryUntil` of the state). `notFound` when there is none. */
+  cancelRecovery(options?: CallOptions): Promise<void>;
   /** The account's passkeys. */
   readonly passkeys: Passkeys;
   /** The account's open sessions. */
@@ -181,7 +208,14 @@ export type State =
   | { readonly status: 'connecting'; readonly session?: never; readonly reason?: never }
   /** Nobody is signed in. `reason` says how the last session ended, if there was one. */
   | { readonly status: 'signedOut'; readonly session?: never; readonly reason?: EndReason }
-  | { readonly status: 'signedIn'; readonly session: Session; readonly expiringAt?: Date; readonly reason?: never }
+  /** `recoveryUntil`: somebody is recovering the account, and gets a new passkey for it then unless this is cancelled. */
+  | {
+      readonly status: 'signedIn';
+      readonly session: Session;
+      readonly expiringAt?: Date;
+      readonly recoveryUntil?: Date;
+      readonly reason?: never;
+    }
   /** The connection was lost and is being made anew. A `session` will be resumed if that succeeds within its grace time. */
   | { readonly status: 'reconnecting'; readonly session?: Session; readonly reason?: EndReason }
   /** Over for good. `reason` is missing when the page itself closed the client. */

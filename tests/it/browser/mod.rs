@@ -9,6 +9,7 @@ mod package;
 mod pages;
 mod persistence;
 mod proof;
+mod recovery;
 mod scripted;
 mod sdk;
 mod site;

@@ -131,7 +131,7 @@ impl Spelling<'_> {
                 self.head(major, u64::try_from(number).unwrap(), is_wrong, to);
             }
             Value::Bytes(bytes) if is_endless => {
-                to.extend([&[0x5f][..], &cbor_bytes(bytes), &[0xff]].concat())
+                to.extend([&[0x5f][..], &cbor_bytes(bytes), &[0xff]].concat());
             }
             Value::Text(text) if is_endless => to.extend([&[0x7f][..], &cbor_text(text), &[0xff]].concat()),
             Value::Bytes(bytes) => {
@@ -144,18 +144,18 @@ impl Spelling<'_> {
             }
             Value::Array(items) => {
                 if is_endless {
-                    to.push(0x9f)
+                    to.push(0x9f);
                 } else {
-                    self.head(4, items.len() as u64, is_wrong, to)
+                    self.head(4, items.len() as u64, is_wrong, to);
                 }
                 items.iter().for_each(|item| self.write(item, to));
                 to.extend(is_endless.then_some(0xff));
             }
             Value::Map(members) => {
                 if is_endless {
-                    to.push(0xbf)
+                    to.push(0xbf);
                 } else {
-                    self.head(5, members.len() as u64, is_wrong, to)
+                    self.head(5, members.len() as u64, is_wrong, to);
                 }
                 for (name, item) in members {
                     self.write(name, to);

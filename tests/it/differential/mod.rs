@@ -125,6 +125,10 @@ const RIGHT: &[(&str, &str)] = &[
         "an extension's output may be any CBOR; one that nobody asked for is ignored",
     ),
     ("webauthn-rs: json: invalid type", "an extension's output that nobody asked for is ignored"),
+    (
+        "SimpleWebAuthn: Error: Map is not supported",
+        "inside of an extension's output, maps may have keys that are neither numbers nor texts",
+    ),
 ];
 
 /// A reason without what differs from one ceremony to the next.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
 use passkey_accounts::protocol::gateway::{ClientMessage, Failure, ServerMessage};
-use passkey_accounts_tests::Page;
+use passkey_accounts_server::limits::FRAMES_PER_SECOND;
+use passkey_accounts_tests::{Page, TestServer};
 use serde_json::Value;
 
 /// What is to be seen of an address: by name, in words.
@@ -18,7 +19,9 @@ pub(super) struct Answer {
     bytes: usize,
 }
 
-pub(super) async fn look(page: &mut Page, email: &str) -> Answer {
+/// Looks at what is answered about an address, no faster than a page may ask.
+pub(super) async fn look(server: &TestServer, page: &mut Page, email: &str) -> Answer {
+    server.clock().advance(1_000 / u64::from(FRAMES_PER_SECOND));
     let reply = page.ask(ClientMessage::SignInBegin(page.begin(email))).await;
     let bytes = page.heard_bytes;
     let ceremony = match reply {

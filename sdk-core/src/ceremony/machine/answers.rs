@@ -3,7 +3,7 @@
 use super::{Link, Machine, SignUp};
 use crate::{
     ceremony::{
-        Answer, BoundOptions, CallID, Credential, Greeting, Incoming, Offer, Output, Refusal,
+        Answer, BoundOptions, CallID, Credential, Greeting, Incoming, Offer, Output, Refusal, Report,
         call::{Pending, Purpose, Step},
         options::Expected,
         session::{Hold, OwnSession},
@@ -63,6 +63,15 @@ impl Machine {
         self.show();
     }
 
+    /// The server said, with `signedIn` or by itself, that the session's account is being recovered, or (`None`) that it is
+    /// no longer.
+    pub fn handle_recovery(&mut self, until: Option<UnixMillis>) {
+        if let Some(own @ OwnSession { hold: Hold::Attached { .. }, .. }) = &mut self.session {
+            own.recovery_until = until;
+        }
+        self.show();
+    }
+
     /// The server's answer to request `id` could not be read.
     pub fn handle_unreadable(&mut self, now_ms: u64, id: Option<RequestID>) {
         if let Some(pending) = self.take_answered(id) {
@@ -100,7 +109,9 @@ impl Machine {
                     | Purpose::SignIn(_)
                     | Purpose::Confirm { .. }
                     | Purpose::Vouch { .. }
-                    | Purpose::RemovePasskey(_) => Step::Verdict(purpose),
+                    | Purpose::RemovePasskey(_)
+                    | Purpose::MakeRecoveryCode
+                    | Purpose::Recover(_) => Step::Verdict(purpose),
                 };
                 let request = self.send(finish);
                 self.wait_for_answer(now_ms, call, request, step);
@@ -138,8 +149,8 @@ impl Machine {
     fn handle_answer(&mut self, id: Option<RequestID>, message: Incoming) {
         let Some(Pending { call, step, .. }) = self.take_answered(id) else { return };
         match (step, message) {
-            (Step::CodeSent(key), Incoming::CodeSent(expires_at)) => {
-                self.sign_up = Some(SignUp { call, key, proven: None });
+            (Step::CodeSent(purpose), Incoming::CodeSent(expires_at)) => {
+                self.sign_up = Some(SignUp { call, purpose, proven: None });
                 self.resolve(call, Answer::CodeSent { expires_at });
             }
             (Step::Options(purpose), Incoming::Ceremony(offer))
@@ -148,9 +159,15 @@ impl Machine {
                 self.check_and_prompt(call, purpose, offer);
             }
             (Step::Verdict(Purpose::SignUp(key) | Purpose::SignIn(key)), Incoming::SignedIn(session)) => {
-                self.session = Some(OwnSession { session, key, hold: Hold::Attached { expiring_at: None } });
+                let hold = Hold::Attached { expiring_at: None };
+                self.session = Some(OwnSession { session, key, hold, recovery_until: None });
                 self.show();
                 self.resolve(call, Answer::SignedIn);
+            }
+            // Both codes were right, and the hold is not over.
+            (Step::Options(Purpose::Recover(_)), Incoming::Report(Report::RecoveryHeld, data)) => {
+                self.sign_up = None;
+                self.resolve(call, Answer::Data(data));
             }
             (Step::Verdict(purpose), Incoming::Report(report, data)) if purpose.report() == Some(report) => {
                 self.resolve(call, Answer::Data(data));
@@ -203,6 +220,9 @@ impl Machine {
         let plain = self.plain.swap_remove(index);
         match message {
             Incoming::Report(report, data) if report == plain.asks.report() => {
+                if report == Report::RecoveryCancelled {
+                    self.handle_recovery(None);
+                }
                 self.resolve(plain.call, Answer::Data(data));
             }
             Incoming::Error(failure) => self.outputs.push(Output::Reject(plain.call, failure)),

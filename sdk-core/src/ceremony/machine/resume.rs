@@ -51,7 +51,7 @@ impl Machine {
             return;
         }
         let request = self.new_request();
-        let Some(OwnSession { session, key, hold: Hold::Detached { resuming, .. } }) = &mut self.session
+        let Some(OwnSession { session, key, hold: Hold::Detached { resuming, .. }, .. }) = &mut self.session
         else {
             return;
         };
@@ -73,6 +73,7 @@ impl Machine {
         if own.session.session_id == session.session_id && own.session.account_id == session.account_id {
             own.session = session;
             own.hold = Hold::Attached { expiring_at: None };
+            own.recovery_until = None;
             self.send_waiting(now_ms);
         } else {
             // Another session than the one that was asked for: leaving in an orderly way ends it, whosever it is.

@@ -1,4 +1,5 @@
 mod actions;
+mod recovery;
 mod resume;
 mod walk;
 
@@ -65,7 +66,7 @@ fn session() -> Session {
 }
 
 fn signed_in_state(key: CallID) -> State {
-    State::SignedIn { session: session(), key, expiring_at: None }
+    State::SignedIn { session: session(), key, expiring_at: None, recovery_until: None }
 }
 
 fn resuming_state() -> State {

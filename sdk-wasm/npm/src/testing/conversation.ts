@@ -217,6 +217,21 @@ export class Conversation implements Carrier {
       return answer;
     },
 
+    // The fake app recovers accounts by another passkey only.
+    'recovery.begin': () => {
+      throw new Failure('recoveryOff');
+    },
+
+    'recovery.code.begin': () => {
+      this.#beginGesture();
+      throw new Failure('recoveryOff');
+    },
+
+    'recovery.cancel': () => {
+      this.#current();
+      throw new Failure('notFound');
+    },
+
     'passkeys.list': () => {
       const { account } = this.#current();
       return { type: 'passkeys', data: { userID: encode(account.userID), passkeys: account.passkeys.map(onWire) } };

@@ -130,6 +130,7 @@ export class FakeSocket extends EventTarget {
         rpID: app.rpID,
         app: { name: app.name },
         policy: app.policy,
+        recovery: 'passkeyOnly',
         time: new Date(records.now()).toISOString(),
       },
     });

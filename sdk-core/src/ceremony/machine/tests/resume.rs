@@ -67,7 +67,7 @@ fn a_lost_connection_keeps_session_and_key_and_the_next_one_takes_over() {
     drain(&mut machine);
     let newer = Session { started_at: UnixMillis(7), ..session() };
     machine.handle_message(1_000, Some(request), Incoming::SignedIn(newer.clone()));
-    let state = State::SignedIn { session: newer, key: KEY, expiring_at: None };
+    let state = State::SignedIn { session: newer, key: KEY, expiring_at: None, recovery_until: None };
     assert_eq!(drain(&mut machine), [Output::StateChanged(state)]);
     assert!(machine.holds_key(KEY));
     // The grace time of the first loss has no meaning any more.
@@ -402,7 +402,7 @@ fn a_session_says_that_it_expires_until_the_page_says_something() {
     let mut machine = signed_in_machine();
     let at = UnixMillis(5);
     machine.handle_message(0, None, Incoming::Expiring(at));
-    let state = State::SignedIn { session: session(), key: KEY, expiring_at: Some(at) };
+    let state = State::SignedIn { session: session(), key: KEY, expiring_at: Some(at), recovery_until: None };
     assert_eq!(drain(&mut machine), [Output::StateChanged(state)]);
     machine.add_passkey(0);
     let outputs = drain(&mut machine);
