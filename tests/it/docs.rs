@@ -92,3 +92,122 @@ fn text_of(html: &str) -> String {
         html.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text)).collect();
     text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }
+
+const ASVS: &str = include_str!("../../docs/asvs.md");
+const SECURITY: &str = include_str!("../../SECURITY.md");
+
+/// How many requirements each section of OWASP ASVS 5.0.0 has, by chapter.
+const ASVS_SECTIONS: [&[u8]; 17] = [
+    &[2, 10, 12, 3, 3],
+    &[3, 3, 5, 2],
+    &[1, 3, 5, 8, 8, 1, 5],
+    &[5, 5, 2, 4],
+    &[1, 6, 3, 3],
+    &[3, 12, 8, 6, 8, 4, 2, 4],
+    &[3, 4, 2, 5, 3, 2],
+    &[4, 4, 3, 2],
+    &[3, 4],
+    &[2, 3, 5, 16, 5, 2, 3],
+    &[4, 5, 5, 4, 2, 2, 2],
+    &[5, 2, 5],
+    &[4, 6, 4, 7],
+    &[2, 8, 3],
+    &[5, 5, 7, 4],
+    &[1, 5, 4, 3, 4],
+    &[2, 8, 2],
+];
+
+const VERDICTS: [&str; 4] = ["met", "partly", "not met", "not applicable"];
+
+/// The cells of each row of the ASVS page that is about requirements: their numbers, what they ask for, verdict, reason.
+fn asvs_rows() -> Vec<[&'static str; 4]> {
+    let is_of_requirements = |line: &&str| {
+        line.strip_prefix("| ").is_some_and(|row| row.starts_with(|char: char| char.is_ascii_digit()))
+    };
+    let cells = |line: &'static str| {
+        let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
+        cells.try_into().unwrap_or_else(|_| panic!("a row has four cells: {line}"))
+    };
+    ASVS.lines().filter(is_of_requirements).map(cells).collect()
+}
+
+/// What stands between backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// Whether it is a file or folder of the workspace, or a test: `file::function`.
+fn exists(name: &str) -> bool {
+    let (file, function) = name.split_once("::").map_or((name, None), |(file, test)| (file, Some(test)));
+    let path = workspace().join(file);
+    match function {
+        None => path.exists(),
+        Some(function) => {
+            fs::read_to_string(path).is_ok_and(|text| text.contains(&format!("fn {function}(")))
+        }
+    }
+}
+
+#[test]
+fn the_asvs_page_has_every_requirement_once_and_counts_them_right() {
+    let mut numbers: Vec<&str> =
+        asvs_rows().into_iter().flat_map(|[numbers, ..]| numbers.split(", ")).collect();
+    let mut expected = Vec::new();
+    for (chapter, sections) in (1..).zip(ASVS_SECTIONS) {
+        for (section, count) in (1..).zip(sections) {
+            expected.extend((1..=*count).map(|number| format!("{chapter}.{section}.{number}")));
+        }
+    }
+    assert_eq!(expected.len(), 345);
+    numbers.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(numbers, expected);
+
+    let mut counts = [[0; VERDICTS.len()]; ASVS_SECTIONS.len() + 1];
+    for [numbers, _, verdict, _] in asvs_rows() {
+        let column = VERDICTS.iter().position(|known| *known == verdict);
+        let column = column.unwrap_or_else(|| panic!("{numbers} is {verdict:?}"));
+        for number in numbers.split(", ") {
+            let chapter: usize = number.split_once('.').unwrap().0.parse().unwrap();
+            counts[chapter - 1][column] += 1;
+            counts[ASVS_SECTIONS.len()][column] += 1;
+        }
+    }
+    let names =
+        (1..=ASVS_SECTIONS.len()).map(|chapter| format!("| V{chapter} ")).chain(["| all |".to_owned()]);
+    for (name, counts) in names.zip(counts) {
+        let row = ASVS.lines().find(|line| line.starts_with(&name)).unwrap();
+        let sum: u32 = counts.iter().sum();
+        let cells: String = counts.iter().chain([&sum]).map(|count| format!(" {count} |")).collect();
+        assert!(row.ends_with(&format!("|{cells}")), "{row}: {counts:?}");
+    }
+}
+
+#[test]
+fn what_the_asvs_page_says_is_met_names_a_test_or_a_file_and_what_it_names_is_there() {
+    for [numbers, _, verdict, reason] in asvs_rows() {
+        let shown = quoted(reason).filter(|name| exists(name)).count();
+        assert!(shown > 0 || !["met", "partly"].contains(&verdict), "{numbers}: nothing shows it");
+    }
+    let is_name = |name: &&str| {
+        !name.starts_with('/') && !name.ends_with("//") && (name.contains('/') || name.contains(".rs"))
+    };
+    let missing: Vec<_> = quoted(ASVS).filter(is_name).filter(|name| !exists(name)).collect();
+    assert!(missing.is_empty(), "docs/asvs.md names what is not there: {missing:#?}");
+}
+
+#[test]
+fn every_test_and_file_that_the_security_page_names_is_there() {
+    let is_there = |name: &str| match name.rsplit_once("::") {
+        None => exists(name),
+        Some((modules, function)) => {
+            let path = format!("tests/it/{}", modules.replace("::", "/"));
+            [".rs", "/mod.rs"].iter().any(|end| exists(&format!("{path}{end}::{function}")))
+        }
+    };
+    let is_name = |name: &&str| {
+        name.contains("::") && !name.ends_with("...") || name.contains(".rs") || name.starts_with("tests/")
+    };
+    let missing: Vec<_> = quoted(SECURITY).filter(is_name).filter(|name| !is_there(name)).collect();
+    assert!(missing.is_empty(), "SECURITY.md names what is not there: {missing:#?}");
+}
