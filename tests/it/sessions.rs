@@ -160,7 +160,10 @@ async fn an_account_has_so_many_sessions_and_the_oldest_makes_room() {
     server.clock().advance(1);
     third.sign_in(ADA, &mut authenticator).await;
     let (_, told) = oldest.hear().await.unwrap();
-    assert!(matches!(told, ServerMessage::SignedOut(ref out) if out.reason == EndReason::Replaced), "{told:?}");
+    assert!(
+        matches!(told, ServerMessage::SignedOut(ref out) if out.reason == EndReason::Replaced),
+        "{told:?}"
+    );
     assert_eq!(first_end(&server).await.reason, EndReason::Replaced);
     let tail = server.context().store.logs().tail(server.app_id).unwrap();
     assert_eq!(tail.state().sessions().len(), 2);
