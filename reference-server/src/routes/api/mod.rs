@@ -17,7 +17,8 @@ mod sessions;
 use std::sync::Arc;
 
 use axum::{
-    Extension, Json, Router,
+    Extension, Router,
+    body::Bytes,
     extract::{FromRequestParts, Request, State, WebSocketUpgrade},
     http::{StatusCode, header},
     middleware::{self, Next},
@@ -52,7 +53,8 @@ pub(super) fn router(context: &Arc<Context>) -> Router<Arc<Context>> {
         .routes(routes!(keys::revoke))
         .routes(routes!(keys::rotate))
         .split_for_parts();
-    let document: Json<Arc<utoipa::openapi::OpenApi>> = Json(Arc::new(document));
+    // Written once: strangers may ask for it as often as they like.
+    let document = Bytes::from(serde_json::to_vec(&document).expect("an OpenAPI document is JSON"));
     // Outermost last: who asks is known before anything is read, and nothing runs twice for one Idempotency-Key.
     api.method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn_with_state(Arc::clone(context), idempotency::once))
@@ -60,7 +62,7 @@ pub(super) fn router(context: &Arc<Context>) -> Router<Arc<Context>> {
         .layer(middleware::from_fn_with_state(Arc::clone(context), caller::authorize))
         .layer(middleware::from_fn_with_state(Arc::clone(context), socket_first))
         .route("/.well-known/jwks.json", get(checkpoint::keys))
-        .route("/openapi.json", get(async move || document))
+        .route("/openapi.json", get(async move || ([(header::CONTENT_TYPE, "application/json")], document)))
 }
 
 /// The event socket and the pages of the log have one address.
