@@ -7,6 +7,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use aws_lc_rs::digest;
 use passkey_accounts::{
     planted,
     protocol::{AccountID, AppID, webauthn::Transport},
@@ -33,9 +34,9 @@ impl Look {
     }
 
     /// One text for each look, and none that begins another.
-    fn encode(&self) -> Vec<u8> {
+    fn name(&self) -> String {
         let words: Vec<_> = self.transports.iter().map(|transport| transport.as_str()).collect();
-        format!("{} {};", self.id_bytes, words.join(" ")).into_bytes()
+        format!("{} {};", self.id_bytes, words.join(" "))
     }
 }
 
@@ -66,27 +67,25 @@ impl Default for Population {
 }
 
 impl Population {
-    /// Draws the looks of an account. `derive` makes 32 bytes of a name, the same each time for one address.
+    /// Draws the looks of an account. An address has a secret of its own, so for one address the outcome is the same.
     ///
     /// Each account of the population is as likely as the other. For one address the outcome stays as long as the
     /// *shares* stay, however many accounts come; where accounts get one more passkey, as many decoys get one more. Each
     /// branch of the tree draws a lot with its weight, so that a change of one weight moves nobody between two others.
-    pub fn draw(&self, derive: impl Fn(&[u8]) -> [u8; 32]) -> Vec<Look> {
-        let (mut tree, mut path, mut looks) = (&self.tree, Vec::new(), Vec::new());
+    pub fn draw(&self, secret: &[u8; 32]) -> Vec<Look> {
+        let (mut tree, mut looks) = (&self.tree, Vec::new());
         loop {
-            let going_on: u32 = tree.next.iter().map(|(_, next)| next.accounts).sum();
-            let end = (tree.accounts.saturating_sub(going_on), None);
-            let branches = tree.next.iter().map(|(look, next)| (next.accounts, Some((look, next))));
-            let lots = iter::once(end).chain(branches).filter(|(accounts, _)| *accounts > 0);
-            let lots = lots.map(|(accounts, branch)| {
-                let name = branch.map_or_else(|| b"end".to_vec(), |(look, _)| look.encode());
-                (lot(derive(&[&path[..], &name].concat()), accounts), branch)
-            });
-            let drawn = lots.min_by(|(one, _), (other, _)| one.total_cmp(other));
-            let Some((_, Some((look, next)))) = drawn else { return looks };
-            path.extend(look.encode());
-            looks.push(look.clone());
-            tree = next;
+            let going_on: u32 = tree.next.iter().map(|branch| branch.tree.accounts).sum();
+            let end = (tree.accounts.saturating_sub(going_on), &tree.end, None);
+            let branches = tree.next.iter().map(|branch| (branch.tree.accounts, &branch.label, Some(branch)));
+            let drawn = iter::once(end)
+                .chain(branches)
+                .filter(|(accounts, ..)| *accounts > 0)
+                .map(|(accounts, label, branch)| (lot(secret, label, accounts), branch))
+                .min_by(|(one, _), (other, _)| one.total_cmp(other));
+            let Some((_, Some(branch))) = drawn else { return looks };
+            looks.push(branch.look.clone());
+            tree = &branch.tree;
         }
     }
 
@@ -131,34 +130,70 @@ async fn looks_of(store: &Store, app_id: AppID, account_id: AccountID) -> Result
 }
 
 /// Accounts by their passkeys, the oldest first: how many have gone this way, and where to.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug)]
 struct Tree {
     accounts: u32,
-    next: Vec<(Look, Tree)>,
+    /// Names the end of the way.
+    end: Label,
+    next: Vec<Branch>,
+}
+
+#[derive(Debug)]
+struct Branch {
+    /// Names the way up to here.
+    label: Label,
+    look: Look,
+    tree: Tree,
+}
+
+type Label = [u8; 8];
+
+impl Default for Tree {
+    fn default() -> Self {
+        Self::after("")
+    }
 }
 
 impl Tree {
+    fn after(way: &str) -> Self {
+        Self { accounts: 0, end: label(&format!("{way}end")), next: Vec::new() }
+    }
+
     fn add(&mut self, looks: &[Look]) {
+        self.add_after("", looks);
+    }
+
+    fn add_after(&mut self, way: &str, looks: &[Look]) {
         self.accounts = self.accounts.saturating_add(1);
         let Some((look, rest)) = looks.split_first() else { return };
-        match self.next.iter_mut().find(|(known, _)| known == look) {
-            Some((_, next)) => next.add(rest),
-            None => {
-                let mut next = Self::default();
-                next.add(rest);
-                self.next.push((look.clone(), next));
-            }
+        let way = way.to_owned() + &look.name();
+        if let Some(known) = self.next.iter_mut().find(|branch| branch.look == *look) {
+            known.tree.add_after(&way, rest);
+            return;
         }
+        let mut tree = Self::after(&way);
+        tree.add_after(&way, rest);
+        self.next.push(Branch { label: label(&way), look: look.clone(), tree });
     }
+}
+
+fn label(way: &str) -> Label {
+    first_bytes(&[way.as_bytes()])
 }
 
 /// A lot: the smallest wins, and each wins in proportion to its weight (weighted rendezvous hashing).
 #[expect(clippy::cast_precision_loss, reason = "53 bits of a draw are enough")]
-fn lot(random: [u8; 32], weight: u32) -> f64 {
-    let [a, b, c, d, e, f, g, h, ..] = random;
-    let drawn = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+fn lot(secret: &[u8; 32], label: &Label, weight: u32) -> f64 {
+    let drawn = u64::from_be_bytes(first_bytes(&[secret, label]));
     let unit = (drawn as f64 + 1.0) / (u64::MAX as f64 + 2.0);
     -unit.ln() / f64::from(weight)
+}
+
+/// The first bytes of a SHA-256.
+fn first_bytes(parts: &[&[u8]]) -> [u8; 8] {
+    let mut hash = digest::Context::new(&digest::SHA256);
+    parts.iter().for_each(|part| hash.update(part));
+    hash.finish().as_ref().first_chunk().copied().unwrap_or_default()
 }
 
 /// The populations of all apps.
@@ -214,16 +249,11 @@ impl Populations {
 
 #[cfg(test)]
 mod tests {
-    use aws_lc_rs::digest;
-
     use super::{Look, Population, Transport, Tree};
 
-    /// What a decoy of this number is drawn with.
-    fn derive(number: u32) -> impl Fn(&[u8]) -> [u8; 32] {
-        move |name| {
-            let hash = digest::digest(&digest::SHA256, &[&number.to_be_bytes(), name].concat());
-            hash.as_ref().try_into().unwrap()
-        }
+    /// What the decoys of an address with this number are drawn with.
+    fn secret(number: u32) -> [u8; 32] {
+        std::array::from_fn(|at| number.to_be_bytes()[at % 4])
     }
 
     fn look(id_bytes: usize) -> Look {
@@ -240,7 +270,7 @@ mod tests {
     }
 
     fn drawn(population: &Population, number: u32) -> Vec<usize> {
-        population.draw(derive(number)).iter().map(|look| look.id_bytes).collect()
+        population.draw(&secret(number)).iter().map(|look| look.id_bytes).collect()
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub fn derive_decoys(
     email_index: &[u8; 32],
     population: &Population,
 ) -> Vec<(Vec<u8>, Vec<Transport>)> {
-    let looks = population.draw(|name| keyring.derive_decoy(email_index, "look", name));
+    let looks = population.draw(&keyring.derive_decoy(email_index, "looks", &[]));
     let decoys = looks.into_iter().enumerate().map(|(place, Look { id_bytes, transports })| {
         // What a decoy has at this place, with this length, it has whatever comes before and after it.
         let name = format!("{place} {id_bytes}");

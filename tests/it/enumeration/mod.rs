@@ -4,7 +4,10 @@
 mod people;
 mod stranger;
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use fastrand::Rng;
 use passkey_accounts::{
@@ -16,7 +19,7 @@ use passkey_accounts_server::limits::{RELEASE_BYTES, RELEASE_TICK_MS};
 use passkey_accounts_tests::{Page, TestServer};
 
 use people::People;
-use stranger::{Answer, Score, features, look, play};
+use stranger::{Answer, Features, Score, features, look, play};
 
 /// Addresses with an account, and as many without, that the stranger looks at.
 const ADDRESSES: usize = 300;
@@ -47,7 +50,58 @@ async fn game(seed: u64) -> Score {
     for ((has_account, email), (first, again)) in addresses.iter().zip(&before) {
         seen.push((*has_account, features(first, again, &look(&server, &mut page, email).await)));
     }
+    let mut changes: BTreeMap<(bool, &str), u32> = BTreeMap::new();
+    for (has_account, features) in &seen {
+        *changes.entry((*has_account, features["change"].as_str())).or_default() += 1;
+    }
+    println!("what became of them, without an account and with one: {changes:?}");
     play(&mut Rng::with_seed(seed), seen)
+}
+
+/// A game of nothing but time, on the machine's clock: the middle of three looks.
+async fn game_of_time(seed: u64) -> Score {
+    const ADDRESSES: usize = 120;
+    let server = TestServer::start_in_real_time().await;
+    People::of(&server, seed).sign_up("member", ADDRESSES).await;
+    let mut addresses: Vec<_> = (0..ADDRESSES)
+        .flat_map(|number| [(true, "member", number), (false, "nobody", number)])
+        .map(|(has_account, name, number)| (has_account, format!("{name}-{number}@example.org")))
+        .collect();
+    // Whatever else the machine does meets both kinds.
+    let mut rng = Rng::with_seed(seed);
+    rng.shuffle(&mut addresses);
+    let mut page = Page::connect(&server).await;
+    let mut times = Vec::new();
+    for (_, email) in &addresses {
+        let mut looks = Vec::new();
+        for _ in 0..3 {
+            let begin = ClientMessage::SignInBegin(page.begin(email));
+            looks.push(timed(&mut page, begin).await.1);
+        }
+        looks.sort_unstable();
+        times.push(looks[1]);
+    }
+    let mut sorted = times.clone();
+    sorted.sort_unstable();
+    let tenth = |time: &Duration| sorted.partition_point(|other| other < time) * 10 / sorted.len();
+    let seen = addresses.iter().zip(&times).map(|((has_account, _), time)| {
+        (*has_account, Features::from([("latency", tenth(time).to_string())]))
+    });
+    let score = play(&mut rng, seen.collect());
+    println!("{:?} to {:?}", sorted[0], sorted[sorted.len() - 1]);
+    score
+}
+
+#[tokio::test]
+async fn how_long_an_answer_takes_tells_a_stranger_no_more_than_a_coin() {
+    for seed in 11..=13 {
+        let score = game_of_time(seed).await;
+        println!("{:.3} +- {:.3} of {}, by time", score.share(), score.margin(), score.all);
+        if score.is_chance() {
+            return;
+        }
+    }
+    panic!("the stranger wins, or loses, three games");
 }
 
 #[tokio::test]
@@ -137,14 +191,11 @@ async fn a_code_is_sent_to_every_address_in_answers_of_one_size_and_mails_of_one
     let mut answers = Vec::new();
     for email in ["member-0@example.org", "nobody-0@example.org"] {
         let mut page = Page::connect(&server).await;
-        let start = Instant::now();
-        let sent = page.ask(ClientMessage::SignUpBegin(page.begin(email))).await;
-        assert!(start.elapsed() >= tick, "{:?}", start.elapsed());
-        assert!(
-            matches!(sent, ServerMessage::CodeSent(_)) && server.mailed_code(email).is_some(),
-            "{sent:?}"
-        );
-        answers.push(page.heard_bytes);
+        let begin = ClientMessage::SignUpBegin(page.begin(email));
+        let (sent, took, bytes) = timed(&mut page, begin).await;
+        assert!(matches!(sent, ServerMessage::CodeSent(_)) && took >= tick, "{took:?}: {sent:?}");
+        assert!(server.mailed_code(email).is_some());
+        answers.push(bytes);
     }
     assert_eq!(answers[0], answers[1]);
 }
