@@ -65,23 +65,26 @@ impl Certificates {
 
     fn log_failure(&self, error: &AcmeError, shown: Option<Validity>, now: UnixMillis, next: UnixMillis) {
         let domains = self.settings.domains.join(" ");
-        match shown {
-            None => tracing::error!(
+        let Some(validity) = shown else {
+            tracing::error!(
                 %error, %next, %domains,
                 "there is no certificate yet, and the authority has issued none: nobody can connect; port 443 of every \
                  domain must lead here from the internet, and this machine must reach tls.acme.directory"
-            ),
-            Some(Validity { until, .. }) if shown.is_some_and(|validity| validity.is_ending(now)) => {
-                tracing::error!(
-                    %error, %next, %domains, expires = %until,
-                    "the certificate expires soon and was not renewed; port 443 of every domain must lead here from the \
-                     internet, and this machine must reach tls.acme.directory"
-                )
-            }
-            Some(Validity { until, .. }) => tracing::warn!(
-                %error, %next, %domains, expires = %until,
+            );
+            return;
+        };
+        let expires = validity.until;
+        if validity.is_ending(now) {
+            tracing::error!(
+                %error, %next, %domains, %expires,
+                "the certificate expires soon and was not renewed; port 443 of every domain must lead here from the \
+                 internet, and this machine must reach tls.acme.directory"
+            );
+        } else {
+            tracing::warn!(
+                %error, %next, %domains, %expires,
                 "the certificate was not renewed; the old one stays, and it is tried again"
-            ),
+            );
         }
     }
 
@@ -93,7 +96,7 @@ impl Certificates {
                 tracing::info!(directory = %self.settings.directory, "the authority is asked for a first certificate");
                 return None;
             }
-            Err(error) => Err(AcmeError::Folder(path.clone(), error)),
+            Err(error) => Err(AcmeError::Folder(path, error)),
         };
         match kept {
             Ok(Issued { certificate, validity }) => {
