@@ -1,9 +1,10 @@
 //! The reference server of Passkey Accounts: the browser socket, the back-end socket, the log, the site.
 //!
-//! ARCHITECTURE.md has the layers. Imports point down; only [`clock`], [`listen`], [`socket`], [`store`] and [`mail`]
+//! ARCHITECTURE.md has the layers. Imports point down; only [`acme`], [`clock`], [`listen`], [`socket`], [`store`] and [`mail`]
 //! touch the world.
 
 pub mod accounts;
+pub mod acme;
 pub mod apps;
 mod bucket;
 pub mod ceremony;

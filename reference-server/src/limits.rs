@@ -36,6 +36,16 @@ pub const IDEMPOTENT_ANSWER_MS: u64 = 10 * 60 * 1_000;
 /// Entries that one request to the HTTP API goes through at most, wanted or not.
 pub const MAX_SCANNED_ENTRIES: usize = 10_000;
 
+/// How long the whole of an order of a certificate may take, in milliseconds.
+pub const ACME_ORDER_MS: u64 = 120_000;
+
+/// How long to wait after an authority has issued no certificate, in milliseconds; each time three times longer. The
+/// best known one allows five failures in an hour.
+pub const ACME_FIRST_WAIT_MS: u64 = 60_000;
+
+/// The longest such wait, in milliseconds.
+pub const ACME_LONGEST_WAIT_MS: u64 = 6 * 60 * 60 * 1_000;
+
 /// How often the files of the certificate are looked at, in milliseconds.
 pub const CERTIFICATE_LOOK_MS: u64 = 1_000;
 

@@ -37,6 +37,7 @@ use tokio_util::task::TaskTracker;
 use tower::Service;
 
 use crate::{
+    config::ACME_TLS,
     context::stopped,
     limits::{
         FAREWELL_BYTES, FAREWELL_MS, MAX_CONNECTIONS, MAX_REQUEST_HEAD_BYTES, REQUEST_HEAD_MS,
@@ -105,6 +106,8 @@ async fn serve(
     let greeted: Result<io::Result<_>, _> =
         tokio::time::timeout(Duration::from_millis(TLS_HANDSHAKE_MS), greeted).await;
     match greeted {
+        // An authority has seen the proof that it asked for (RFC 8737 section 4): there is nothing more to say.
+        Ok(Ok(Ok(stream))) if stream.get_ref().1.alpn_protocol() == Some(ACME_TLS) => {}
         Ok(Ok(Ok(stream))) => speak_http(stream, place, service, stopping).await,
         Ok(Ok(Err(stream))) => {
             let service = Named { router: Router::new().fallback(not_in_clear), ..service };

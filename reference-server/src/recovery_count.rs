@@ -40,7 +40,7 @@ pub(crate) async fn tell_recovery_news(context: &Context, app: &App, account: Wa
         }
         Ok(None) => {}
         Err(error) => {
-            tracing::error!(%error, "the address of an account could not be read to tell it of its recovery")
+            tracing::error!(%error, "the address of an account could not be read to tell it of its recovery");
         }
     }
 }

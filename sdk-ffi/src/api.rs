@@ -64,6 +64,12 @@ impl Client {
         self.call(move |api| async move { Ok(api.erase_account(account_id).await?) }).await
     }
 
+    /// Cancels the recovery of an account; `notFound` when there is none. Needs `accounts:write`.
+    pub async fn cancel_recovery(&self, account_id: String) -> Result<(), Error> {
+        let account_id = id(&account_id)?;
+        self.call(move |api| async move { Ok(api.cancel_recovery(account_id).await?) }).await
+    }
+
     /// The passkeys of an account, oldest first. Needs `accounts:read`.
     pub async fn passkeys(&self, account_id: String) -> Result<Vec<PasskeyInfo>, Error> {
         let account_id = id(&account_id)?;

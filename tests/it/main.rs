@@ -6,6 +6,7 @@
     reason = "a test stops where something is off"
 )]
 
+mod acme;
 mod api;
 mod asyncapi;
 mod browser;

@@ -51,6 +51,28 @@ pub fn scanner() -> &'static Path {
     INSTALLED.get_or_init(|| environment(&target().join("scanner"), &workspace().join("tests/scanner.txt")))
 }
 
+/// The folder with Pebble, an authority for certificates, and its name server.
+///
+/// # Panics
+/// When they cannot be installed: they are written in Go.
+pub fn pebble() -> &'static Path {
+    static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
+    INSTALLED.get_or_init(|| {
+        let folder = target().join("pebble");
+        let done = folder.join("installed.txt");
+        if !fs::read_to_string(&done).is_ok_and(|installed| installed == PEBBLE_VERSION) {
+            for program in ["pebble", "pebble-challtestsrv"] {
+                let package = format!("github.com/letsencrypt/pebble/v2/cmd/{program}@{PEBBLE_VERSION}");
+                run(Command::new("go").args(["install", &package]).env("GOBIN", &folder));
+            }
+            fs::write(done, PEBBLE_VERSION).expect("the folder can be written to");
+        }
+        folder
+    })
+}
+
+const PEBBLE_VERSION: &str = "v2.10.3";
+
 /// The Python of a virtual environment with exactly these requirements, made anew when they have changed.
 fn environment(folder: &Path, requirements: &Path) -> PathBuf {
     let programs = folder.join(if cfg!(windows) { "Scripts" } else { "bin" });

@@ -24,6 +24,7 @@ mod line;
 pub mod made_up;
 pub mod npm;
 mod page;
+pub mod pebble;
 pub mod proof;
 pub mod raw;
 pub mod rewrite;

@@ -23,7 +23,7 @@ struct Part {
     run: fn() -> anyhow::Result<()>,
 }
 
-const PARTS: [Part; 17] = [
+const PARTS: [Part; 18] = [
     Part {
         name: "format",
         what: "rustfmt",
@@ -108,6 +108,12 @@ const PARTS: [Part; 17] = [
         run: || installed("swift"),
     },
     Part {
+        name: "acme",
+        what: "a certificate from Pebble, an authority of our own",
+        needs: &[tools::GO],
+        run: || whole_system("acme::"),
+    },
+    Part {
         name: "examples",
         what: "Rust, Node and Python print who signs in; the other languages' tests run theirs",
         needs: &["node", "npm", "python3"],
@@ -140,7 +146,8 @@ const PARTS: [Part; 17] = [
 ];
 
 /// Parts of the `it` binary that have a line of their own in the table.
-const APART: [&str; 10] = [
+const APART: [&str; 11] = [
+    "acme::",
     "differential::",
     "dist::",
     "node::",

@@ -26,6 +26,11 @@ pub(crate) fn install() {
 
 /// What is missing, if a part that needs this program cannot run.
 pub(crate) fn why_not(program: &str) -> Option<String> {
+    if program == GO {
+        // It knows no --version.
+        let works = read(Command::new(GO).arg("version")).is_ok();
+        return (!works).then(|| "go is not installed: version 1.25 or newer".to_owned());
+    }
     if program != SWIFT {
         return (!found(program)).then(|| format!("{program} is not installed"));
     }
@@ -39,6 +44,9 @@ pub(crate) fn why_not(program: &str) -> Option<String> {
 
 /// Not a program but a folder with a toolchain, which is made where that is possible.
 pub(crate) const SWIFT: &str = "swift";
+
+/// Go, which the authority for certificates is written in. Debian's is too old.
+pub(crate) const GO: &str = "go";
 
 /// Programs, and the packages that they come in.
 const PACKAGES: [(&str, &str); 5] = [

@@ -63,7 +63,8 @@ impl Recoverable {
     }
 }
 
-/// Makes the account's recovery code, and forgets the one before; what that began is cancelled.
+/// Makes the account's recovery code, and forgets the one before; what that began is cancelled. Says whether there was
+/// anything to cancel.
 ///
 /// # Errors
 /// [`GestureError`]; nothing is stored then.
@@ -71,7 +72,7 @@ pub async fn make_recovery_code(
     store: &Store,
     gesture: Gesture,
     code: &RecoveryCode,
-) -> Result<(), GestureError> {
+) -> Result<bool, GestureError> {
     let hash = store.keyring().derive_recovery_hash(gesture.usage.account_id, code.as_bytes());
     store
         .write(move |write| {
@@ -85,7 +86,7 @@ pub async fn make_recovery_code(
                 if was_running {
                     append_cancelled(write, &account, CancelReason::User)?;
                 }
-                Ok(())
+                Ok(was_running)
             })
         })
         .await

@@ -18,10 +18,15 @@ impl Origin {
         &self.0
     }
 
+    /// `shop.example`
+    pub fn host(&self) -> &str {
+        let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
+        rest.split_once(':').map_or(rest, |(host, _)| host)
+    }
+
     /// Whether passkeys of this RP ID can be used there: its host is the RP ID or a name below it.
     pub fn is_within(&self, rp_id: &str) -> bool {
-        let Ok(url) = Url::parse(&self.0) else { return false };
-        let host = url.host_str().unwrap_or_default();
+        let host = self.host();
         host == rp_id || host.strip_suffix(rp_id).is_some_and(|rest| rest.ends_with('.') && !rp_id.is_empty())
     }
 }

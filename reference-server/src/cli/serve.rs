@@ -1,14 +1,15 @@
 //! `passkey-accounts serve`: for real.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use clap::Args;
 use tokio::net::TcpListener;
 
 use super::{HangUp, Outcome, stop_signal};
 use crate::{
+    acme::Certificates,
     clock::Clock,
-    config::{Config, Overrides, load_tls},
+    config::{CertificateSource, Config, FileWatch, Identity, Overrides, server_config},
     mail::{Mailer, Smtp},
     ring_turn::turn_ring,
     routes::{Mode, Site},
@@ -37,7 +38,16 @@ impl Serve {
         let flags = Overrides { listen: self.listen, public_url: self.public_url, data_dir: self.data_dir };
         let config = Config::load(self.config.as_deref(), Config::environment(), flags)?;
         let origin = config.origin()?;
-        let (tls, identity) = config.tls.as_ref().map(load_tls).transpose()?.unzip();
+        let identity = Arc::new(Identity::default());
+        let tls = config.tls.as_ref().map(|tls| server_config(&identity, tls.min_version)).transpose()?;
+        let renewal = match config.certificate()? {
+            Some(CertificateSource::Files(files)) => Some(Renewal::Files(files.show_in(&identity)?)),
+            Some(CertificateSource::Acme(acme)) => {
+                let folder = config.data_dir.join("acme");
+                Some(Renewal::Acme(Certificates::new(acme, folder, identity, Clock::System)))
+            }
+            None => None,
+        };
         let settings = Settings {
             data_directory: config.data_dir.clone(),
             clock: Clock::System,
@@ -65,8 +75,10 @@ impl Serve {
             .await
             .map_err(|error| format!("{} cannot be listened on: {error}", config.listen))?;
         let running = prepared.start(listener, site).await?;
-        if let Some(identity) = identity {
-            tokio::spawn(identity.keep_renewing(Clock::System));
+        match renewal {
+            Some(Renewal::Files(files)) => drop(tokio::spawn(files.keep_renewing(Clock::System))),
+            Some(Renewal::Acme(certificates)) => drop(tokio::spawn(certificates.keep_renewing())),
+            None => {}
         }
         println!("listening on {} for {origin}", running.address);
         let mut hang_up = HangUp::new()?;
@@ -82,4 +94,10 @@ impl Serve {
         running.stop().await;
         Ok(())
     }
+}
+
+/// Who sees to it that the certificate does not expire.
+enum Renewal {
+    Files(FileWatch),
+    Acme(Certificates),
 }

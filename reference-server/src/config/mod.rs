@@ -1,5 +1,6 @@
 //! Settings of `serve`: file, then environment, then flags. Unknown keys and unsafe values are errors that say how to mend them.
 
+mod acme;
 mod tls;
 
 use std::{
@@ -16,7 +17,9 @@ use passkey_accounts::{
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-pub use tls::{Identity, TlsError, TlsVersion, load as load_tls};
+pub use acme::{Acme, BadAcme};
+pub(crate) use tls::ACME_TLS;
+pub use tls::{CertificateFiles, FileWatch, Identity, TlsError, TlsVersion, certified, server_config};
 
 use crate::{
     apps::{NotAnOrigin, Origin},
@@ -120,17 +123,28 @@ impl Log {
     }
 }
 
-/// A certificate and its key, as PEM files.
+/// Where the certificate comes from: two files, or an authority.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tls {
-    /// The chain, the server's own certificate first.
-    pub cert_file: PathBuf,
-    /// The private key; ECDSA is the fastest.
-    pub key_file: PathBuf,
+    /// The chain as PEM, the server's own certificate first.
+    cert_file: Option<PathBuf>,
+    /// The private key as PEM; ECDSA is the fastest.
+    key_file: Option<PathBuf>,
+    /// The server gets its certificate by itself.
+    acme: Option<Acme>,
     /// The oldest version that is spoken: `1.3` (default) or `1.2`.
     #[serde(default)]
     pub min_version: TlsVersion,
+}
+
+/// Where the certificate comes from.
+#[derive(Debug, Clone)]
+pub enum CertificateSource {
+    /// Files that somebody else renews.
+    Files(CertificateFiles),
+    /// An authority.
+    Acme(Acme),
 }
 
 /// How mail is sent.
@@ -282,9 +296,28 @@ impl Config {
         }
     }
 
+    /// Where the certificate comes from; `None` without TLS.
+    ///
+    /// # Errors
+    /// [`ConfigError::Certificate`] and [`ConfigError::Acme`]
+    pub fn certificate(&self) -> Result<Option<CertificateSource>, ConfigError> {
+        let Some(tls) = &self.tls else { return Ok(None) };
+        Ok(Some(match (&tls.cert_file, &tls.key_file, &tls.acme) {
+            (Some(cert_file), Some(key_file), None) => CertificateSource::Files(CertificateFiles {
+                cert_file: cert_file.clone(),
+                key_file: key_file.clone(),
+            }),
+            (None, None, Some(acme)) => {
+                CertificateSource::Acme(acme.checked(self.origin()?.host(), self.behind_tls_proxy)?)
+            }
+            _ => return Err(ConfigError::Certificate),
+        }))
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         let origin = self.origin()?;
         self.origins()?;
+        self.certificate()?;
         if origin.as_str().starts_with("http:") && !self.listen.ip().is_loopback() {
             return Err(ConfigError::PlainHttp(self.listen));
         }
@@ -346,9 +379,15 @@ pub enum ConfigError {
         "public_url is plain http but {0} can be reached from other machines; use https, or listen on 127.0.0.1"
     )]
     PlainHttp(SocketAddr),
+    /// There is no certificate, or nobody knows which one.
+    #[error("[tls] needs either cert_file and key_file, or [tls.acme], and not both")]
+    Certificate,
+    /// No authority would give a certificate.
+    #[error(transparent)]
+    Acme(#[from] BadAcme),
     /// Nothing encrypts.
     #[error(
-        "listening on {0} without TLS; set [tls] cert_file and key_file, or behind_tls_proxy = true if a proxy in front does TLS and nobody else can reach this address"
+        "listening on {0} without TLS; set [tls] cert_file and key_file, or [tls.acme], or behind_tls_proxy = true if a proxy in front does TLS and nobody else can reach this address"
     )]
     NoTls(SocketAddr),
     /// The level promises less.
@@ -402,7 +441,7 @@ mod tests {
 
     use config::Environment;
 
-    use super::{Config, ConfigError, Overrides, SessionLimits};
+    use super::{CertificateSource, Config, ConfigError, Overrides, SessionLimits};
 
     const GOOD: [(&str, &str); 7] = [
         ("LIMITS__TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.1"),
@@ -489,5 +528,39 @@ mod tests {
             let error = load(changes).unwrap_err().to_string();
             assert!(error.contains(part), "{changes:?}: {error}");
         }
+    }
+
+    #[test]
+    fn an_impossible_certificate_is_refused_with_what_to_do() {
+        let terms = ("TLS__ACME__ACCEPT_TERMS", "true");
+        for (changes, part) in [
+            (&[("TLS__CERT_FILE", "cert.pem")][..], "either cert_file and key_file, or [tls.acme]"),
+            (&[("TLS__MIN_VERSION", "1.2")], "either cert_file and key_file, or [tls.acme]"),
+            (
+                &[terms, ("TLS__CERT_FILE", "cert.pem"), ("TLS__KEY_FILE", "key.pem")],
+                "either cert_file and key_file, or [tls.acme]",
+            ),
+            (&[terms, ("BEHIND_TLS_PROXY", "true")], "the proxy needs the certificate"),
+            (&[("TLS__ACME__DOMAINS", "auth.example")], "accept_terms is not true"),
+            (&[terms, ("TLS__ACME__DIRECTORY", "http://ca.example/dir")], "must start with https://"),
+            (&[terms, ("TLS__ACME__CONTACT", "ops")], "\"ops\" is not an email address"),
+            (&[terms, ("TLS__ACME__DOMAINS", "auth.example, *.auth.example")], "wildcards and addresses"),
+            (&[terms, ("TLS__ACME__DOMAINS", "192.0.2.1")], "wildcards and addresses"),
+            (&[terms, ("TLS__ACME__DOMAINS", "Auth.example")], "is not a DNS name in lower case"),
+            (
+                &[terms, ("TLS__ACME__DOMAINS", "login.example")],
+                "does not have auth.example, the host of public_url",
+            ),
+        ] {
+            let error = load(changes).unwrap_err().to_string();
+            assert!(error.contains(part), "{changes:?}: {error}");
+        }
+        let config = load(&[terms, ("TLS__ACME__CONTACT", "ops@auth.example")]).unwrap();
+        let Some(CertificateSource::Acme(acme)) = config.certificate().unwrap() else { panic!("by itself") };
+        assert_eq!(
+            (acme.domains, acme.contact),
+            (vec!["auth.example".into()], vec!["ops@auth.example".into()])
+        );
+        assert!(acme.directory.starts_with("https://acme-v02."), "{}", acme.directory);
     }
 }

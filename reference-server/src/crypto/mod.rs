@@ -11,7 +11,9 @@ pub use email::{Email, NotAnEmail};
 pub use head::HeadSigner;
 pub use keyring::Keyring;
 pub use ring::Ring;
-pub use root_keys::{ROOT_KEY_BYTES, RootKeyError, RootKeyID, RootKeySource, RootKeys, write_secret};
+pub use root_keys::{
+    ROOT_KEY_BYTES, RootKeyError, RootKeyID, RootKeySource, RootKeys, replace_secret, write_secret,
+};
 pub use seal::{DataKey, Sealed, Tampered};
 
 /// Joins parts so that no two lists of parts give the same bytes: each goes after its length.

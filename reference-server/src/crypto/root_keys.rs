@@ -116,21 +116,8 @@ impl RootKeys {
     /// # Errors
     /// [`RootKeyError::Unreadable`]
     pub fn store(&self, path: &Path) -> Result<(), RootKeyError> {
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(".new");
-        let beside = PathBuf::from(beside);
-        let replace = || {
-            match fs::remove_file(&beside) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            write_secret(&beside, self.to_text().trim_end())?;
-            fs::rename(&beside, path)?;
-            // The rename is on the disk when its folder is.
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
-        };
-        replace().map_err(|error| RootKeyError::Unreadable(path.display().to_string(), error))
+        replace_secret(path, self.to_text().trim_end())
+            .map_err(|error| RootKeyError::Unreadable(path.display().to_string(), error))
     }
 }
 
@@ -249,6 +236,26 @@ pub fn write_secret(path: &Path, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_all()
+}
+
+/// Replaces a file that only its owner can read: whoever reads it meanwhile, or after a crash, finds the old text or the
+/// new one.
+///
+/// # Errors
+/// The operating system's.
+pub fn replace_secret(path: &Path, text: &str) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    write_secret(&beside, text)?;
+    fs::rename(&beside, path)?;
+    // The rename is on the disk when its folder is.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 #[cfg(unix)]

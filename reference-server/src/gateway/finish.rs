@@ -204,10 +204,12 @@ impl Answer<'_> {
     ) -> Result<ServerMessage, Code> {
         let gesture = self.gesture(&*conversation.signed_in()?, account)?;
         let code = crate::recovery::RecoveryCode::from_random(make_random());
-        let Context { store, recoveries, .. } = &*self.page.context;
-        make_recovery_code(store, gesture, &code).await.map_err(|error| self.code(error))?;
-        // It may have cancelled one.
-        recoveries.send_replace(());
+        let Page { context, app, .. } = self.page;
+        let made = make_recovery_code(&context.store, gesture, &code).await;
+        if made.map_err(|error| self.code(error))? {
+            let wanted = Wanted::Account(account.account_id);
+            tell_recovery_news(context, app, wanted, RecoveryNews::Cancelled).await;
+        }
         Ok(ServerMessage::RecoveryCode(RecoveryCode { code: code.reveal() }))
     }
 

@@ -4,7 +4,7 @@ use passkey_accounts::protocol::UnixMillis;
 use proptest::{
     collection::vec,
     prelude::*,
-    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
+    test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner},
 };
 
 use super::{AccountRecovery, Approval, Beginning, Begun, CodeHash, Progress, RECOVERY_READY_MS, Running};
@@ -277,26 +277,36 @@ impl World {
     }
 }
 
+fn walk(cases: u32) -> Result<(), TestError<Vec<Step>>> {
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 2_000, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    runner.run(&vec(step(), 1..40), |steps| {
+        let mut world = World::new();
+        for step in &steps {
+            world.take(step)?;
+        }
+        Ok(())
+    })
+}
+
 #[test]
 fn no_order_of_events_gives_a_passkey_early_twice_or_for_a_burnt_code() {
-    let config = Config { cases: 4_000, failure_persistence: None, ..Config::default() };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    let mut completed = 0;
-    runner
-        .run(&vec(step(), 1..40), |steps| {
-            let mut world = World::new();
-            for step in &steps {
-                world.take(step)?;
-            }
-            Ok(())
-        })
-        .unwrap();
+    walk(4_000).unwrap();
     // The walks come through: one that is known to.
     let mut world = World::new();
     for step in [Step::MakeCode, Step::Begin(Some(0)), Step::Run(HOLD_MS), Step::Complete(Some(0))] {
-        let ran = world.running.is_some();
         world.take(&step).unwrap();
-        completed += u32::from(ran && world.running.is_none());
     }
-    assert_eq!(completed, 1);
+    assert!(world.running.is_none() && world.stored.is_empty(), "it is completed");
+}
+
+#[cfg(feature = "planted")]
+#[test]
+fn the_walks_notice_each_defence_that_is_down() {
+    use passkey_accounts::defence::{Defence, without};
+    for defence in [Defence::RecoveryCodeNeeded, Defence::RecoveryHeld, Defence::RecoveryCodeOnce] {
+        let down = without(defence);
+        assert!(walk(4_000).is_err(), "{defence:?} is down and nobody notices");
+        drop(down);
+    }
 }

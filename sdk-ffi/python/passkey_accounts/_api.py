@@ -169,6 +169,10 @@ class Api:
         """Erases an account for ever: its address, its passkeys and its sessions. Needs `accounts:write`."""
         await asked(self._client.erase_account(account_id))
 
+    async def cancel_recovery(self, account_id: str) -> None:
+        """Cancels the recovery of an account; `notFound` when there is none. Needs `accounts:write`."""
+        await asked(self._client.cancel_recovery(account_id))
+
     async def passkeys(self, account_id: str) -> tuple[PasskeyInfo, ...]:
         """The passkeys of an account, oldest first. Needs `accounts:read`."""
         return tuple(map(convert.passkey, await asked(self._client.passkeys(account_id))))

@@ -27,9 +27,9 @@ use crate::{
 
 const PEOPLE: u8 = 8;
 /// How long each kind of misbehaviour is watched.
-const WATCHED: Duration = Duration::from_secs(8);
+const WATCHED: Duration = Duration::from_secs(6);
 /// Those who misbehave have that long to take their places.
-const GATHERING: Duration = Duration::from_secs(25);
+const GATHERING: Duration = Duration::from_secs(15);
 /// Less often than the limit by address allows.
 const PAUSE: Duration = Duration::from_millis(200);
 /// Longer than that, and the sign-in failed.

@@ -95,8 +95,9 @@ impl Server {
         let stdout = process.stdout.take().expect("piped");
         BufReader::new(stdout).read_line(&mut line).expect("the server says where it is");
         let site: Value = serde_json::from_str(&line).expect("JSON");
-        let port = site["port"].as_u64().and_then(|port| u16::try_from(port).ok()).expect("a port");
-        let app_id = site["appID"].as_str().and_then(|id| id.parse().ok()).expect("an app");
+        let port = site.get("port").and_then(Value::as_u64).and_then(|port| u16::try_from(port).ok());
+        let app_id = site.get("appID").and_then(Value::as_str).and_then(|id| id.parse().ok());
+        let (port, app_id) = (port.expect("a port"), app_id.expect("an app"));
         Self { process, identity, port, app_id }
     }
 

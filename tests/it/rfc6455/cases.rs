@@ -322,7 +322,7 @@ fn closing() -> Vec<Case> {
     let parts = [Frame::part(TEXT, *b"fragment1"), normal(), Frame::new(CONTINUATION, *b"fragment2")];
     let bad_text = b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80edited";
     let mut cases = vec![
-        fine("7.1.1", together(&[text.clone()]), vec![Event::Text(hello.to_vec())]),
+        fine("7.1.1", together(std::slice::from_ref(&text)), vec![Event::Text(hello.to_vec())]),
         answered("7.1.2", &[normal(), close(None, b"")], &[1000]),
         answered("7.1.3", &[normal(), Frame::new(PING, [])], &[1000]),
         answered("7.1.4", &[normal(), text.clone()], &[1000]),

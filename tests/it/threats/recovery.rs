@@ -59,7 +59,7 @@ async fn the_clock_of_the_server_is_set_ahead() {
         server.clock().set(server.clock().now().plus(2 * HOLD_MS));
         server.restart().await;
         server.allow_recovery(HOLD_MS).await;
-        take_over(&server, account_id, None, &code, "held".to_owned()).await
+        take_over(&server, account_id, None, &code, "it waits".to_owned()).await
     })
     .await;
 }

@@ -45,6 +45,10 @@ class Api:
         """Erases an account for ever: its address, its passkeys and its sessions. Needs `accounts:write`."""
         return self._loop.wait(self._api.erase_account(account_id))
 
+    def cancel_recovery(self, account_id: str) -> None:
+        """Cancels the recovery of an account; `notFound` when there is none. Needs `accounts:write`."""
+        return self._loop.wait(self._api.cancel_recovery(account_id))
+
     def passkeys(self, account_id: str) -> tuple[PasskeyInfo, ...]:
         """The passkeys of an account, oldest first. Needs `accounts:read`."""
         return self._loop.wait(self._api.passkeys(account_id))

@@ -122,6 +122,11 @@ export class Api {
     await this.#delete(['accounts', accountID], options);
   }
 
+  /** Cancels the recovery of an account; `notFound` when there is none. Needs `accounts:write`. */
+  async cancelRecovery(accountID: string, options: CallOptions = {}): Promise<void> {
+    await this.#delete(['accounts', accountID, 'recovery'], options);
+  }
+
   /** The passkeys of an account, oldest first. Needs `accounts:read`. */
   async passkeys(accountID: string, options: CallOptions = {}): Promise<readonly PasskeyInfo[]> {
     const path = ['accounts', accountID, 'passkeys'];

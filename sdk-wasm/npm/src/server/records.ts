@@ -11,6 +11,7 @@ export type Scope =
   | 'sessions:write'
   | 'accounts:read'
   | 'accounts:write'
+  | 'recovery:approve'
   | 'keys:write';
 
 /** The app that an API key speaks for. */

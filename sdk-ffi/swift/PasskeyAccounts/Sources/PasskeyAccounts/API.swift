@@ -41,6 +41,11 @@ public struct API: Sendable {
         try await call { client in try await client.eraseAccount(accountId: accountID) }
     }
 
+    /// Cancels the recovery of an account; `notFound` when there is none. Needs `accounts:write`.
+    public func cancelRecovery(of accountID: String) async throws(PasskeyAccountsError) {
+        try await call { client in try await client.cancelRecovery(accountId: accountID) }
+    }
+
     /// The passkeys of an account, oldest first. Needs `accounts:read`.
     public func passkeys(of accountID: String) async throws(PasskeyAccountsError) -> [PasskeyInfo] {
         try await call { client in try await client.passkeys(accountId: accountID) }.map(PasskeyInfo.init)

@@ -29,6 +29,9 @@ public class Api internal constructor(private val client: Client) {
     /** Erases an account for ever: its address, its passkeys and its sessions. Needs `accounts:write`. */
     public suspend fun eraseAccount(accountId: String): Unit = calling { client.eraseAccount(accountId) }
 
+    /** Cancels the recovery of an account; `notFound` when there is none. Needs `accounts:write`. */
+    public suspend fun cancelRecovery(accountId: String): Unit = calling { client.cancelRecovery(accountId) }
+
     /** The passkeys of an account, oldest first. Needs `accounts:read`. */
     public suspend fun passkeys(accountId: String): List<PasskeyInfo> =
         calling { client.passkeys(accountId) }.map { it.toPasskey() }

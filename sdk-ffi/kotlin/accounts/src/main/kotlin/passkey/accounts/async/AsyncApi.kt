@@ -38,6 +38,9 @@ public class AsyncApi internal constructor(private val api: Api, private val sco
     /** As [Api.eraseAccount]. */
     public fun eraseAccount(accountId: String): CompletableFuture<Void?> = done { api.eraseAccount(accountId) }
 
+    /** As [Api.cancelRecovery]. */
+    public fun cancelRecovery(accountId: String): CompletableFuture<Void?> = done { api.cancelRecovery(accountId) }
+
     /** As [Api.passkeys]. */
     public fun passkeys(accountId: String): CompletableFuture<List<PasskeyInfo>> = scope.future { api.passkeys(accountId) }
 
