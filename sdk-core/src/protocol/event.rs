@@ -71,7 +71,7 @@ impl EventKind {
     }
 
     /// The types that only a key with the scope `audit:read` may read.
-    pub const AUDIT_NAMES: [&str; 2] = ["apiKeyCreated", "apiKeyRevoked"];
+    pub const AUDIT_NAMES: [&str; 3] = ["apiKeyCreated", "apiKeyRevoked", "tamperingDetected"];
 
     /// The account it is about; `None` for what is about the app itself.
     pub const fn account_id(&self) -> Option<AccountID> {
