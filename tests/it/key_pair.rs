@@ -47,7 +47,7 @@ async fn the_sdk_signs_for_the_stream_and_for_the_api() {
     let server = TestServer::start_in_real_time().await;
     let pair = server.make_key_pair().await;
     let text = pair.reveal().to_string();
-    let accounts = Accounts::connect(&server.origin(), text.clone()).unwrap();
+    let accounts = Accounts::connect(server.origin(), text.clone()).unwrap();
     let mut events = accounts.events().open();
     let first = events.next().await.unwrap().unwrap();
     assert!(matches!(first.item(), Item::Snapshot(_)));

@@ -122,6 +122,7 @@ pub fn is_key_pair(key: &str) -> bool {
 /// # Errors
 /// A sentence for what is no key pair, or no nonce of 16 bytes.
 #[wasm_bindgen(js_name = signRequest)]
+#[expect(clippy::needless_pass_by_value, reason = "what crosses the boundary and may be missing is owned")]
 pub fn sign_request(
     key_pair: &str,
     method: &str,
