@@ -429,8 +429,7 @@ async fn a_person_sees_where_they_are_signed_in_and_signs_out_elsewhere() {
 
 #[tokio::test]
 async fn the_newest_sessions_are_listed_and_all_of_them_are_ended() {
-    let limits = SessionLimits { per_account: 1_000, ..SessionLimits::default() };
-    let server = TestServer::start_with(Clock::manual(START), limits).await;
+    let server = TestServer::start_with_room(1_000).await;
     let (mut page, mut passkey, _) = signed_up(&server, ADA, 1).await;
     let mut pages = Vec::new();
     for _ in 0..=MAX_LISTED_SESSIONS {

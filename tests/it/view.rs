@@ -122,7 +122,7 @@ async fn a_filtered_view_chains_its_own_events_and_bookmarks_the_rest() {
 
 #[tokio::test]
 async fn large_states_come_in_pages_of_one_position() {
-    let server = TestServer::start().await;
+    let server = TestServer::start_with_room(150).await;
     let mut pages = Vec::new();
     let mut authenticator = SoftwareAuthenticator::new([1; 32]);
     let mut first = Page::connect(&server).await;

@@ -114,7 +114,7 @@ async fn no_more_is_sent_than_the_window_allows() {
 
 #[tokio::test]
 async fn pages_of_state_count_against_the_window() {
-    let server = TestServer::start().await;
+    let server = TestServer::start_with_room(150).await;
     let mut authenticator = SoftwareAuthenticator::new([1; 32]);
     let mut page = Page::connect(&server).await;
     page.sign_up(&server, "ada@example.org", &mut authenticator).await;

@@ -66,6 +66,12 @@ impl TestServer {
         Self::start_with(Clock::manual(START), SessionLimits::default()).await
     }
 
+    /// As [`start`](Self::start), with room for so many sessions of one account.
+    pub async fn start_with_room(per_account: u64) -> Self {
+        Self::start_with(Clock::manual(START), SessionLimits { per_account, ..SessionLimits::default() })
+            .await
+    }
+
     /// A server with the machine's clock, for browsers and other processes that have clocks of their own.
     pub async fn start_in_real_time() -> Self {
         Self::start_with(Clock::System, SessionLimits::default()).await

@@ -1,6 +1,6 @@
 // The Login page: the element, and beside an open session what the browser stores of it.
 
-import { make } from '/assets/site.js';
+import { make, site } from '/assets/site.js';
 import { openLogin } from '/assets/session.js';
 
 const RELOADS = {
@@ -23,11 +23,18 @@ function entitle() {
 function show({ session }) {
   isSignedIn = session !== undefined;
   entitle();
+  showRecovery();
   if (!session) return;
   byID('session-account').textContent = session.accountID;
   byID('session-id').textContent = session.sessionID;
   byID('reload-tip').textContent = RELOADS[login.client.persistence] ?? RELOADS.page;
   countStored();
+}
+
+/** Where the app lets accounts be recovered, and nobody is signed in. */
+async function showRecovery() {
+  const config = await site;
+  byID('recover-tip').hidden = isSignedIn || !config?.recovery;
 }
 
 /** Counts what this site has stored in the browser, as far as a script can see it. */
@@ -54,4 +61,5 @@ function chooseForm() {
 new MutationObserver(entitle).observe(login, { attributeFilter: ['mode'] });
 addEventListener('hashchange', chooseForm);
 chooseForm();
+showRecovery();
 openLogin(show);

@@ -134,7 +134,12 @@ impl Dev {
         }
         let site = match known {
             Some(known) => known.site,
-            None => make_app(store, APP_NAME, "localhost", origin).await?,
+            None => {
+                let made = make_app(store, APP_NAME, "localhost", origin).await?;
+                // To be tried: a wait as short as it may be.
+                store.set_recovery(made.app_id, Some(RECOVERY_HOLD_MS)).await?;
+                made
+            }
         };
         let notes = make_app(store, NOTES_NAME, NOTES_HOST, &format!("http://{NOTES_HOST}:{port}")).await?;
         let file = DevFile { site: site.clone(), port, notes: Some(notes.clone()) };
@@ -195,6 +200,9 @@ fn shared(server: &Router) -> Router {
     let pass_on = any(async move |request: Request| server.oneshot(request).await);
     Router::new().route("/sdk/{*path}", pass_on.clone()).route("/assets/{*path}", pass_on)
 }
+
+/// 24 hours.
+const RECOVERY_HOLD_MS: u64 = 24 * 60 * 60 * 1_000;
 
 const APP_NAME: &str = "Passkey Accounts";
 const NOTES_NAME: &str = "Notes";

@@ -11,7 +11,8 @@ use crate::notes::Dev;
 const EMAIL: &str = "ada@shop.example";
 
 /// Paths of the site that show the same to everybody, and what is there when a page is complete.
-const OPEN: [(&str, &str); 4] = [
+const OPEN: [(&str, &str); 5] = [
+    ("/recover", "document.querySelector('[data-fill=version]').textContent"),
     ("/", "document.querySelector('#threat-matrix table')"),
     ("/how-passkeys-work", "document.querySelector('[data-fill=version]').textContent"),
     ("/quickstart", "document.getElementById('live-state').textContent === 'Connected'"),

@@ -2,7 +2,10 @@
 //! from the other side.
 
 use passkey_accounts::protocol::event::EventKind;
-use passkey_accounts_tests::{TestServer, chromium::Chromium};
+use passkey_accounts_tests::{
+    TestServer,
+    chromium::{Chromium, VirtualAuthenticator},
+};
 use serde_json::{Value, json};
 
 use super::tab::{ADA, Tab};
@@ -67,4 +70,41 @@ async fn a_recovery_that_has_waited_gives_a_passkey_that_signs_in() {
     assert_eq!(tab.state().await["status"], "signedIn");
     assert!(events(&server).iter().any(|kind| matches!(kind, EventKind::RecoveryCompleted(_))));
     tab.is_clean().await;
+}
+
+/// Fills a form of the page in and sends it off.
+fn send(form: &str, values: &[(&str, &str)]) -> String {
+    let fill =
+        values.iter().map(|(id, value)| format!("document.getElementById('{id}').value = {};", json!(value)));
+    format!("{} document.getElementById('{form}').requestSubmit()", fill.collect::<String>())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sites_page_leads_through_a_recovery_and_says_what_is_wrong_where_it_is() {
+    let server = TestServer::start_in_real_time().await;
+    server.allow_recovery(0).await;
+    let browser = Chromium::launch().await.unwrap();
+    let lost = Tab::connected(&browser, &server, json!({"persistence": "page"})).await;
+    lost.sign_up(&server).await;
+    let code = lost.run("client.state.session.makeRecoveryCode()").await;
+    let page = browser.open(&format!("{}/login", server.origin())).await.unwrap();
+    page.wait_until("!document.getElementById('recover-tip').hidden").await.unwrap();
+    page.navigate(&format!("{}/recover", server.origin())).await.unwrap();
+    page.add_authenticator(VirtualAuthenticator::default()).await.unwrap();
+    page.call("Page.bringToFront", json!({})).await.unwrap();
+
+    page.evaluate(&send("address-form", &[("email", "nobody")])).await.unwrap();
+    page.wait_until("document.getElementById('email-wrong').textContent !== ''").await.unwrap();
+    page.evaluate(&send("address-form", &[("email", ADA)])).await.unwrap();
+    page.wait_until("!document.getElementById('codes').hidden").await.unwrap();
+    let mailed = server.mailed_code(ADA).expect("a code was mailed");
+    let wrong = send("codes-form", &[("mailed", &mailed), ("recovery", "0123")]);
+    page.evaluate(&wrong).await.unwrap();
+    page.wait_until("document.activeElement.id === 'recovery'").await.unwrap();
+    let right = send("codes-form", &[("mailed", &mailed), ("recovery", code.as_str().unwrap())]);
+    page.evaluate(&right).await.unwrap();
+    page.wait_until("document.getElementById('title').textContent === 'Your account is recovered'")
+        .await
+        .unwrap();
+    assert_eq!(page.logged(), [""; 0]);
 }
