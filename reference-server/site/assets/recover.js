@@ -27,12 +27,12 @@ byID('codes-form').addEventListener('submit', (event) => submit(event, 'Checking
   const recovered = await pending.verify(byID('mailed').value.trim(), byID('recovery').value.trim());
   if (recovered.status === 'held') {
     byID('outcome').replaceChildren(
-      make('p', {}, 'The recovery has begun. Come back to this page with your recovery code after ', makeTime(recovered.until),
+      make('p', { class: 'intro' }, 'The recovery has begun. Come back to this page with your recovery code after ', makeTime(recovered.until),
         ', within seven days. A mail was sent to the address of the account, and whoever is signed in is told.'),
       make('p', { class: 'note' }, 'Keep the recovery code: it is needed once more.'));
   } else {
     byID('outcome').replaceChildren(
-      make('p', {}, 'You have a new passkey, and everybody was signed out. ', make('a', { href: '/login' }, 'Sign in'),
+      make('p', { class: 'intro' }, 'You have a new passkey, and everybody was signed out. ', make('a', { href: '/login' }, 'Sign in'),
         ' with it, remove the passkeys that you have lost, and make a new recovery code.'));
   }
   byID('title').textContent = recovered.status === 'held' ? 'The recovery has begun' : 'Your account is recovered';
