@@ -154,10 +154,12 @@ async fn an_account_has_so_many_sessions_and_the_oldest_makes_room() {
     let mut authenticator = SoftwareAuthenticator::new([1; 32]);
     let mut oldest = Page::connect(&server).await;
     oldest.sign_up(&server, ADA, &mut authenticator).await;
+    // Which of two was earlier, their ids say to the millisecond.
+    server.clock().advance(1);
     let mut second = Page::connect(&server).await;
     second.sign_in(ADA, &mut authenticator).await;
-    let mut third = Page::connect(&server).await;
     server.clock().advance(1);
+    let mut third = Page::connect(&server).await;
     third.sign_in(ADA, &mut authenticator).await;
     let (_, told) = oldest.hear().await.unwrap();
     assert!(
