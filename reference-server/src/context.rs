@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     accounts::Populations,
     apps::Apps,
+    ceremony::Authenticators,
     clock::Clock,
     crypto::Keyring,
     limits::MAX_BACK_END_SOCKETS_PER_APP,
@@ -39,6 +40,8 @@ pub struct Context {
     pub apps: Apps,
     /// Where mail goes.
     pub mailer: Mailer,
+    /// What apps with the policy `hardware` take.
+    pub authenticators: Authenticators,
     /// How long sessions last.
     pub session_limits: SessionLimits,
     /// What the accounts of each app look like to strangers.

@@ -23,7 +23,10 @@ use ipnet::IpNet;
 use passkey_accounts::{defended, protocol::Code};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use crate::{clock::Clock, limits::MAX_TRACKED_ADDRESSES};
+use crate::{
+    clock::Clock,
+    limits::{CONNECTION_BURST, MAX_TRACKED_ADDRESSES},
+};
 
 /// What an operator can set. 0 anywhere: no such limit.
 #[derive(Debug, Clone, Deserialize)]
@@ -31,7 +34,7 @@ use crate::{clock::Clock, limits::MAX_TRACKED_ADDRESSES};
 pub struct Rates {
     /// Connections of every kind that one address has at once. Default 1,000. Trusted proxies have no such limit.
     pub connections_per_address: u32,
-    /// Connections that one address opens in a minute; all of them may come at once. Default 3,000.
+    /// Connections that one address opens in a minute, 500 of them at once. Default 3,000.
     pub connections_per_minute_per_address: u32,
     /// Browser sockets that one address has at once. Default 500: many people share the address of an office.
     pub page_sockets_per_address: u32,
@@ -148,12 +151,12 @@ impl Rationing {
             connections: Arc::default(),
             sockets: Arc::default(),
             // Where strangers have more addresses than can be remembered, there is still the cap on all connections.
-            opened: limiter(rates.connections_per_minute_per_address, MINUTE, true, clock),
+            opened: limiter(rates.connections_per_minute_per_address, MINUTE, CONNECTION_BURST, true, clock),
             // Where strangers have more addresses than can be remembered, what all begin together is still counted.
-            sign_ins: limiter(rates.sign_ins_per_minute_per_address, MINUTE, true, clock),
-            codes_from: limiter(rates.codes_per_hour_per_address, HOUR, false, clock),
-            codes_to: limiter(rates.codes_per_hour_per_email, HOUR, false, clock),
-            all_sign_ins: limiter(rates.sign_ins_per_second, SECOND, false, clock),
+            sign_ins: limiter(rates.sign_ins_per_minute_per_address, MINUTE, u32::MAX, true, clock),
+            codes_from: limiter(rates.codes_per_hour_per_address, HOUR, u32::MAX, false, clock),
+            codes_to: limiter(rates.codes_per_hour_per_email, HOUR, u32::MAX, false, clock),
+            all_sign_ins: limiter(rates.sign_ins_per_second, SECOND, u32::MAX, false, clock),
             rates,
         }
     }
@@ -228,10 +231,12 @@ impl Rationing {
 fn limiter<K: Hash + Eq + Clone>(
     most: u32,
     period: Duration,
+    most_at_once: u32,
     admits_when_full: bool,
     clock: &Clock,
 ) -> Option<Limiter<K>> {
-    Some(Limiter::new(NonZeroU32::new(most)?, period, admits_when_full, clock))
+    let at_once = NonZeroU32::new(most.min(most_at_once))?;
+    Some(Limiter::new(NonZeroU32::new(most)?, period, at_once, admits_when_full, clock))
 }
 
 fn check<K: Hash + Eq + Clone>(limiter: Option<&Limiter<K>>, key: &K, code: Code) -> Result<(), Code> {
@@ -244,7 +249,7 @@ impl fmt::Debug for Rationing {
     }
 }
 
-/// So many in a period, for each key; those of a whole period may come at once.
+/// So many in a period, for each key, and so many of them at once.
 struct Limiter<K: Hash + Eq + Clone> {
     counted: RateLimiter<K, HashMapStateStore<K>, Ticks, NoOpMiddleware<Nanos>>,
     clock: Clock,
@@ -255,9 +260,15 @@ struct Limiter<K: Hash + Eq + Clone> {
 }
 
 impl<K: Hash + Eq + Clone> Limiter<K> {
-    fn new(most: NonZeroU32, period: Duration, admits_when_full: bool, clock: &Clock) -> Self {
+    fn new(
+        most: NonZeroU32,
+        period: Duration,
+        at_once: NonZeroU32,
+        admits_when_full: bool,
+        clock: &Clock,
+    ) -> Self {
         let each = (period / most.get()).max(Duration::from_nanos(1));
-        let quota = Quota::with_period(each).map(|quota| quota.allow_burst(most));
+        let quota = Quota::with_period(each).map(|quota| quota.allow_burst(at_once));
         let quota = quota.unwrap_or(Quota::per_second(most));
         let counted = RateLimiter::new(quota, HashMapStateStore::default(), Ticks(clock.clone()));
         Self { counted, clock: clock.clone(), admits_when_full, swept: AtomicU64::new(0) }

@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     accounts::Populations,
     apps::Apps,
+    ceremony::Authenticators,
     clock::Clock,
     context::{BackEnds, Context},
     crypto::RootKeySource,
@@ -40,6 +41,8 @@ pub struct Settings {
     pub mailer: Mailer,
     /// How often strangers may ask.
     pub rates: Rates,
+    /// What apps with the policy `hardware` take.
+    pub authenticators: Authenticators,
     /// How long sessions last.
     pub session_limits: SessionLimits,
     /// How much of each log is kept.
@@ -98,6 +101,7 @@ impl Prepared {
                     clock,
                     root_keys,
                     mailer,
+                    authenticators,
                     session_limits,
                     rates,
                     retention,
@@ -136,6 +140,7 @@ impl Prepared {
             store,
             apps,
             mailer,
+            authenticators,
             session_limits,
             populations,
             attached: Attached::default(),

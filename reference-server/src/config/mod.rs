@@ -1,6 +1,7 @@
 //! Settings of `serve`: file, then environment, then flags. Unknown keys and unsafe values are errors that say how to mend them.
 
 mod acme;
+mod authenticators;
 mod tls;
 
 use std::{
@@ -18,11 +19,13 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 pub use acme::{Acme, BadAcme};
+pub use authenticators::{Authenticator, BadAuthenticator};
 pub(crate) use tls::ACME_TLS;
 pub use tls::{CertificateFiles, FileWatch, Identity, TlsError, TlsVersion, certified, server_config};
 
 use crate::{
     apps::{NotAnOrigin, Origin},
+    ceremony::Authenticators,
     crypto::RootKeySource,
     log::Retention,
     rates::{Rates, list},
@@ -65,6 +68,9 @@ pub struct Config {
     /// The app that the server's own login page signs in to.
     #[serde(default)]
     pub site_app: Option<AppID>,
+    /// What apps with the policy `hardware` take.
+    #[serde(default)]
+    pub authenticators: Vec<Authenticator>,
     /// How long sessions last.
     #[serde(default)]
     pub sessions: Sessions,
@@ -296,6 +302,14 @@ impl Config {
         }
     }
 
+    /// What apps with the policy `hardware` take: the files are read now.
+    ///
+    /// # Errors
+    /// [`ConfigError::Authenticator`]
+    pub fn authenticators(&self) -> Result<Authenticators, ConfigError> {
+        Ok(authenticators::read(&self.authenticators)?)
+    }
+
     /// Where the certificate comes from; `None` without TLS.
     ///
     /// # Errors
@@ -382,6 +396,9 @@ pub enum ConfigError {
     /// There is no certificate, or nobody knows which one.
     #[error("[tls] needs either cert_file and key_file, or [tls.acme], and not both")]
     Certificate,
+    /// Nobody could vouch for a model.
+    #[error(transparent)]
+    Authenticator(#[from] BadAuthenticator),
     /// No authority would give a certificate.
     #[error(transparent)]
     Acme(#[from] BadAcme),

@@ -21,7 +21,7 @@ use crate::{
         Registration, SignIn, SignInError, SignedIn, add_passkey, complete_recovery, confirm,
         make_recovery_code, register, remove_own_passkey, sign_in,
     },
-    ceremony::{Action, Asserted, Finishing, PendingCeremony, Purpose},
+    ceremony::{Action, Asserted, Finishing, PendingCeremony, Purpose, Refused, registration::NewPasskey},
     clock::make_random,
     context::Context,
     crypto::Email,
@@ -44,6 +44,8 @@ pub(super) async fn ceremony_finish(
         credential: finish.credential.0,
         finishing: Finishing {
             app: &page.app,
+            authenticators: &page.context.authenticators,
+            now: page.context.clock.now(),
             origin: &page.origin,
             kind: purpose.kind(),
             challenge: &challenge,
@@ -87,7 +89,7 @@ impl Answer<'_> {
         email: Email,
         account_id: AccountID,
     ) -> Result<ServerMessage, Code> {
-        let new = self.finishing.registration(&self.credential).map_err(|reason| self.refused(&reason))?;
+        let new = self.registration()?;
         let opening = Opening {
             session: self.session(account_id, PasskeyID::from_bytes(make_random()), session_key),
             user_verified: new.user_verified,
@@ -150,7 +152,7 @@ impl Answer<'_> {
     /// signature covers the new public key: neither a script that relays ceremonies nor a server can slip in its own.
     async fn make_passkey(&self, conversation: &mut Conversation) -> Result<ServerMessage, Code> {
         let session = conversation.signed_in()?;
-        let new = self.finishing.registration(&self.credential).map_err(|reason| self.refused(&reason))?;
+        let new = self.registration()?;
         let Context { store, .. } = &*self.page.context;
         let Session { app_id, account_id, .. } = *session;
         // Asked again in the transaction; here it spares the person a gesture in vain.
@@ -214,7 +216,7 @@ impl Answer<'_> {
     }
 
     async fn recover(&self, account: &KnownAccount, code: CodeHash) -> Result<ServerMessage, Code> {
-        let new = self.finishing.registration(&self.credential).map_err(|reason| self.refused(&reason))?;
+        let new = self.registration()?;
         let public_key_cose = new.public_key_cose.clone();
         let passkey_id = PasskeyID::from_bytes(make_random());
         let addition = Addition { passkey_id, passkey: Passkey::new(new, self.browser()), public_key_cose };
@@ -238,7 +240,11 @@ impl Answer<'_> {
     }
 
     fn assertion(&self, account: Option<&KnownAccount>) -> Result<Asserted, Code> {
-        self.finishing.assertion(&self.credential, account).map_err(|reason| self.refused(&reason))
+        self.finishing.assertion(&self.credential, account).map_err(|refused| self.refuse(&refused))
+    }
+
+    fn registration(&self) -> Result<NewPasskey, Code> {
+        self.finishing.registration(&self.credential).map_err(|refused| self.refuse(&refused))
     }
 
     fn session(&self, account_id: AccountID, passkey_id: PasskeyID, session_key: SessionKey) -> Session {
@@ -289,7 +295,11 @@ impl Answer<'_> {
 
     /// One answer whatever failed: the difference would help an attacker more than a person.
     fn refused(&self, reason: &str) -> Code {
+        self.refuse(&Refused { code: Code::PasskeyRejected, reason: reason.to_owned() })
+    }
+
+    fn refuse(&self, Refused { code, reason }: &Refused) -> Code {
         tracing::info!(connection.id = %self.page.connection_id, %reason, "a ceremony was refused");
-        Code::PasskeyRejected
+        *code
     }
 }
