@@ -21,6 +21,7 @@ pub mod limits;
 pub mod listen;
 pub mod log;
 pub mod mail;
+mod news;
 pub mod rates;
 pub mod recovery;
 mod recovery_count;

@@ -1,8 +1,5 @@
 //! Every limit of the server, by name. What a stranger can make us hold or wait for is bounded here.
 
-/// Connections at once, of all kinds.
-pub const MAX_CONNECTIONS: usize = 20_000;
-
 /// Back-end sockets of one app at once.
 pub const MAX_BACK_END_SOCKETS_PER_APP: usize = 100;
 

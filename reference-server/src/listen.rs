@@ -40,8 +40,7 @@ use crate::{
     config::ACME_TLS,
     context::stopped,
     limits::{
-        FAREWELL_BYTES, FAREWELL_MS, MAX_CONNECTIONS, MAX_REQUEST_HEAD_BYTES, REQUEST_HEAD_MS,
-        TLS_HANDSHAKE_MS, WRITE_MS,
+        FAREWELL_BYTES, FAREWELL_MS, MAX_REQUEST_HEAD_BYTES, REQUEST_HEAD_MS, TLS_HANDSHAKE_MS, WRITE_MS,
     },
     rates::{Counted, Rationing},
     routes::Problem,
@@ -57,7 +56,7 @@ pub async fn listen(
     mut stopping: watch::Receiver<bool>,
     tasks: TaskTracker,
 ) {
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let slots = Arc::new(Semaphore::new(rationing.most_connections()));
     let tls = tls.map(TlsAcceptor::from);
     loop {
         // A slot first: when all are taken, new connections wait in the kernel's bounded queue.

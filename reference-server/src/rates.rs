@@ -22,6 +22,7 @@ use governor::{
 use ipnet::IpNet;
 use passkey_accounts::{defended, protocol::Code};
 use serde::{Deserialize, Deserializer, de::Error as _};
+use tokio::sync::Semaphore;
 
 use crate::{
     clock::Clock,
@@ -32,6 +33,8 @@ use crate::{
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rates {
+    /// Connections of every kind that the server has at once; more wait in the kernel's queue. Default 20,000.
+    pub connections: u32,
     /// Connections of every kind that one address has at once. Default 1,000. Trusted proxies have no such limit.
     pub connections_per_address: u32,
     /// Connections that one address opens in a minute, 500 of them at once. Default 3,000.
@@ -55,6 +58,7 @@ pub struct Rates {
 impl Default for Rates {
     fn default() -> Self {
         Self {
+            connections: 20_000,
             connections_per_address: 1_000,
             connections_per_minute_per_address: 3_000,
             page_sockets_per_address: 500,
@@ -80,6 +84,7 @@ impl Rates {
     /// No limits: for developing, where everybody has one address.
     pub const fn off() -> Self {
         Self {
+            connections: 0,
             connections_per_address: 0,
             connections_per_minute_per_address: 0,
             page_sockets_per_address: 0,
@@ -158,6 +163,16 @@ impl Rationing {
             codes_to: limiter(rates.codes_per_hour_per_email, HOUR, u32::MAX, false, clock),
             all_sign_ins: limiter(rates.sign_ins_per_second, SECOND, u32::MAX, false, clock),
             rates,
+        }
+    }
+
+    /// How many connections the server has at once.
+    pub fn most_connections(&self) -> usize {
+        match self.rates.connections {
+            0 => Semaphore::MAX_PERMITS,
+            most => {
+                usize::try_from(most).map_or(Semaphore::MAX_PERMITS, |most| most.min(Semaphore::MAX_PERMITS))
+            }
         }
     }
 

@@ -292,13 +292,6 @@ impl TestServer {
         context.store.apps().into_iter().for_each(|app| context.apps.insert(app));
     }
 
-    /// The subjects of the mails to an address, newest first.
-    pub fn mailed_subjects(&self, email: &str) -> Vec<String> {
-        let Mailer::Outbox(outbox) = &self.context().mailer else { return Vec::new() };
-        let mails = outbox.mails().into_iter().filter(|mail| mail.to == email);
-        mails.map(|mail| mail.subject).collect()
-    }
-
     /// The code that was last mailed to an address.
     pub fn mailed_code(&self, email: &str) -> Option<String> {
         let Mailer::Outbox(outbox) = &self.context().mailer else { return None };

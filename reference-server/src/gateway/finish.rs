@@ -1,7 +1,5 @@
 //! `ceremony.finish`: what the authenticator made is checked, and what it was made for is done.
 
-use std::sync::Arc;
-
 use passkey_accounts::protocol::{
     AccountID, CeremonyID, Code, PasskeyID, SessionID,
     base64url::Base64Url,
@@ -25,9 +23,9 @@ use crate::{
     clock::make_random,
     context::Context,
     crypto::Email,
-    mail::RecoveryNews,
+    mail::News,
+    news::{tell_address_beside, tell_recovery_news},
     recovery::CodeHash,
-    recovery_count::tell_recovery_news,
     sessions::{Opening, Session, tell},
     store::Wanted,
 };
@@ -122,14 +120,14 @@ impl Answer<'_> {
         let Context { store, session_limits, attached, detached, .. } = &*self.page.context;
         let most_sessions = session_limits.per_account;
         let verified = SignIn { opening, usage: Some(usage), most_sessions };
-        let SignedIn { session, replaced, is_news_for } =
+        let SignedIn { session, replaced, is_new_browser } =
             sign_in(store, verified).await.map_err(|error| match error {
                 SignInError::PasskeyGone => self.refused(&error.to_string()),
                 SignInError::Store(error) => internal(error),
             })?;
         tell(attached, detached, &replaced, EndReason::Replaced);
-        if let Some(email) = is_news_for {
-            self.tell_of_new_browser(email);
+        if is_new_browser {
+            self.tell_address(usage.account_id, News::NewBrowser { browser: self.browser().to_string() });
         }
         signed_in(self.page, conversation, session)
     }
@@ -179,6 +177,7 @@ impl Answer<'_> {
         let gesture = self.gesture(session, account)?;
         let Context { store, .. } = &*self.page.context;
         let passkey = add_passkey(store, gesture, addition).await.map_err(|error| self.code(error))?;
+        self.tell_address(account.account_id, News::PasskeyAdded { browser: self.browser().to_string() });
         Ok(ServerMessage::PasskeyAdded(OnePasskey { passkey }))
     }
 
@@ -196,6 +195,7 @@ impl Answer<'_> {
         let ended: Vec<SessionID> = ended.map_err(|error| self.code(error))?;
         // If this session is among them, its own socket hears of it after this answer.
         tell(attached, detached, &ended, EndReason::PasskeyRemoved);
+        self.tell_address(account.account_id, News::PasskeyRemoved);
         Ok(ServerMessage::PasskeyRemoved(PasskeyRemoved { passkey_id, credential_id }))
     }
 
@@ -210,8 +210,9 @@ impl Answer<'_> {
         let made = make_recovery_code(&context.store, gesture, &code).await;
         if made.map_err(|error| self.code(error))? {
             let wanted = Wanted::Account(account.account_id);
-            tell_recovery_news(context, app, wanted, RecoveryNews::Cancelled).await;
+            tell_recovery_news(context, app, wanted, News::RecoveryCancelled).await;
         }
+        self.tell_address(account.account_id, News::RecoveryCodeMade);
         Ok(ServerMessage::RecoveryCode(RecoveryCode { code: code.reveal() }))
     }
 
@@ -230,7 +231,7 @@ impl Answer<'_> {
         })?;
         tell(attached, detached, &ended, EndReason::Recovered);
         let wanted = Wanted::Account(account.account_id);
-        tell_recovery_news(context, app, wanted, RecoveryNews::Completed).await;
+        tell_recovery_news(context, app, wanted, News::RecoveryCompleted).await;
         Ok(ServerMessage::PasskeyAdded(OnePasskey { passkey }))
     }
 
@@ -270,15 +271,8 @@ impl Answer<'_> {
         Browser::of(&self.page.user_agent)
     }
 
-    /// Beside the sign-in, which does not wait for a mail server. The server waits for it when it stops.
-    fn tell_of_new_browser(&self, email: Email) {
-        let (context, name, browser) =
-            (Arc::clone(&self.page.context), self.page.app.name.clone(), self.browser());
-        self.page.context.sockets.spawn(async move {
-            let now = context.clock.now();
-            // A mail server that takes no mail has been logged; the sign-in is a good one.
-            let _ = context.mailer.send_new_browser(&email, &name, browser.as_str(), now).await;
-        });
+    fn tell_address(&self, account_id: AccountID, news: News) {
+        tell_address_beside(&self.page.context, &self.page.app, account_id, news);
     }
 
     fn code(&self, error: GestureError) -> Code {
