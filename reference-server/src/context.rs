@@ -18,6 +18,7 @@ use crate::{
     limits::MAX_BACK_END_SOCKETS_PER_APP,
     mail::Mailer,
     rates::Rationing,
+    refusals::Refusals,
     ring_turn::RingTurns,
     routes::{ApiState, Site},
     sessions::{Attached, Detached, SessionLimits},
@@ -54,6 +55,8 @@ pub struct Context {
     pub back_ends: BackEnds,
     /// How often strangers may ask.
     pub rationing: Arc<Rationing>,
+    /// What was refused of late.
+    pub refusals: Arc<Refusals>,
     /// What the HTTP API counts and remembers.
     pub api: ApiState,
     /// Workers, grouped by consumer.

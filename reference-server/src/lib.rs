@@ -25,6 +25,7 @@ mod news;
 pub mod rates;
 pub mod recovery;
 mod recovery_count;
+mod refusals;
 pub mod ring_turn;
 pub mod routes;
 pub mod server;

@@ -130,6 +130,10 @@ pub const RELEASE_BYTES: usize = 1_024;
 
 /// Accounts of an app that its decoys are drawn from. A sample: who asks for an address must not wait for all of them.
 pub const POPULATION_ACCOUNTS: usize = 512;
+/// What was refused is logged this often, in milliseconds.
+pub const REFUSALS_MS: u64 = 60_000;
+/// How long an operator's approval waits for that of another one, in milliseconds.
+pub const APPROVAL_MS: u64 = 24 * HOUR_MS;
 /// How long a recovery that has waited gives a new passkey, in milliseconds: 7 days.
 pub const RECOVERY_READY_MS: u64 = 7 * 24 * HOUR_MS;
 

@@ -43,6 +43,7 @@ use crate::{
         FAREWELL_BYTES, FAREWELL_MS, MAX_REQUEST_HEAD_BYTES, REQUEST_HEAD_MS, TLS_HANDSHAKE_MS, WRITE_MS,
     },
     rates::{Counted, Rationing},
+    refusals::Refusals,
     routes::Problem,
     unheard::Unheard,
 };
@@ -53,6 +54,7 @@ pub async fn listen(
     tls: Option<Arc<rustls::ServerConfig>>,
     router: Router,
     rationing: Arc<Rationing>,
+    refusals: Arc<Refusals>,
     mut stopping: watch::Receiver<bool>,
     tasks: TaskTracker,
 ) {
@@ -67,7 +69,8 @@ pub async fn listen(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let Ok(counted) = rationing.connect(peer.ip()) else {
+                let counted = rationing.connect(peer.ip()).inspect_err(|code| refusals.count(*code));
+                let Ok(counted) = counted else {
                     // A reset: whoever opens thousands must not leave us as many that wait to be forgotten.
                     let _ = stream.set_zero_linger();
                     continue;

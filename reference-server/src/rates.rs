@@ -384,7 +384,7 @@ mod tests {
     use axum::http::{HeaderMap, HeaderValue};
     use passkey_accounts::protocol::{Code, UnixMillis};
 
-    use super::{Clock, Limiter, MAX_TRACKED_ADDRESSES, MINUTE, NonZeroU32, Rates, Rationing, Source};
+    use super::{Clock, MAX_TRACKED_ADDRESSES, MINUTE, Rates, Rationing, Source, limiter};
 
     fn address(text: &str) -> IpAddr {
         text.parse().unwrap()
@@ -427,7 +427,7 @@ mod tests {
     #[test]
     fn a_rate_comes_back_with_time() {
         let clock = Clock::manual(UnixMillis(1_000_000));
-        let limiter = Limiter::new(NonZeroU32::new(3).unwrap(), MINUTE, false, &clock);
+        let limiter = limiter(3, MINUTE, 3, false, &clock).unwrap();
         assert_eq!([(); 4].map(|()| limiter.admits(&"a")), [true, true, true, false]);
         assert!(limiter.admits(&"b"), "another key has a rate of its own");
         clock.advance(20_000);
@@ -435,10 +435,19 @@ mod tests {
     }
 
     #[test]
+    fn fewer_may_come_at_once_than_in_the_whole_time() {
+        let clock = Clock::manual(UnixMillis(1_000_000));
+        let limiter = limiter(6, MINUTE, 2, false, &clock).unwrap();
+        assert_eq!([(); 3].map(|()| limiter.admits(&"a")), [true, true, false]);
+        clock.advance(10_000);
+        assert_eq!([(); 2].map(|()| limiter.admits(&"a")), [true, false]);
+    }
+
+    #[test]
     fn what_is_remembered_of_strangers_is_bounded() {
         let clock = Clock::manual(UnixMillis(1_000_000));
         for admits_when_full in [false, true] {
-            let limiter = Limiter::new(NonZeroU32::new(1).unwrap(), MINUTE, admits_when_full, &clock);
+            let limiter = limiter(1, MINUTE, 1, admits_when_full, &clock).unwrap();
             let admitted = (0..MAX_TRACKED_ADDRESSES + 10).filter(|number| limiter.admits(number)).count();
             assert_eq!(admitted, MAX_TRACKED_ADDRESSES + if admits_when_full { 10 } else { 0 });
             assert_eq!(limiter.counted.len(), MAX_TRACKED_ADDRESSES);

@@ -21,6 +21,7 @@ use crate::{
     mail::Mailer,
     rates::{Rates, Rationing},
     recovery_count::keep_counting,
+    refusals::keep_telling,
     ring_turn::{RingTurns, keep_resealing},
     routes::{ApiState, Site, router},
     sessions::{Attached, Detached, SessionLimits},
@@ -133,6 +134,7 @@ impl Prepared {
         let rationing = Arc::new(Rationing::new(rates, &clock));
         let context = Arc::new(Context {
             rationing: Arc::clone(&rationing),
+            refusals: Arc::default(),
             api: ApiState::new(&clock),
             clock,
             keyring: Arc::clone(store.keyring()),
@@ -173,11 +175,16 @@ impl Prepared {
             let context = Arc::clone(&context);
             async move { keep_counting(&context).await }
         });
+        let teller = tokio::spawn({
+            let context = Arc::clone(&context);
+            async move { keep_telling(&context).await }
+        });
         let accepting = tokio::spawn(listen(
             listener,
             tls,
             front(router(Arc::clone(&context))),
             rationing,
+            Arc::clone(&context.refusals),
             context.stopping.clone(),
             tasks.clone(),
         ));
@@ -187,7 +194,7 @@ impl Prepared {
             stop,
             tasks,
             accepting,
-            housekeeping: [sweeper, cutter, expiry, sealer, counter],
+            housekeeping: [sweeper, cutter, expiry, sealer, counter, teller],
         })
     }
 }
@@ -202,7 +209,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     tasks: TaskTracker,
     accepting: JoinHandle<()>,
-    housekeeping: [JoinHandle<()>; 5],
+    housekeeping: [JoinHandle<()>; 6],
 }
 
 impl Running {

@@ -13,7 +13,7 @@ use passkey_accounts::{
 use passkey_accounts_server::{
     accounts::count_recoveries,
     keys::ApiKey,
-    limits::{MAX_CODE_TRIES, RECOVERY_COUNT_MS, RECOVERY_READY_MS},
+    limits::{APPROVAL_MS, MAX_CODE_TRIES, RECOVERY_COUNT_MS, RECOVERY_READY_MS},
     store::NewKeyRow,
 };
 use passkey_accounts_tests::{Page, START, SoftwareAuthenticator, TestServer};
@@ -369,6 +369,18 @@ async fn two_operators_begin_a_recovery_which_waits_like_any_other() {
     assert_code(&person.recover(&server, ADA, &code).await, Code::WrongRecoveryCode);
     assert_eq!(back_end.cancel_recovery(account_id).await.unwrap_err().code(), Code::NotFound.as_str());
     assert_eq!(alice.cancel_recovery(account_id).await.unwrap_err().code(), Code::Forbidden.as_str());
+}
+
+#[tokio::test]
+async fn an_approval_waits_a_day_for_another_operators() {
+    let (server, _, _, session, _) = with_code().await;
+    let (alice, bob) = (operator(&server, "alice").await, operator(&server, "bob").await);
+    let approvals = async |api: &Api| api.approve_recovery(session.account_id).await.unwrap().approvals;
+    assert_eq!(approvals(&alice).await, 1);
+    server.clock().advance(APPROVAL_MS);
+    assert_eq!(approvals(&bob).await, 1, "the other one was too long ago");
+    server.clock().advance(APPROVAL_MS - 1);
+    assert_eq!(approvals(&alice).await, 2);
 }
 
 #[tokio::test]

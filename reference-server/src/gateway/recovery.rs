@@ -60,7 +60,7 @@ pub(super) async fn verify(
     let typed = typed.unwrap_or_else(|_| RecoveryCode::from_random(make_random()));
     let code = keyring.derive_recovery_hash(account_id, typed.as_bytes());
     let recovery_id = make_random();
-    let progress = match recovery.begin(&code, Beginning { hold_ms, recovery_id, uptime }) {
+    let progress = match recovery.begin(&code, Beginning { hold_ms, recovery_id, uptime, now }) {
         Err(_) => return Err(conversation.wrong_recovery_code(pending)),
         Ok(Begun::Before(progress)) => progress,
         Ok(Begun::Now(_)) => {

@@ -70,7 +70,7 @@ pub(super) async fn approve(
     let found = Recoverable::find(store, app.app_id, Wanted::Account(account_id), uptime).await?;
     let mut found = found.ok_or_else(|| Problem::not_found("account"))?;
     // Before it begins: what cannot be told must not run.
-    let looked = found.recovery.approve(&operator, [0; 32], Beginning { hold_ms, recovery_id, uptime });
+    let looked = found.recovery.approve(&operator, [0; 32], Beginning { hold_ms, recovery_id, uptime, now });
     if looked == Approval::Second {
         let news = News::RecoveryStarted { until: now.plus(hold_ms) };
         let sent = mailer.send_news(&found.email, &app.name, &news, now).await;
