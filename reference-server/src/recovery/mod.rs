@@ -212,7 +212,7 @@ impl AccountRecovery {
         }
         let (approval, running) = match &self.stage {
             Some(Stage::Approved { operator, at }) => {
-                (Some(StoredApproval { operator: operator.clone(), at: *at }), None)
+                (Some(StoredApproval { operator: operator.clone(), at: at.0 }), None)
             }
             Some(Stage::Running(Running { hold_ms, passed_ms, recovery_id, counted: _ })) => {
                 let stored = StoredRunning { hold: *hold_ms, passed: *passed_ms, id: *recovery_id };
@@ -235,8 +235,10 @@ impl AccountRecovery {
         });
         Some(Self {
             code,
-            stage: running
-                .or_else(|| approval.map(|StoredApproval { operator, at }| Stage::Approved { operator, at })),
+            stage: running.or_else(|| {
+                approval
+                    .map(|StoredApproval { operator, at }| Stage::Approved { operator, at: UnixMillis(at) })
+            }),
         })
     }
 
@@ -301,7 +303,8 @@ struct Record {
 #[derive(Serialize, Deserialize)]
 struct StoredApproval {
     operator: String,
-    at: UnixMillis,
+    /// As a number: whatever a clock says can be stored.
+    at: u64,
 }
 
 #[derive(Serialize, Deserialize)]
