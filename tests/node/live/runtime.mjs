@@ -5,7 +5,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { Accounts } from 'passkey-accounts/server';
 import { SEEDS, replay } from '../replay/client.mjs';
 import { replay as replayProofs } from '../replay/proofs.mjs';
-import { clients } from '../replay/transcripts.mjs';
+import { clients, counts } from '../replay/transcripts.mjs';
 import { fields, signIn, token } from './page.mjs';
 import { apiKey, next, reaches, url, world } from './world.mjs';
 
@@ -78,5 +78,5 @@ for (const file of ['requests.json', 'sockets.json']) {
   cases += vectors.cases.length;
 }
 assert.deepEqual(differences.filter(Boolean), []);
-console.log(`replayed stream ${transcripts.length}`);
+for (const said of counts(transcripts)) console.log(said);
 console.log(`replayed proof ${cases}`);

@@ -64,7 +64,7 @@ export class Check {
 
 const PINS = { what: 'pins', loss: 'after a restart, events are read again', everyMs: 1_000 };
 
-const CHECKPOINT = { what: 'checkpoint of the log', loss: 'after a restart, less is noticed' };
+const CHECKPOINT = { what: 'checkpoint', loss: 'after a restart, less is noticed' };
 
 const NO_SIGNATURES =
   'evidence cannot be checked here, because there is no node:crypto that checks signatures; in workerd, set the compatibility flag nodejs_compat';
