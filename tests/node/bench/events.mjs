@@ -1,6 +1,7 @@
 // CPU time per event: the stream of this package against the package ws and JSON.parse, over the same frames in the same
 // run. `node bench/events.mjs` in tests/node, after `cargo test --test it node::` has put the package in place.
 import { fork } from 'node:child_process';
+import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import WebSocket, { WebSocketServer } from 'ws';
