@@ -92,3 +92,84 @@ impl From<&PinError> for StreamError {
         Self::refused(found.code(), Some(found.to_string()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Guard;
+    use crate::{
+        evidence::{Expected, PINNED_TYPES, Pins},
+        protocol::{
+            AccountID, AppID, Code, UnixMillis,
+            event::{EventKind, Registered},
+            stream::Start,
+        },
+        stream::{Bookmark, Event, Item, StreamError, Subscription},
+    };
+
+    fn guard(pins: Option<Pins>, subscription: &mut Subscription) -> Result<Guard, StreamError> {
+        let app_id = AppID::from_bytes([2; 16]);
+        let origins = vec!["https://shop.example".into()];
+        Guard::new(Expected { app_id, rp_id: "shop.example".into(), origins }, pins, subscription)
+    }
+
+    fn registered(seq: u64) -> Item {
+        let account_id = AccountID::from_bytes([1; 16]);
+        let kind = EventKind::Registered(Registered { account_id });
+        let (name, data) = (kind.name().to_owned(), kind.data_json());
+        let id = format!("0001-{seq}-AAAAAAAA");
+        Item::Event(Event { id, seq, time: UnixMillis(0), name, data, kind: Some(kind) })
+    }
+
+    /// Pins that have come as far as this position.
+    fn pinned_up_to(id: &str) -> Pins {
+        let mut guard = guard(None, &mut Subscription::default()).unwrap();
+        let mark = Bookmark { id: id.into(), time: UnixMillis(0), hash: None, head: None };
+        guard.check(Item::Bookmark(mark)).unwrap();
+        assert!(guard.settle(true));
+        guard.pins().clone()
+    }
+
+    #[test]
+    fn without_pins_the_log_is_read_from_its_beginning_and_with_some_from_where_they_end() {
+        let mut subscription = Subscription::default();
+        guard(None, &mut subscription).unwrap();
+        assert_eq!((subscription.start, &subscription.after), (Some(Start::Earliest), &None));
+        assert_eq!(subscription.types, Some(PINNED_TYPES.map(str::to_owned).to_vec()));
+
+        let id = "0001-7-AAAAAAAA";
+        let mut subscription = Subscription { types: Some(vec!["*".into()]), ..Subscription::default() };
+        guard(Some(pinned_up_to(id)), &mut subscription).unwrap();
+        assert_eq!((subscription.start, subscription.after.as_deref()), (None, Some(id)));
+        assert_eq!(subscription.types, Some(vec!["*".into()]));
+    }
+
+    #[test]
+    fn a_stream_that_pins_cannot_follow_is_refused() {
+        let plain = Subscription::default;
+        let pins = || Some(pinned_up_to("0001-7-AAAAAAAA"));
+        for (pins, mut subscription) in [
+            (None, Subscription { consumer: Some("billing".into()), ..plain() }),
+            (None, Subscription { in_hand: 2, ..plain() }),
+            (None, Subscription { types: Some(vec!["loggedIn".into()]), ..plain() }),
+            (None, Subscription { after: Some("0001-7-AAAAAAAA".into()), ..plain() }),
+            (pins(), Subscription { after: Some("0001-8-AAAAAAAA".into()), ..plain() }),
+        ] {
+            let refused = guard(pins, &mut subscription).unwrap_err();
+            assert_eq!(refused.code(), Code::Unexpected, "{subscription:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_handled_comes_again_and_what_was_handled_does_not() {
+        let mut guard = guard(None, &mut Subscription::default()).unwrap();
+        guard.check(registered(1)).unwrap();
+        assert!(!guard.settle(false));
+        assert_eq!(guard.pins(), &Pins::default());
+        guard.check(registered(1)).unwrap();
+        assert!(guard.settle(true));
+        assert!(!guard.settle(true), "only its first outcome counts");
+        let refused = guard.check(registered(2)).unwrap_err();
+        assert_eq!(StreamError::from(&refused).code(), Code::EvidenceForged);
+        assert_eq!(guard.pins().position(), Some("0001-1-AAAAAAAA"));
+    }
+}

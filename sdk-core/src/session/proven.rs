@@ -105,3 +105,82 @@ impl Proven {
         self.0 = Phase::Following;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Proven;
+    use crate::{
+        protocol::{Code, stream::OpenSession},
+        session::{
+            Moment, Replica, View,
+            replica::tests::{at, open, session_id},
+        },
+        stream::{Bookmark, Item},
+    };
+
+    fn page(id: &str, sessions: Vec<OpenSession>, first: bool, last: bool) -> Item {
+        let id = id.to_owned();
+        Item::Snapshot(super::Snapshot { sessions, first, last, id, hash: None, lane: 0 })
+    }
+
+    fn bookmark(id: &str) -> Item {
+        let time = at(0).wall;
+        Item::Bookmark(Bookmark { id: id.to_owned(), time, hash: None, head: None })
+    }
+
+    /// That the state is at this position, told at this moment.
+    fn looked(id: &str, now: Moment) -> (Proven, Replica, View) {
+        let mut proven = Proven::new();
+        proven.handle_state(&page(id, vec![open(9, 9)], true, true), now).unwrap();
+        assert!(proven.has_looked());
+        let replica = Replica::new();
+        let view = replica.view();
+        (proven, replica, view)
+    }
+
+    fn shown(view: &View) -> Vec<u64> {
+        (0..10).filter(|number| view.get(session_id(*number), at(1)).is_some()).collect()
+    }
+
+    #[test]
+    fn what_the_pins_say_is_shown_once_the_log_is_read_up_to_the_state_and_not_before() {
+        let (mut proven, mut replica, view) = looked("0001-7-AAAAAAAA", at(0));
+        proven.apply(&mut replica, &bookmark("0001-6-AAAAAAAA"), || vec![open(1, 1)], at(1));
+        assert!(!proven.is_following() && shown(&view).is_empty());
+        proven.apply(&mut replica, &bookmark("0001-7-AAAAAAAA"), || vec![open(1, 1), open(2, 1)], at(1));
+        assert!(proven.is_following());
+        // Of what the state says itself, nothing.
+        assert_eq!(shown(&view), [1, 2]);
+    }
+
+    #[test]
+    fn knowledge_is_as_old_as_the_first_page_of_the_state() {
+        let mut proven = Proven::new();
+        proven.handle_state(&bookmark("0001-7-AAAAAAAA"), at(0)).unwrap();
+        proven.handle_state(&page("0001-7-AAAAAAAA", Vec::new(), true, false), at(1)).unwrap();
+        assert!(!proven.has_looked());
+        proven.handle_state(&page("0001-7-AAAAAAAA", Vec::new(), false, true), at(5)).unwrap();
+        assert!(proven.has_looked());
+        let mut replica = Replica::new();
+        let view = replica.view();
+        proven.apply(&mut replica, &bookmark("0001-7-AAAAAAAA"), Vec::new, at(6));
+        let age = |seconds| std::time::Duration::from_secs(seconds);
+        assert!(view.fresh_within(age(4), at(6)).is_err());
+        assert!(view.fresh_within(age(5), at(6)).is_ok());
+    }
+
+    #[test]
+    fn a_page_of_another_lineage_is_shown_as_the_pins_have_left_it() {
+        let (mut proven, mut replica, view) = looked("0001-7-AAAAAAAA", at(0));
+        let rewound = page("0002-3-AAAAAAAA", vec![open(3, 1)], true, true);
+        proven.apply(&mut replica, &rewound, || vec![open(1, 1)], at(1));
+        assert!(proven.is_following());
+        assert_eq!(shown(&view), [3]);
+    }
+
+    #[test]
+    fn a_position_that_cannot_be_compared_is_an_error() {
+        let refused = Proven::new().handle_state(&page("p-1", Vec::new(), true, true), at(0)).unwrap_err();
+        assert_eq!(refused.code(), Code::BadMessage);
+    }
+}

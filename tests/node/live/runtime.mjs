@@ -57,11 +57,11 @@ const pinned = () => {
 const careful = Accounts.connect(url, apiKey, { evidence: pinned() });
 await careful.sessions.waitFor(eve.sessionID, { timeoutMs: 20_000 });
 const seen = [];
-const read = async () => {
+const readSignIns = async () => {
   for await (const item of careful.events({ evidence: pinned() }).items()) if (item.type === 'loggedIn') seen.push(item.data.sessionID);
 };
 const { sessionID: forged } = await world('forge', { page: eve.page });
-await assert.rejects(read(), { code: 'evidenceForged', retryable: false });
+await assert.rejects(readSignIns(), { code: 'evidenceForged', retryable: false });
 assert.ok(seen.includes(eve.sessionID) && !seen.includes(forged));
 await assert.rejects(careful.sessions.waitFor(forged), { code: 'stale' });
 assert.equal(careful.sessions.failure.code, 'evidenceForged');
