@@ -69,7 +69,6 @@ impl Stream {
     ///
     /// # Errors
     /// As JSON: an app or pins that are none, a stream that cannot be held against pins.
-    #[expect(clippy::needless_pass_by_value, reason = "what may be missing is owned")]
     pub fn evidence(&mut self, expected: &str, pins: Option<String>, now: f64) -> Result<(), String> {
         let App { app_id, rp_id, origins } =
             serde_json::from_str(expected).map_err(|error| unexpected(&error.to_string()))?;
