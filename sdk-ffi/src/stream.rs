@@ -191,9 +191,13 @@ pub(crate) fn head_keys(keys: &[String]) -> Result<Vec<HeadKey>, Error> {
 
 impl EvidenceOptions {
     pub(crate) fn build(self, builder: EventsBuilder) -> Result<EventsBuilder, Error> {
-        let Self { app_id, rp_id, origins, pins_path } = self;
+        Ok(builder.evidence(self.expected()?, FilePins::new(self.pins_path)))
+    }
+
+    pub(crate) fn expected(&self) -> Result<Expected, Error> {
+        let Self { app_id, rp_id, origins, pins_path: _ } = self;
         let app_id = app_id.parse().map_err(|_| Error::unexpected(&format!("{app_id:?} is no app's id")))?;
-        Ok(builder.evidence(Expected { app_id, rp_id, origins }, FilePins::new(pins_path)))
+        Ok(Expected { app_id, rp_id: rp_id.clone(), origins: origins.clone() })
     }
 }
 
