@@ -43,27 +43,27 @@ impl fmt::Debug for Base64Url {
 mod codec {
     use alloc::{string::String, vec::Vec};
 
-    use data_encoding::BASE64URL_NOPAD;
+    use base64_simd::{AsOut, URL_SAFE_NO_PAD};
 
     pub(super) fn encode(bytes: &[u8]) -> String {
-        BASE64URL_NOPAD.encode(bytes)
+        URL_SAFE_NO_PAD.encode_to_string(bytes)
     }
 
     pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
-        BASE64URL_NOPAD.decode(text).ok()
+        URL_SAFE_NO_PAD.decode_to_vec(text).ok()
     }
 
     pub(super) fn decode_array<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
         let mut bytes = [0; N];
-        if BASE64URL_NOPAD.decode_len(text.len()) != Ok(N) {
+        if URL_SAFE_NO_PAD.decoded_length(text).ok()? != N {
             return None;
         }
-        BASE64URL_NOPAD.decode_mut(text, &mut bytes).ok()?;
+        URL_SAFE_NO_PAD.decode(text, bytes.as_mut_slice().as_out()).ok()?;
         Some(bytes)
     }
 }
 
-// The browser's own: data-encoding is 30 KB of WebAssembly.
+// The browser's own: a library is 30 KB of WebAssembly.
 #[cfg(all(feature = "web", target_arch = "wasm32"))]
 mod codec {
     use alloc::{string::String, vec::Vec};

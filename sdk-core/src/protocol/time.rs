@@ -20,6 +20,7 @@ impl UnixMillis {
 mod json {
     use std::{fmt, str::FromStr};
 
+    use jiff::{civil::DateTime, tz::Offset};
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     use super::{super::text::from_text, UnixMillis};
@@ -36,9 +37,39 @@ mod json {
         type Err = jiff::Error;
 
         fn from_str(text: &str) -> Result<Self, jiff::Error> {
+            if let Some(time) = as_written_here(text) {
+                return Ok(time);
+            }
             let time: jiff::Timestamp = text.parse()?;
             Ok(Self(u64::try_from(time.as_millisecond()).unwrap_or(0)))
         }
+    }
+
+    /// Reads a time that is written as servers write it, which costs a fourth of reading all that RFC 3339 allows. `None`
+    /// for every other, and for one that is none.
+    fn as_written_here(text: &str) -> Option<UnixMillis> {
+        let text: &[u8; 24] = text.as_bytes().try_into().ok()?;
+        let [y, e, a, r, b'-', m, o, b'-', d, n, b'T', h, u, b':', i, j, b':', s, t, b'.', f, g, k, b'Z'] =
+            *text
+        else {
+            return None;
+        };
+        let year = i16::from(number([y, e])?) * 100 + i16::from(number([a, r])?);
+        let millis = i32::from(number([f, g])?) * 10 + i32::from(number([b'0', k])?);
+        let (month, day) = (number([m, o])?, number([d, n])?);
+        let (hour, minute, second) = (number([h, u])?, number([i, j])?, number([s, t])?);
+        let time = DateTime::new(year, month, day, hour, minute, second, millis * 1_000_000).ok()?;
+        let time = Offset::UTC.to_timestamp(time).ok()?;
+        Some(UnixMillis(time.as_millisecond().try_into().ok()?))
+    }
+
+    /// What two decimal digits say.
+    fn number(digits: [u8; 2]) -> Option<i8> {
+        let [tens, ones] = digits.map(|digit| digit.wrapping_sub(b'0'));
+        if tens > 9 || ones > 9 {
+            return None;
+        }
+        (tens * 10 + ones).try_into().ok()
     }
 
     impl Serialize for UnixMillis {
