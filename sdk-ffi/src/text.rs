@@ -174,3 +174,20 @@ const FIELD: u8 = 0x1f;
 // Of a typical event.
 const RECORD_BYTES: usize = 320;
 const MEMBERS_BYTES: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::{string, write};
+
+    #[test]
+    fn a_text_is_written_as_the_library_writes_it() {
+        for text in
+            ["", "k3f9-7-Q7hB2cX0", "\"", "a\\b", "\u{1f}", "a\nb", "\u{7f}\u{80}é€😀", "loggedOut\u{0}"]
+        {
+            let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+            string(&mut ours, text);
+            write(&mut theirs, &text);
+            assert_eq!(ours, theirs, "{text:?}");
+        }
+    }
+}

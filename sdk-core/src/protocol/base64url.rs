@@ -129,6 +129,9 @@ mod json {
 
 #[cfg(test)]
 mod tests {
+    use data_encoding::BASE64URL_NOPAD;
+    use proptest::prelude::*;
+
     use super::{decode, decode_array, encode};
 
     #[test]
@@ -146,5 +149,33 @@ mod tests {
         assert!(decode_array::<1>("-_8").is_err());
         assert!(decode_array::<3>("-_8").is_err());
         assert!(decode_array::<2>("-_9").is_err());
+    }
+
+    proptest! {
+        /// Two libraries agree on which texts there are, and on what each says. Of every length up to some blocks of the
+        /// processor's, and with one character that does not belong there.
+        #[test]
+        fn what_is_read_fast_is_what_is_read_slowly(
+            bytes in proptest::collection::vec(any::<u8>(), 0..200),
+            place in any::<prop::sample::Index>(),
+            other in any::<u8>(),
+        ) {
+            let text = encode(&bytes);
+            prop_assert_eq!(&text, &BASE64URL_NOPAD.encode(&bytes));
+            prop_assert_eq!(decode(&text), Ok(bytes));
+            let mut text = text.into_bytes();
+            if !text.is_empty() {
+                let place = place.index(text.len());
+                text[place] = other;
+            }
+            prop_assert_eq!(decode(&text).ok(), BASE64URL_NOPAD.decode(&text).ok());
+            let array = BASE64URL_NOPAD.decode(&text).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+            prop_assert_eq!(decode_array::<32>(&text).ok(), array);
+        }
+
+        #[test]
+        fn any_text_is_read_alike(text in "[-_A-Za-z0-9+/= \n]{0,80}") {
+            prop_assert_eq!(decode(&text).ok(), BASE64URL_NOPAD.decode(text.as_bytes()).ok());
+        }
     }
 }

@@ -169,7 +169,28 @@ fn decode(text: &str) -> Option<[u8; 16]> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::{AppID, SessionID, UnixMillis};
+
+    proptest! {
+        #[test]
+        fn an_id_is_read_as_a_library_reads_it(
+            bytes in any::<[u8; 16]>(),
+            place in 0..26_usize,
+            other in "[ -~]?",
+        ) {
+            let mut digits = data_encoding::BASE32_DNSSEC.encode(&bytes);
+            prop_assert_eq!(format!("app_{digits}").parse(), Ok(AppID::from_bytes(bytes)));
+            prop_assert_eq!(AppID::from_bytes(bytes).text(), format!("app_{digits}"));
+            digits.replace_range(place..=place, &other);
+            // Capitals are another spelling there, and none here.
+            let read = data_encoding::BASE32_DNSSEC.decode(digits.as_bytes()).ok();
+            let read = read.filter(|_| !digits.bytes().any(|digit| digit.is_ascii_uppercase()));
+            let read = read.and_then(|bytes| <[u8; 16]>::try_from(bytes).ok()).map(AppID::from_bytes);
+            prop_assert_eq!(format!("app_{digits}").parse().ok(), read);
+        }
+    }
 
     #[test]
     fn an_id_reads_back_from_its_only_spelling() {

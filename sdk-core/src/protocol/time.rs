@@ -86,7 +86,34 @@ mod json {
 
     #[cfg(test)]
     mod tests {
-        use super::UnixMillis;
+        use proptest::prelude::*;
+
+        use super::{UnixMillis, as_written_here};
+
+        proptest! {
+            /// Days that no month has, hours that no day has, leap seconds, and what is nearly a time.
+            #[test]
+            fn what_is_read_fast_is_what_is_read_slowly(
+                year in 0..10_000_u16, month in 0..14_u8, day in 0..33_u8, hour in 0..26_u8, minute in 0..62_u8,
+                second in 0..62_u8, millis in 0..1_000_u16, place in any::<prop::sample::Index>(), other in "[0-9 :TZ+.-]?",
+            ) {
+                let mut text =
+                    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z");
+                if !other.is_empty() {
+                    let place = place.index(text.len());
+                    text.replace_range(place..=place, &other);
+                }
+                if let Some(time) = as_written_here(&text) {
+                    let slow: jiff::Timestamp = text.parse().unwrap();
+                    prop_assert_eq!(i64::try_from(time.0), Ok(slow.as_millisecond()), "{}", text);
+                }
+            }
+
+            #[test]
+            fn what_is_written_is_read_fast(millis in 0..253_402_207_200_000_u64) {
+                prop_assert_eq!(as_written_here(&UnixMillis(millis).to_string()), Some(UnixMillis(millis)));
+            }
+        }
 
         #[test]
         fn times_are_rfc_3339_with_milliseconds() {
