@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import FrozenInstanceError, dataclass
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Union
 
 from ._data import EventData, SessionKey
 from ._read import EPOCH, FIELD, MILLISECOND, compact, draft_of, event_data, string
@@ -106,10 +106,10 @@ class Event:
 # The slots of an object that cannot be changed.
 set_record: Callable[[Event, str], None] = vars(Event)["_record"].__set__
 set_data: Callable[[Event, EventData], None] = vars(Event)["data"].__set__
-draft_event = draft_of(Event)
+draft_event: Callable[[], Event] = draft_of(Event)
 
 
-def event(record: str) -> Any:
+def event(record: str) -> Event:
     """An event whose data is read when it is looked at."""
     made = draft_event()
     made._record = record
