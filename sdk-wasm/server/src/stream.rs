@@ -178,9 +178,13 @@ impl Stream {
 
     /// These items are handled; only the first outcome of each counts.
     pub fn handled(&mut self, now: f64, numbers: Vec<u32>) {
-        for number in numbers {
-            self.settle(now, number, true);
+        if self.watch.is_some() {
+            // A witness has one item at a time.
+            numbers.into_iter().for_each(|number| self.settle(now, number, true));
+            return;
         }
+        let tokens: Vec<_> = numbers.iter().filter_map(|number| self.in_hand.remove(number)).collect();
+        self.machine.handle_handled(duration(now), &tokens);
     }
 
     /// What became of an item; only its first outcome counts.
