@@ -7,6 +7,7 @@ use passkey_accounts::protocol::{AccountID, AppID};
 use crate::{
     apps::App,
     context::Context,
+    crypto::Email,
     mail::News,
     store::{Store, StoreError, Wanted},
 };
@@ -15,11 +16,13 @@ use crate::{
 pub(crate) async fn tell_address(context: &Context, app: &App, account: Wanted, news: News) {
     let Context { clock, store, mailer, .. } = context;
     match address(store, app.app_id, account).await {
-        // A mail server that takes no mail has been logged; what happened stays.
-        Ok(Some(email)) => drop(mailer.send_news(&email, &app.name, &news, clock.now()).await),
+        Ok(Some(email)) => {
+            // A mail server that takes no mail has been logged; what happened stays.
+            let _ = mailer.send_news(&email, &app.name, &news, clock.now()).await;
+        }
         Ok(None) => {}
         Err(error) => {
-            tracing::error!(%error, "the address of an account could not be read to tell it of news")
+            tracing::error!(%error, "the address of an account could not be read to tell it of news");
         }
     }
 }
@@ -39,11 +42,7 @@ pub(crate) async fn tell_recovery_news(context: &Context, app: &App, account: Wa
 }
 
 /// `None`: there is no such account, or somebody has written to it, so that it looks unknown.
-async fn address(
-    store: &Store,
-    app_id: AppID,
-    account: Wanted,
-) -> Result<Option<crate::crypto::Email>, StoreError> {
+async fn address(store: &Store, app_id: AppID, account: Wanted) -> Result<Option<Email>, StoreError> {
     match store.account(app_id, account).await {
         Ok(Some(account)) => account.email().map(Some),
         Ok(None) | Err(StoreError::Tampered) => Ok(None),

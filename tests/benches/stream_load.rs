@@ -26,6 +26,7 @@ use passkey_accounts::{
 };
 use passkey_accounts_server::{
     apps::App,
+    ceremony::Authenticators,
     clock::{Clock, Uptime, make_random},
     crypto::{RootKeySource, RootKeys},
     keys::{ApiKey, KeyEnvironment},
@@ -84,6 +85,7 @@ async fn ours() {
         clock: Clock::System,
         root_keys: RootKeySource::Keys(RootKeys::one(&[7; 32])),
         mailer: Mailer::Outbox(Outbox::default()),
+        authenticators: Authenticators::default(),
         session_limits: SessionLimits::default(),
         rates: Rates::off(),
         retention: Retention::default(),

@@ -65,7 +65,7 @@ pub struct Refused {
 }
 
 impl Refused {
-    fn rejected(reason: impl ToString) -> Self {
+    fn rejected(reason: &impl ToString) -> Self {
         Self { code: Code::PasskeyRejected, reason: reason.to_string() }
     }
 }
@@ -97,7 +97,7 @@ impl Finishing<'_> {
         };
         verify_registration(credential, &expected).map_err(|error| match error {
             RegistrationError::NotAllowed(reason) => reason.into(),
-            error => Refused::rejected(error),
+            error => Refused::rejected(&error),
         })
     }
 
@@ -106,13 +106,14 @@ impl Finishing<'_> {
     /// # Errors
     /// [`Refused`].
     pub fn assertion(&self, credential: &str, account: Option<&KnownAccount>) -> Result<Asserted, Refused> {
-        let response = AuthenticationResponse::parse(credential).map_err(Refused::rejected)?;
+        let response =
+            AuthenticationResponse::parse(credential).map_err(|error| Refused::rejected(&error))?;
         let KnownAccount { account_id, passkeys } =
-            account.ok_or_else(|| Refused::rejected("the address is unknown"))?;
+            account.ok_or_else(|| Refused::rejected(&"the address is unknown"))?;
         let (passkey_id, passkey) = passkeys
             .iter()
             .find(|(_, passkey)| passkey.credential_id == response.credential_id)
-            .ok_or_else(|| Refused::rejected("the credential is not one of those allowed"))?;
+            .ok_or_else(|| Refused::rejected(&"the credential is not one of those allowed"))?;
         let expected = AssertionExpectation {
             challenge: self.challenge,
             origin: self.origin.as_str(),
@@ -127,7 +128,7 @@ impl Finishing<'_> {
             backup_eligible: passkey.backup_eligible,
             user_handle: account_id.as_bytes(),
         };
-        let verified = response.verify(&expected, &known).map_err(Refused::rejected)?;
+        let verified = response.verify(&expected, &known).map_err(|error| Refused::rejected(&error))?;
         // Only now: whoever does not hold the passkey must not learn of what kind it is.
         self.check_kind(passkey)?;
         // How the counter compares is asked again in the transaction: another use may have come between.

@@ -4,6 +4,7 @@ use alloc::{string::String, vec::Vec};
 use core::{fmt, str::FromStr};
 
 use super::UnixMillis;
+use codec::decode;
 
 /// The text is not an identifier of the kind asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -36,15 +37,13 @@ macro_rules! ids {
             /// The text of the identifier, as `Display` writes it but without Rust's formatting, which a browser would
             /// have to download.
             pub fn text(&self) -> String {
-                let mut text = Vec::with_capacity($prefix.len() + DIGITS);
-                self.write_to(&mut text);
-                String::from_utf8(text).expect("the alphabet is ASCII")
+                encode($prefix, self.0)
             }
 
             /// Appends the text of the identifier: ASCII.
             pub fn write_to(&self, text: &mut Vec<u8>) {
                 text.extend_from_slice($prefix.as_bytes());
-                text.extend_from_slice(&digits(self.0));
+                codec::push(self.0, |digit| text.push(digit));
             }
 
             /// An identifier that sorts by time: 48 bits of milliseconds, then 80 of the random bits.
@@ -55,8 +54,7 @@ macro_rules! ids {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str($prefix)?;
-                f.write_str(core::str::from_utf8(&digits(self.0)).expect("the alphabet is ASCII"))
+                f.write_str(&self.text())
             }
         }
 
@@ -117,54 +115,109 @@ fn time_ordered(now: UnixMillis, random: [u8; 16]) -> [u8; 16] {
 /// How many base32 digits 128 bits take: 25 of five bits, and one of three bits and two zeros.
 const DIGITS: usize = 26;
 
-/// Eight digits are five bytes, and fit a 64-bit number: 128-bit arithmetic would be 700 bytes more of a module that browsers
-/// download.
-const GROUP_DIGITS: usize = 8;
-const GROUP_BYTES: usize = 5;
-
-// The alphabet of RFC 4648 section 7: the digits of radix 32.
-const ALPHABET: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
-
-fn digits(bytes: [u8; 16]) -> [u8; DIGITS] {
-    let mut text = [b'0'; DIGITS];
-    for (bytes, digits) in bytes.chunks(GROUP_BYTES).zip(text.chunks_mut(GROUP_DIGITS)) {
-        let mut group = [0; 8];
-        for (place, byte) in group.iter_mut().zip(bytes) {
-            *place = *byte;
-        }
-        let mut bits = u64::from_be_bytes(group);
-        for digit in digits {
-            bits = bits.rotate_left(5);
-            if let Some(letter) = ALPHABET.get((bits & 31) as usize) {
-                *digit = *letter;
-            }
-        }
-    }
+// Once for all kinds of identifiers: less to download.
+fn encode(prefix: &str, bytes: [u8; 16]) -> String {
+    let mut text = String::with_capacity(prefix.len() + DIGITS);
+    text.push_str(prefix);
+    codec::push(bytes, |digit| text.push(char::from(digit)));
     text
 }
 
-fn decode(text: &str) -> Option<[u8; 16]> {
-    // An identifier has one spelling: no digit too many or too few, no capitals, zeros at the end.
-    let text: &[u8; DIGITS] = text.as_bytes().try_into().ok()?;
-    let mut bytes = [0; 16];
-    for (digits, bytes) in text.chunks(GROUP_DIGITS).zip(bytes.chunks_mut(GROUP_BYTES)) {
-        let mut bits = 0_u64;
-        for digit in digits {
-            let value = match digit {
-                b'0'..=b'9' => digit - b'0',
-                b'a'..=b'v' => digit - b'a' + 10,
-                _ => return None,
-            };
-            bits = (bits << 5) | u64::from(value);
-        }
-        // To the left end: the bytes are taken from there, and nothing may be left.
-        bits <<= 64 - 5 * digits.len();
-        bytes.copy_from_slice(bits.to_be_bytes().get(..bytes.len())?);
-        if bits << (8 * bytes.len()) != 0 {
-            return None;
-        }
+#[cfg(not(all(feature = "web", target_arch = "wasm32")))]
+mod codec {
+    use super::DIGITS;
+
+    /// Eight digits are five bytes, and fit a 64-bit number.
+    const GROUP_DIGITS: usize = 8;
+    const GROUP_BYTES: usize = 5;
+
+    // The alphabet of RFC 4648 section 7: the digits of radix 32.
+    const ALPHABET: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
+
+    pub(super) fn push(bytes: [u8; 16], mut push: impl FnMut(u8)) {
+        digits(bytes).into_iter().for_each(&mut push);
     }
-    Some(bytes)
+
+    fn digits(bytes: [u8; 16]) -> [u8; DIGITS] {
+        let mut text = [b'0'; DIGITS];
+        for (bytes, digits) in bytes.chunks(GROUP_BYTES).zip(text.chunks_mut(GROUP_DIGITS)) {
+            let mut group = [0; 8];
+            for (place, byte) in group.iter_mut().zip(bytes) {
+                *place = *byte;
+            }
+            let mut bits = u64::from_be_bytes(group);
+            for digit in digits {
+                bits = bits.rotate_left(5);
+                if let Some(letter) = ALPHABET.get((bits & 31) as usize) {
+                    *digit = *letter;
+                }
+            }
+        }
+        text
+    }
+
+    pub(super) fn decode(text: &str) -> Option<[u8; 16]> {
+        // An identifier has one spelling: no digit too many or too few, no capitals, zeros at the end.
+        let text: &[u8; DIGITS] = text.as_bytes().try_into().ok()?;
+        let mut bytes = [0; 16];
+        for (digits, bytes) in text.chunks(GROUP_DIGITS).zip(bytes.chunks_mut(GROUP_BYTES)) {
+            let mut bits = 0_u64;
+            for digit in digits {
+                let value = match digit {
+                    b'0'..=b'9' => digit - b'0',
+                    b'a'..=b'v' => digit - b'a' + 10,
+                    _ => return None,
+                };
+                bits = (bits << 5) | u64::from(value);
+            }
+            // To the left end: the bytes are taken from there, and nothing may be left.
+            bits <<= 64 - 5 * digits.len();
+            bytes.copy_from_slice(bits.to_be_bytes().get(..bytes.len())?);
+            if bits << (8 * bytes.len()) != 0 {
+                return None;
+            }
+        }
+        Some(bytes)
+    }
+}
+
+// Bit by bit: less to download.
+#[cfg(all(feature = "web", target_arch = "wasm32"))]
+mod codec {
+    use super::DIGITS;
+
+    pub(super) fn push(bytes: [u8; 16], mut push: impl FnMut(u8)) {
+        let (mut bits, mut count) = (0_u32, 0);
+        for byte in bytes {
+            bits = (bits << 8) | u32::from(byte);
+            count += 8;
+            while count >= 5 {
+                count -= 5;
+                push(digit(bits >> count));
+            }
+        }
+        push(digit(bits << (5 - count)));
+    }
+
+    fn digit(bits: u32) -> u8 {
+        char::from_digit(bits & 31, 32).map_or(b'0', |digit| digit as u8)
+    }
+
+    pub(super) fn decode(text: &str) -> Option<[u8; 16]> {
+        let mut bytes = [0; 16];
+        let (mut bits, mut count, mut rest) = (0_u32, 0, bytes.iter_mut());
+        for digit in text.bytes() {
+            // An identifier has one spelling: no capitals, no digit too many or too few, zeros at the end.
+            let value = char::from(digit).to_digit(32).filter(|_| !digit.is_ascii_uppercase())?;
+            bits = (bits << 5) | value;
+            count += 5;
+            if count >= 8 {
+                count -= 8;
+                *rest.next()? = u8::try_from((bits >> count) & 0xff).ok()?;
+            }
+        }
+        (text.len() == DIGITS && bits & 3 == 0).then_some(bytes)
+    }
 }
 
 #[cfg(test)]
