@@ -42,6 +42,17 @@ impl PageKey {
         Self(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("P-256 keys can be made"))
     }
 
+    /// A key whose private half somebody has found: 32 bytes. `None` if the two halves are not of one key.
+    pub fn from_private(private: &[u8], public: &SessionKey) -> Option<Self> {
+        let point = [&[4], &*public.x.0, &*public.y.0].concat();
+        let pair = EcdsaKeyPair::from_private_key_and_public_key(
+            &ECDSA_P256_SHA256_FIXED_SIGNING,
+            private,
+            &point,
+        );
+        pair.ok().map(Self)
+    }
+
     /// The public half.
     pub fn public(&self) -> SessionKey {
         let (x, y) = self.0.public_key().as_ref()[1..].split_at(32);
