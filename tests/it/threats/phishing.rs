@@ -146,9 +146,7 @@ async fn hijack(browser: &Chromium, shop: &Shop, origin: impl Fn(&Mallory) -> St
     let mallory = Mallory::start("", "").await;
     let page = browser.open(&origin(&mallory)).await.unwrap();
     let (address, subprotocol) = match &shop.auth {
-        Some(auth) => {
-            (format!("{}?app={}", auth.gateway_url(), auth.app_id), "'passkey-accounts.v1'")
-        }
+        Some(auth) => (format!("{}?app={}", auth.gateway_url(), auth.app_id), "'passkey-accounts.v1'"),
         None => (format!("ws://{}:{}/live", shop.host, shop.address.port()), "[]"),
     };
     let script = format!(

@@ -135,7 +135,11 @@ impl Thief {
         if !shop.build.has_passkeys() {
             let given = json!({ "email": ADA, "password": self.password });
             let answer = shop.post("/sign-in", &given).await;
-            return if answer.status == 200 { Ok(shop.carried(&answer)) } else { Err(answer.status.to_string()) };
+            return if answer.status == 200 {
+                Ok(shop.carried(&answer))
+            } else {
+                Err(answer.status.to_string())
+            };
         }
         let mut answer = |options: &str| {
             self.authenticator.sign_in(options, &shop.origin).map_err(|refused| refused.to_string())
@@ -146,7 +150,11 @@ impl Thief {
                 serde_json::from_str(&answer(&asked["publicKey"].to_string())?).unwrap();
             let given = json!({ "email": ADA, "ceremony": asked["ceremony"], "credential": credential });
             let answer = shop.post("/passkey/get", &given).await;
-            return if answer.status == 200 { Ok(shop.carried(&answer)) } else { Err(answer.status.to_string()) };
+            return if answer.status == 200 {
+                Ok(shop.carried(&answer))
+            } else {
+                Err(answer.status.to_string())
+            };
         }
         let mut page = shop.connect_page().await;
         let said = match page.ask(ClientMessage::SignInBegin(page.begin(ADA))).await {

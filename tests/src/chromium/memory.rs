@@ -25,7 +25,9 @@ pub(super) fn read(process: u32, mut found: impl FnMut(&[u8])) -> anyhow::Result
             let mut at = start;
             while at < end && memory.seek(SeekFrom::Start(at)).is_ok() {
                 let mut bytes = Vec::new();
-                if memory.by_ref().take((end - at).min(PIECE)).read_to_end(&mut bytes).is_err() || bytes.is_empty() {
+                if memory.by_ref().take((end - at).min(PIECE)).read_to_end(&mut bytes).is_err()
+                    || bytes.is_empty()
+                {
                     break;
                 }
                 found(&bytes);

@@ -9,7 +9,8 @@ pub(crate) mod storage;
 mod worker;
 
 use std::{
-    path::{Path, PathBuf}, process::Stdio,
+    path::{Path, PathBuf},
+    process::Stdio,
     time::Duration,
 };
 

@@ -160,9 +160,7 @@ impl Shop {
         };
         let routes = match (&database, &auth) {
             (Some(database), _) => classic::routes(build, &origin, &host, &actions, database),
-            (None, Some(auth)) => {
-                ours::routes(auth, &Hearing::from(auth), &origin, &host, &actions).await
-            }
+            (None, Some(auth)) => ours::routes(auth, &Hearing::from(auth), &origin, &host, &actions).await,
             (None, None) => Router::new(),
         };
         let routes = routes.merge(pages::routes(build, auth.as_ref()));
