@@ -7,39 +7,54 @@ use std::{
 
 use anyhow::Context;
 
-/// Reads what a process and all those below it hold, some megabytes at a time, each with the end of the one before.
+/// Reads what a process and all those below it hold, one stretch of pages after the other.
 pub(super) fn read(process: u32, mut found: impl FnMut(&[u8])) -> anyhow::Result<()> {
     let mut readable = 0;
     for process in family(process) {
+        let file = |name: &str| fs::File::open(format!("/proc/{process}/{name}"));
         // One that has ended meanwhile has no memory.
-        let (Ok(maps), Ok(mut memory)) = (
-            fs::read_to_string(format!("/proc/{process}/maps")),
-            fs::File::open(format!("/proc/{process}/mem")),
-        ) else {
+        let (Ok(maps), Ok(mut pages), Ok(mut memory)) =
+            (fs::read_to_string(format!("/proc/{process}/maps")), file("pagemap"), file("mem"))
+        else {
             continue;
         };
         readable += 1;
         for line in maps.lines().filter(|line| line.contains(" rw")) {
             let range = line.split(' ').next().and_then(|range| range.split_once('-')).context("a range")?;
             let (start, end) = (u64::from_str_radix(range.0, 16)?, u64::from_str_radix(range.1, 16)?);
-            let mut at = start;
-            while at < end && memory.seek(SeekFrom::Start(at)).is_ok() {
-                let mut bytes = Vec::new();
-                if memory.by_ref().take((end - at).min(PIECE)).read_to_end(&mut bytes).is_err()
-                    || bytes.is_empty()
-                {
-                    break;
-                }
-                found(&bytes);
-                at += (bytes.len() as u64).saturating_sub(OVERLAP).max(1);
-                if bytes.len() as u64 <= OVERLAP {
-                    break;
+            for (start, length) in stretches(&mut pages, start, end) {
+                if let Some(bytes) = bytes(&mut memory, start, length) {
+                    found(&bytes);
                 }
             }
         }
     }
     anyhow::ensure!(readable > 0, "this user may not read the browser's memory");
     Ok(())
+}
+
+/// The pages of a range that hold something, as stretches of bytes: browsers reserve far more than they use.
+fn stretches(pages: &mut fs::File, start: u64, end: u64) -> Vec<(u64, u64)> {
+    let entries = bytes(pages, start / PAGE * 8, (end - start) / PAGE * 8).unwrap_or_default();
+    let mut stretches: Vec<(u64, u64)> = Vec::new();
+    for (entry, at) in entries.chunks_exact(8).zip((start..end).step_by(PAGE as usize)) {
+        // Bit 63: in memory; bit 62: swapped out.
+        if entry[7] & 0b1100_0000 == 0 {
+            continue;
+        }
+        match stretches.last_mut() {
+            Some((from, length)) if *from + *length == at => *length += PAGE,
+            _ => stretches.push((at, PAGE)),
+        }
+    }
+    stretches
+}
+
+fn bytes(file: &mut fs::File, at: u64, length: u64) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(length).ok()?];
+    file.seek(SeekFrom::Start(at)).ok()?;
+    file.read_exact(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 /// A process, and the processes that it has started, and theirs.
@@ -64,7 +79,4 @@ fn family(process: u32) -> Vec<u32> {
     family
 }
 
-const PIECE: u64 = 16 * 1024 * 1024;
-
-/// Longer than what anybody looks for.
-const OVERLAP: u64 = 4_096;
+const PAGE: u64 = 4_096;

@@ -145,7 +145,7 @@ impl Chromium {
         Ok(workers)
     }
 
-    /// Reads the memory of all its processes, some megabytes at a time.
+    /// Reads the memory of all its processes, one stretch of it after the other. On Linux.
     ///
     /// # Errors
     /// When the browser is gone, or this user may not.
