@@ -7,7 +7,7 @@ use passkey_accounts_tests::{TestServer, shop::Hearing};
 use serde_json::{Value, json};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{broadcast, watch},
+    sync::watch,
     task::JoinHandle,
 };
 use tokio_tungstenite::{
@@ -32,7 +32,8 @@ struct Shared {
     alter: Box<Alter>,
     /// Every event that the server has told the stream of sessions.
     told: watch::Sender<Vec<Value>>,
-    insert: broadcast::Sender<Value>,
+    /// What is to be said after all else.
+    insert: watch::Sender<Option<Value>>,
 }
 
 impl Between {
@@ -52,7 +53,7 @@ impl Between {
             server: server.events_url(),
             alter: Box::new(alter),
             told: watch::Sender::default(),
-            insert: broadcast::Sender::new(16),
+            insert: watch::Sender::default(),
         });
         let serving = tokio::spawn({
             let shared = Arc::clone(&shared);
@@ -86,7 +87,7 @@ impl Between {
         let seq = last["seq"].as_u64().unwrap() + 1;
         event["id"] = format!("{}-{seq}-{}", id[0], id[2]).into();
         (event["seq"], event["time"]) = (seq.into(), last["time"].clone());
-        self.shared.insert.send(event).expect("the back end is there");
+        self.shared.insert.send_replace(Some(event));
     }
 }
 
@@ -108,15 +109,22 @@ impl Shared {
         if above.send(first).await.is_err() {
             return;
         }
-        if is_of_sessions { self.between(&mut below, above).await } else { pass(below, above).await }
+        if is_of_sessions {
+            self.between(&mut below, above, wanted["after"].clone()).await
+        } else {
+            pass(below, above).await
+        }
     }
 
     async fn between(
         &self,
         below: &mut WebSocketStream<TcpStream>,
         mut above: WebSocketStream<MaybeTlsStream<TcpStream>>,
+        mut last: Value,
     ) {
-        let (mut insert, mut last, mut is_silent) = (self.insert.subscribe(), Value::Null, false);
+        let (mut insert, mut is_ready, mut is_silent) = (self.insert.subscribe(), false, false);
+        // Once for each connection.
+        let mut is_said = false;
         loop {
             let said = tokio::select! {
                 up = below.next() => match up {
@@ -132,6 +140,7 @@ impl Shared {
                             self.told.send_modify(|told| told.push(said.clone()));
                         }
                         is_silent |= altered.is_none();
+                        is_ready |= said["type"] == "ready";
                         let Some(altered) = altered.filter(|_| !is_silent) else { continue };
                         // What is passed on as it is keeps its spelling.
                         let text = if altered == said { text.to_string() } else { altered.to_string() };
@@ -140,7 +149,8 @@ impl Shared {
                     Some(Ok(_)) => continue,
                     None | Some(Err(_)) => return,
                 },
-                Ok(mut event) = insert.recv() => {
+                Some(mut event) = said_last(&mut insert), if is_ready && last.is_string() && !is_said => {
+                    is_said = true;
                     event["prev"] = last.clone();
                     let id = event["id"].clone();
                     (event.to_string(), id)
@@ -155,6 +165,10 @@ impl Shared {
             }
         }
     }
+}
+
+async fn said_last(insert: &mut watch::Receiver<Option<Value>>) -> Option<Value> {
+    insert.wait_for(Option::is_some).await.ok().and_then(|event| event.clone())
 }
 
 async fn pass(below: WebSocketStream<TcpStream>, above: WebSocketStream<MaybeTlsStream<TcpStream>>) {
