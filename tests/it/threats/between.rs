@@ -110,9 +110,9 @@ impl Shared {
             return;
         }
         if is_of_sessions {
-            self.between(&mut below, above, wanted["after"].clone()).await
+            self.between(&mut below, above, wanted["after"].clone()).await;
         } else {
-            pass(below, above).await
+            pass(below, above).await;
         }
     }
 

@@ -37,11 +37,12 @@ pub(super) fn read(process: u32, mut found: impl FnMut(&[u8])) -> anyhow::Result
 fn stretches(pages: &mut fs::File, start: u64, end: u64) -> Vec<(u64, u64)> {
     let entries = bytes(pages, start / PAGE * 8, (end - start) / PAGE * 8).unwrap_or_default();
     let mut stretches: Vec<(u64, u64)> = Vec::new();
-    for (entry, at) in entries.chunks_exact(8).zip((start..end).step_by(PAGE as usize)) {
+    for (entry, page) in entries.chunks_exact(8).zip(0..) {
         // Bit 63: in memory; bit 62: swapped out.
         if entry[7] & 0b1100_0000 == 0 {
             continue;
         }
+        let at = start + page * PAGE;
         match stretches.last_mut() {
             Some((from, length)) if *from + *length == at => *length += PAGE,
             _ => stretches.push((at, PAGE)),
