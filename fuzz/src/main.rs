@@ -25,12 +25,13 @@ fuzz_target!(init: choose(), |bytes: &[u8]| {
 static CHOSEN: OnceLock<fn(&[u8])> = OnceLock::new();
 
 /// Every target, with the name of its folder in `corpus/`.
-const TARGETS: [(&str, fn(&[u8])); 26] = [
+const TARGETS: [(&str, fn(&[u8])); 27] = [
     ("action", server::action),
     ("addresses", text::addresses),
     ("api_answers", server::api_answers),
     ("api_requests", server::api_requests),
     ("assertion", webauthn::assertion),
+    ("attestation", webauthn::attestation),
     ("authenticator_data", webauthn::authenticator_data),
     ("believers", stream::believers),
     ("cbor", webauthn::cbor),

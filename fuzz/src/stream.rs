@@ -8,7 +8,7 @@ use passkey_accounts::{
     protocol::{
         Code, ConnectionID,
         event::EventKind,
-        stream::{FirstMessage, MAX_LANES, MAX_WINDOW, Message, Reply},
+        stream::{FirstMessage, MAX_LANES, MAX_WINDOW, Message, RawEvent, Read, Reply},
     },
     stream::{Lost, Machine, Output, Subscription},
 };
@@ -23,15 +23,17 @@ use crate::world::{APP, NOW, ORIGIN, RP_ID, text};
 pub(crate) fn messages(bytes: &[u8]) {
     let Some(text) = text(bytes) else { return };
     let decoded = Message::decode(text);
-    match (Message::read(text), &decoded) {
-        (Ok(Some((message, kind))), Ok(Some(other))) => {
-            assert_eq!(message, *other);
-            if let (Message::Event(event), Some(kind)) = (&message, kind) {
+    let read = Message::read(text).map(|read| {
+        read.map(|read| match read {
+            Read::Event(event) => {
+                let (kind, event) = (event.kind.clone(), RawEvent::from(event));
                 assert_eq!(event.kind(), Ok(Some(kind)));
+                Message::Event(event)
             }
-        }
-        (read, _) => assert_eq!(read.map(|read| read.map(|(message, _)| message)), decoded),
-    }
+            Read::Other(message) => message,
+        })
+    });
+    assert_eq!(read, decoded);
     let Ok(Some(Message::Event(event))) = decoded else { return };
     if let Ok(Some(kind)) = event.kind() {
         assert_eq!(kind.name(), event.name);

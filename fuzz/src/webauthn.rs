@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::{
     edits::one_edited,
-    world::{ORIGIN, RP_ID, SIGN_IN, SignIn, text},
+    world::{ATTESTED, Attested, NOW, ORIGIN, RP_ID, SIGN_IN, SignIn, text},
 };
 
 const CHALLENGE: [u8; 32] = [7; 32];
@@ -96,17 +96,22 @@ pub(crate) fn registration(bytes: &[u8]) {
     let attested = at.and_then(|at| bytes.get(at + 53..));
     let length = attested.and_then(|rest| rest.first_chunk()).map_or(0, |length| u16::from_be_bytes(*length));
     let id = attested.and_then(|rest| rest.get(2..2 + usize::from(length))).unwrap_or_default();
-    let json = format!(
-        r#"{{"id":"{id}","rawId":"{id}","type":"public-key","response":{{"clientDataJSON":"{}","attestationObject":"{}"}}}}"#,
-        base64url::encode(client_data),
-        base64url::encode(bytes),
-        id = base64url::encode(id),
-    );
+    let json = answer(id, client_data.as_bytes(), bytes);
     if let Ok(passkey) = verify(&json) {
         assert_eq!(passkey.credential_id, id);
         assert_eq!(PublicKey::from_cose(&passkey.public_key_cose).as_ref(), Ok(&passkey.public_key));
         assert!(passkey.backup_eligible || !passkey.backed_up);
     }
+}
+
+/// What a browser hands in.
+fn answer(id: &[u8], client_data: &[u8], object: &[u8]) -> String {
+    format!(
+        r#"{{"id":"{id}","rawId":"{id}","type":"public-key","response":{{"clientDataJSON":"{}","attestationObject":"{}"}}}}"#,
+        base64url::encode(client_data),
+        base64url::encode(object),
+        id = base64url::encode(id),
+    )
 }
 
 /// SHA-256 of [`RP_ID`]: the first 32 bytes of its authenticator data.
@@ -125,6 +130,24 @@ fn verify(json: &str) -> Result<NewPasskey, RegistrationError> {
         attestation: AttestationPolicy::NoneOrSelf,
     };
     verify_registration(json, &expected)
+}
+
+/// A registration that an authenticator's maker vouches for, changed. The real one alone is accepted.
+pub(crate) fn attestation(bytes: &[u8]) {
+    let Attested { challenge, client_data_json, object, credential_id, listed } = &*ATTESTED;
+    let [edited, client_data] = one_edited([object.as_slice(), client_data_json], bytes);
+    let json = answer(credential_id, &client_data, &edited);
+    let expected = RegistrationExpectation {
+        challenge,
+        origin: ORIGIN,
+        rp_id: RP_ID,
+        user_verification: UserVerification::Preferred,
+        algorithms: &Algorithm::ALL,
+        attestation: AttestationPolicy::Hardware { listed, now: NOW },
+    };
+    let is_real = [&edited, &client_data] == [object, client_data_json];
+    let verdict = verify_registration(&json, &expected);
+    assert_eq!(verdict.is_ok(), is_real, "{verdict:?}");
 }
 
 /// A sign-in: as a browser hands it in, or a real one that was changed. The real one alone is accepted.

@@ -6,6 +6,7 @@ use passkey_accounts::{
     evidence::PublicKey,
     protocol::{AppID, UnixMillis, base64url},
 };
+use passkey_accounts_server::ceremony::Authenticators;
 use serde_json::Value;
 
 /// The origin and the RP ID of the vectors of WebAuthn Level 3 section 16.
@@ -28,27 +29,69 @@ pub(crate) struct SignIn {
 }
 
 pub(crate) static SIGN_IN: LazyLock<SignIn> = LazyLock::new(|| {
-    let text = include_str!("../../tests/vectors/webauthn/level3.json");
-    let vectors: Value = serde_json::from_str(text).expect("the vectors are JSON");
-    let vector = &vectors["vectors"][0];
-    let hex = |part: &str, name: &str| {
-        let text = vector[part][name].as_str().expect("the vector has it");
-        let digit = |at| u8::from_str_radix(&text[at..at + 2], 16).expect("it is hexadecimal");
-        (0..text.len()).step_by(2).map(digit).collect::<Vec<u8>>()
-    };
+    let vector = Vector::named("none-es256");
     // The COSE key ends the attestation object of this vector.
-    let object = hex("registration", "attestationObject");
-    let (id, challenge) = (hex("registration", "credential_id"), hex("authentication", "challenge"));
+    let object = vector.bytes("registration", "attestationObject");
+    let id = vector.bytes("registration", "credential_id");
     let begin = object.windows(id.len()).position(|part| part == id).expect("it holds the id") + id.len();
     SignIn {
-        challenge,
-        client_data_json: hex("authentication", "clientDataJSON"),
-        authenticator_data: hex("authentication", "authenticatorData"),
-        signature: hex("authentication", "signature"),
+        challenge: vector.bytes("authentication", "challenge"),
+        client_data_json: vector.bytes("authentication", "clientDataJSON"),
+        authenticator_data: vector.bytes("authentication", "authenticatorData"),
+        signature: vector.bytes("authentication", "signature"),
         credential_id: id,
         key: PublicKey::from_cose(&object[begin..]).expect("it is a key"),
     }
 });
+
+/// The registration of the vector `packed-eddsa`, and its authenticator listed with the root of the vectors.
+pub(crate) struct Attested {
+    pub(crate) challenge: Vec<u8>,
+    pub(crate) client_data_json: Vec<u8>,
+    pub(crate) object: Vec<u8>,
+    pub(crate) credential_id: Vec<u8>,
+    pub(crate) listed: Authenticators,
+}
+
+pub(crate) static ATTESTED: LazyLock<Attested> = LazyLock::new(|| {
+    let vector = Vector::named("packed-eddsa");
+    let bytes = |name| vector.bytes("registration", name);
+    let mut listed = Authenticators::default();
+    let aaguid = bytes("aaguid").try_into().expect("an AAGUID has 16 bytes");
+    let root = unhex(&VECTORS["attestation_root"]["attestation_ca_cert"]);
+    listed.trust(aaguid, root.into()).expect("it is a certificate");
+    Attested {
+        challenge: bytes("challenge"),
+        client_data_json: bytes("clientDataJSON"),
+        object: bytes("attestationObject"),
+        credential_id: bytes("credential_id"),
+        listed,
+    }
+});
+
+static VECTORS: LazyLock<Value> = LazyLock::new(|| {
+    let text = include_str!("../../tests/vectors/webauthn/level3.json");
+    serde_json::from_str(text).expect("the vectors are JSON")
+});
+
+struct Vector(&'static Value);
+
+impl Vector {
+    fn named(id: &str) -> Self {
+        let vectors = VECTORS["vectors"].as_array().expect("there are vectors");
+        Self(vectors.iter().find(|vector| vector["id"] == id).expect("it is one of them"))
+    }
+
+    fn bytes(&self, part: &str, name: &str) -> Vec<u8> {
+        unhex(&self.0[part][name])
+    }
+}
+
+fn unhex(text: &Value) -> Vec<u8> {
+    let text = text.as_str().expect("the vector has it");
+    let digit = |at| u8::from_str_radix(&text[at..at + 2], 16).expect("it is hexadecimal");
+    (0..text.len()).step_by(2).map(digit).collect()
+}
 
 /// A session of tests/vectors/proof: its id, and the uncompressed point of its key.
 pub(crate) fn sessions(vectors: &Value) -> Vec<(String, Vec<u8>)> {

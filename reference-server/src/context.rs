@@ -12,11 +12,13 @@ use tokio_util::task::TaskTracker;
 use crate::{
     accounts::Populations,
     apps::Apps,
+    ceremony::Authenticators,
     clock::Clock,
     crypto::Keyring,
     limits::MAX_BACK_END_SOCKETS_PER_APP,
     mail::Mailer,
     rates::Rationing,
+    refusals::Refusals,
     ring_turn::RingTurns,
     routes::{ApiState, Site},
     sessions::{Attached, Detached, SessionLimits},
@@ -39,6 +41,8 @@ pub struct Context {
     pub apps: Apps,
     /// Where mail goes.
     pub mailer: Mailer,
+    /// What apps with the policy `hardware` take.
+    pub authenticators: Authenticators,
     /// How long sessions last.
     pub session_limits: SessionLimits,
     /// What the accounts of each app look like to strangers.
@@ -51,6 +55,8 @@ pub struct Context {
     pub back_ends: BackEnds,
     /// How often strangers may ask.
     pub rationing: Arc<Rationing>,
+    /// What was refused of late.
+    pub refusals: Arc<Refusals>,
     /// What the HTTP API counts and remembers.
     pub api: ApiState,
     /// Workers, grouped by consumer.

@@ -1,8 +1,5 @@
 //! Every limit of the server, by name. What a stranger can make us hold or wait for is bounded here.
 
-/// Connections at once, of all kinds.
-pub const MAX_CONNECTIONS: usize = 20_000;
-
 /// Back-end sockets of one app at once.
 pub const MAX_BACK_END_SOCKETS_PER_APP: usize = 100;
 
@@ -14,6 +11,9 @@ pub const API_REQUESTS_PER_SECOND: u32 = 100;
 
 /// Requests to the HTTP API that an app may make at once, before the average counts.
 pub const API_REQUEST_BURST: u32 = 300;
+
+/// Connections that one address opens at once. All of them may shake hands, which is what a connection costs.
+pub const CONNECTION_BURST: u32 = 500;
 
 /// Addresses, or whatever else strangers are counted by, that are remembered at once.
 pub const MAX_TRACKED_ADDRESSES: usize = 100_000;
@@ -130,6 +130,10 @@ pub const RELEASE_BYTES: usize = 1_024;
 
 /// Accounts of an app that its decoys are drawn from. A sample: who asks for an address must not wait for all of them.
 pub const POPULATION_ACCOUNTS: usize = 512;
+/// What was refused is logged this often, in milliseconds.
+pub const REFUSALS_MS: u64 = 60_000;
+/// How long an operator's approval waits for that of another one, in milliseconds.
+pub const APPROVAL_MS: u64 = 24 * HOUR_MS;
 /// How long a recovery that has waited gives a new passkey, in milliseconds: 7 days.
 pub const RECOVERY_READY_MS: u64 = 7 * 24 * HOUR_MS;
 

@@ -40,10 +40,10 @@ use crate::{
     config::ACME_TLS,
     context::stopped,
     limits::{
-        FAREWELL_BYTES, FAREWELL_MS, MAX_CONNECTIONS, MAX_REQUEST_HEAD_BYTES, REQUEST_HEAD_MS,
-        TLS_HANDSHAKE_MS, WRITE_MS,
+        FAREWELL_BYTES, FAREWELL_MS, MAX_REQUEST_HEAD_BYTES, REQUEST_HEAD_MS, TLS_HANDSHAKE_MS, WRITE_MS,
     },
     rates::{Counted, Rationing},
+    refusals::Refusals,
     routes::Problem,
     unheard::Unheard,
 };
@@ -54,10 +54,11 @@ pub async fn listen(
     tls: Option<Arc<rustls::ServerConfig>>,
     router: Router,
     rationing: Arc<Rationing>,
+    refusals: Arc<Refusals>,
     mut stopping: watch::Receiver<bool>,
     tasks: TaskTracker,
 ) {
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let slots = Arc::new(Semaphore::new(rationing.most_connections()));
     let tls = tls.map(TlsAcceptor::from);
     loop {
         // A slot first: when all are taken, new connections wait in the kernel's bounded queue.
@@ -68,7 +69,8 @@ pub async fn listen(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let Ok(counted) = rationing.connect(peer.ip()) else {
+                let counted = rationing.connect(peer.ip()).inspect_err(|code| refusals.count(*code));
+                let Ok(counted) = counted else {
                     // A reset: whoever opens thousands must not leave us as many that wait to be forgotten.
                     let _ = stream.set_zero_linger();
                     continue;

@@ -22,16 +22,22 @@ use governor::{
 use ipnet::IpNet;
 use passkey_accounts::{defended, protocol::Code};
 use serde::{Deserialize, Deserializer, de::Error as _};
+use tokio::sync::Semaphore;
 
-use crate::{clock::Clock, limits::MAX_TRACKED_ADDRESSES};
+use crate::{
+    clock::Clock,
+    limits::{CONNECTION_BURST, MAX_TRACKED_ADDRESSES},
+};
 
 /// What an operator can set. 0 anywhere: no such limit.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rates {
+    /// Connections of every kind that the server has at once; more wait in the kernel's queue. Default 20,000.
+    pub connections: u32,
     /// Connections of every kind that one address has at once. Default 1,000. Trusted proxies have no such limit.
     pub connections_per_address: u32,
-    /// Connections that one address opens in a minute; all of them may come at once. Default 3,000.
+    /// Connections that one address opens in a minute, 500 of them at once. Default 3,000.
     pub connections_per_minute_per_address: u32,
     /// Browser sockets that one address has at once. Default 500: many people share the address of an office.
     pub page_sockets_per_address: u32,
@@ -52,6 +58,7 @@ pub struct Rates {
 impl Default for Rates {
     fn default() -> Self {
         Self {
+            connections: 20_000,
             connections_per_address: 1_000,
             connections_per_minute_per_address: 3_000,
             page_sockets_per_address: 500,
@@ -77,6 +84,7 @@ impl Rates {
     /// No limits: for developing, where everybody has one address.
     pub const fn off() -> Self {
         Self {
+            connections: 0,
             connections_per_address: 0,
             connections_per_minute_per_address: 0,
             page_sockets_per_address: 0,
@@ -148,13 +156,23 @@ impl Rationing {
             connections: Arc::default(),
             sockets: Arc::default(),
             // Where strangers have more addresses than can be remembered, there is still the cap on all connections.
-            opened: limiter(rates.connections_per_minute_per_address, MINUTE, true, clock),
+            opened: limiter(rates.connections_per_minute_per_address, MINUTE, CONNECTION_BURST, true, clock),
             // Where strangers have more addresses than can be remembered, what all begin together is still counted.
-            sign_ins: limiter(rates.sign_ins_per_minute_per_address, MINUTE, true, clock),
-            codes_from: limiter(rates.codes_per_hour_per_address, HOUR, false, clock),
-            codes_to: limiter(rates.codes_per_hour_per_email, HOUR, false, clock),
-            all_sign_ins: limiter(rates.sign_ins_per_second, SECOND, false, clock),
+            sign_ins: limiter(rates.sign_ins_per_minute_per_address, MINUTE, u32::MAX, true, clock),
+            codes_from: limiter(rates.codes_per_hour_per_address, HOUR, u32::MAX, false, clock),
+            codes_to: limiter(rates.codes_per_hour_per_email, HOUR, u32::MAX, false, clock),
+            all_sign_ins: limiter(rates.sign_ins_per_second, SECOND, u32::MAX, false, clock),
             rates,
+        }
+    }
+
+    /// How many connections the server has at once.
+    pub fn most_connections(&self) -> usize {
+        match self.rates.connections {
+            0 => Semaphore::MAX_PERMITS,
+            most => {
+                usize::try_from(most).map_or(Semaphore::MAX_PERMITS, |most| most.min(Semaphore::MAX_PERMITS))
+            }
         }
     }
 
@@ -228,10 +246,12 @@ impl Rationing {
 fn limiter<K: Hash + Eq + Clone>(
     most: u32,
     period: Duration,
+    most_at_once: u32,
     admits_when_full: bool,
     clock: &Clock,
 ) -> Option<Limiter<K>> {
-    Some(Limiter::new(NonZeroU32::new(most)?, period, admits_when_full, clock))
+    let at_once = NonZeroU32::new(most.min(most_at_once))?;
+    Some(Limiter::new(NonZeroU32::new(most)?, period, at_once, admits_when_full, clock))
 }
 
 fn check<K: Hash + Eq + Clone>(limiter: Option<&Limiter<K>>, key: &K, code: Code) -> Result<(), Code> {
@@ -244,7 +264,7 @@ impl fmt::Debug for Rationing {
     }
 }
 
-/// So many in a period, for each key; those of a whole period may come at once.
+/// So many in a period, for each key, and so many of them at once.
 struct Limiter<K: Hash + Eq + Clone> {
     counted: RateLimiter<K, HashMapStateStore<K>, Ticks, NoOpMiddleware<Nanos>>,
     clock: Clock,
@@ -255,9 +275,15 @@ struct Limiter<K: Hash + Eq + Clone> {
 }
 
 impl<K: Hash + Eq + Clone> Limiter<K> {
-    fn new(most: NonZeroU32, period: Duration, admits_when_full: bool, clock: &Clock) -> Self {
+    fn new(
+        most: NonZeroU32,
+        period: Duration,
+        at_once: NonZeroU32,
+        admits_when_full: bool,
+        clock: &Clock,
+    ) -> Self {
         let each = (period / most.get()).max(Duration::from_nanos(1));
-        let quota = Quota::with_period(each).map(|quota| quota.allow_burst(most));
+        let quota = Quota::with_period(each).map(|quota| quota.allow_burst(at_once));
         let quota = quota.unwrap_or(Quota::per_second(most));
         let counted = RateLimiter::new(quota, HashMapStateStore::default(), Ticks(clock.clone()));
         Self { counted, clock: clock.clone(), admits_when_full, swept: AtomicU64::new(0) }
@@ -358,7 +384,7 @@ mod tests {
     use axum::http::{HeaderMap, HeaderValue};
     use passkey_accounts::protocol::{Code, UnixMillis};
 
-    use super::{Clock, Limiter, MAX_TRACKED_ADDRESSES, MINUTE, NonZeroU32, Rates, Rationing, Source};
+    use super::{Clock, MAX_TRACKED_ADDRESSES, MINUTE, Rates, Rationing, Source, limiter};
 
     fn address(text: &str) -> IpAddr {
         text.parse().unwrap()
@@ -401,7 +427,7 @@ mod tests {
     #[test]
     fn a_rate_comes_back_with_time() {
         let clock = Clock::manual(UnixMillis(1_000_000));
-        let limiter = Limiter::new(NonZeroU32::new(3).unwrap(), MINUTE, false, &clock);
+        let limiter = limiter(3, MINUTE, 3, false, &clock).unwrap();
         assert_eq!([(); 4].map(|()| limiter.admits(&"a")), [true, true, true, false]);
         assert!(limiter.admits(&"b"), "another key has a rate of its own");
         clock.advance(20_000);
@@ -409,10 +435,19 @@ mod tests {
     }
 
     #[test]
+    fn fewer_may_come_at_once_than_in_the_whole_time() {
+        let clock = Clock::manual(UnixMillis(1_000_000));
+        let limiter = limiter(6, MINUTE, 2, false, &clock).unwrap();
+        assert_eq!([(); 3].map(|()| limiter.admits(&"a")), [true, true, false]);
+        clock.advance(10_000);
+        assert_eq!([(); 2].map(|()| limiter.admits(&"a")), [true, false]);
+    }
+
+    #[test]
     fn what_is_remembered_of_strangers_is_bounded() {
         let clock = Clock::manual(UnixMillis(1_000_000));
         for admits_when_full in [false, true] {
-            let limiter = Limiter::new(NonZeroU32::new(1).unwrap(), MINUTE, admits_when_full, &clock);
+            let limiter = limiter(1, MINUTE, 1, admits_when_full, &clock).unwrap();
             let admitted = (0..MAX_TRACKED_ADDRESSES + 10).filter(|number| limiter.admits(number)).count();
             assert_eq!(admitted, MAX_TRACKED_ADDRESSES + if admits_when_full { 10 } else { 0 });
             assert_eq!(limiter.counted.len(), MAX_TRACKED_ADDRESSES);

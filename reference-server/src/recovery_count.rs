@@ -1,12 +1,8 @@
 //! Counts the time that recoveries wait, and ends those that nobody came for.
 
 use crate::{
-    accounts::{Recoverable, count_recoveries},
-    apps::App,
-    context::Context,
-    limits::RECOVERY_COUNT_MS,
-    mail::RecoveryNews,
-    store::Wanted,
+    accounts::count_recoveries, context::Context, limits::RECOVERY_COUNT_MS, mail::News,
+    news::tell_recovery_news, store::Wanted,
 };
 
 /// Stores every now and then how long recoveries have waited, so that a restart does not lose it. Runs until it is dropped.
@@ -23,24 +19,8 @@ pub(crate) async fn keep_counting(context: &Context) {
                 }
             };
             for account_id in expired {
-                tell_recovery_news(context, &app, Wanted::Account(account_id), RecoveryNews::Cancelled).await;
+                tell_recovery_news(context, &app, Wanted::Account(account_id), News::RecoveryCancelled).await;
             }
-        }
-    }
-}
-
-/// Tells the address and the open sessions of an account what has become of its recovery, which is stored already.
-pub(crate) async fn tell_recovery_news(context: &Context, app: &App, account: Wanted, news: RecoveryNews) {
-    let Context { clock, store, mailer, .. } = context;
-    context.recoveries.send_replace(());
-    match Recoverable::find(store, app.app_id, account, clock.uptime()).await {
-        Ok(Some(found)) => {
-            // A mail server that takes no mail has been logged; what happened stays.
-            let _ = mailer.send_recovery_news(&found.email, &app.name, news, clock.now()).await;
-        }
-        Ok(None) => {}
-        Err(error) => {
-            tracing::error!(%error, "the address of an account could not be read to tell it of its recovery");
         }
     }
 }

@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     accounts::Populations,
     apps::Apps,
+    ceremony::Authenticators,
     clock::Clock,
     context::{BackEnds, Context},
     crypto::RootKeySource,
@@ -20,6 +21,7 @@ use crate::{
     mail::Mailer,
     rates::{Rates, Rationing},
     recovery_count::keep_counting,
+    refusals::keep_telling,
     ring_turn::{RingTurns, keep_resealing},
     routes::{ApiState, Site, router},
     sessions::{Attached, Detached, SessionLimits},
@@ -40,6 +42,8 @@ pub struct Settings {
     pub mailer: Mailer,
     /// How often strangers may ask.
     pub rates: Rates,
+    /// What apps with the policy `hardware` take.
+    pub authenticators: Authenticators,
     /// How long sessions last.
     pub session_limits: SessionLimits,
     /// How much of each log is kept.
@@ -98,6 +102,7 @@ impl Prepared {
                     clock,
                     root_keys,
                     mailer,
+                    authenticators,
                     session_limits,
                     rates,
                     retention,
@@ -129,6 +134,7 @@ impl Prepared {
         let rationing = Arc::new(Rationing::new(rates, &clock));
         let context = Arc::new(Context {
             rationing: Arc::clone(&rationing),
+            refusals: Arc::default(),
             api: ApiState::new(&clock),
             clock,
             keyring: Arc::clone(store.keyring()),
@@ -136,6 +142,7 @@ impl Prepared {
             store,
             apps,
             mailer,
+            authenticators,
             session_limits,
             populations,
             attached: Attached::default(),
@@ -168,11 +175,16 @@ impl Prepared {
             let context = Arc::clone(&context);
             async move { keep_counting(&context).await }
         });
+        let teller = tokio::spawn({
+            let context = Arc::clone(&context);
+            async move { keep_telling(&context).await }
+        });
         let accepting = tokio::spawn(listen(
             listener,
             tls,
             front(router(Arc::clone(&context))),
             rationing,
+            Arc::clone(&context.refusals),
             context.stopping.clone(),
             tasks.clone(),
         ));
@@ -182,7 +194,7 @@ impl Prepared {
             stop,
             tasks,
             accepting,
-            housekeeping: [sweeper, cutter, expiry, sealer, counter],
+            housekeeping: [sweeper, cutter, expiry, sealer, counter, teller],
         })
     }
 }
@@ -197,7 +209,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     tasks: TaskTracker,
     accepting: JoinHandle<()>,
-    housekeeping: [JoinHandle<()>; 5],
+    housekeeping: [JoinHandle<()>; 6],
 }
 
 impl Running {

@@ -7,13 +7,15 @@
 //! | `tower` | [a layer](tower::ProofLayer) that checks proofs of requests |
 //! | `axum` | the layer's [`Account`] as an argument of handlers |
 //! | `sqlite` | [`SqlitePositions`]: positions in the transaction of the effect (sqlx) |
-//! | `verify` | checking assertions, evidence and exports of the log (aws-lc-rs); `witness` |
+//! | `verify` | checking assertions, evidence and exports of the log (aws-lc-rs); `evidence`, `witness` |
+//! | `evidence` | [what is decided](evidence) about evidence: pure, also in WebAssembly |
 //! | `witness` | the [witness](log::Witness) of the log: pure, also in WebAssembly |
 //! | `proof` | reading and judging [proofs](proof): pure, also in WebAssembly |
 //! | `json` | the wire types in JSON, and the event stream's machine |
 //! | `session` | the live sessions without a socket: [`session::Replica`] |
 //! | `address` | the rules for the stream's address: [`transport::events_address`] |
 //! | `web` | the browser's own base64, for the browser module |
+//! | `node` | signatures of evidence checked by JavaScript's platform, for the module of its back ends |
 //! | `openapi` | OpenAPI schemas of the HTTP API's types, for servers |
 //!
 //! With none of them the crate is pure: state machines and hashes, with time and randomness as arguments.
@@ -44,7 +46,7 @@ pub mod ceremony;
 mod client;
 #[doc(hidden)]
 pub mod defence;
-#[cfg(feature = "verify")]
+#[cfg(feature = "evidence")]
 pub mod evidence;
 #[cfg(feature = "json")]
 pub mod key_pair;

@@ -37,4 +37,8 @@ pub use replay::{ProofReplay, ReplayOutput, StreamReplay};
 pub use stream::{EventStream, EventsOptions, EvidenceOptions, Start, WitnessOptions};
 pub use types::*;
 
+/// An event is made on one thread and let go of on another, which costs the C library's allocator a lock and a search.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 uniffi::setup_scaffolding!();

@@ -9,6 +9,7 @@ use std::{
 
 use passkey_accounts::{
     Item as CoreItem,
+    evidence::Guard,
     log::{Sees, Witness},
     proof::{NonceWindow, Origins, Proof},
     protocol::{SessionID, UnixMillis},
@@ -75,6 +76,7 @@ struct Stage {
     machine: Machine,
     address: String,
     witness: Option<Witness>,
+    guard: Option<Guard>,
     tokens: BTreeMap<u64, Token>,
     last: u64,
 }
@@ -90,9 +92,9 @@ impl StreamReplay {
 }
 
 impl Stage {
-    /// The next item with its number. A witness that finds it false ends everything.
+    /// The next item with its number. A witness or pins that find it false end everything.
     fn next(&mut self, now: u64) -> Result<Option<(u64, InHand)>, Error> {
-        let Some(in_hand) = self.machine.poll_item(Duration::from_nanos(now)) else { return Ok(None) };
+        let Some(mut in_hand) = self.machine.poll_item(Duration::from_nanos(now)) else { return Ok(None) };
         if let Some(witness) = &mut self.witness {
             let app_id = self.machine.greeting().and_then(|greeting| greeting.app_id);
             let found = app_id.map_or(Ok(()), |app_id| witness.handle_app(app_id));
@@ -100,6 +102,15 @@ impl Stage {
                 self.machine.handle_stopped(Duration::from_nanos(now));
                 return Err(Error::refused(found.code(), &found.to_string()));
             }
+        }
+        if let Some(guard) = &mut self.guard {
+            in_hand.item = match guard.check(in_hand.item) {
+                Ok((item, _)) => item,
+                Err(found) => {
+                    self.machine.handle_stopped(Duration::from_nanos(now));
+                    return Err(Error::refused(found.code(), &found.to_string()));
+                }
+            };
         }
         self.last += 1;
         self.tokens.insert(self.last, in_hand.token);
@@ -109,23 +120,27 @@ impl Stage {
 
 #[uniffi::export]
 impl StreamReplay {
-    /// A client that connects at time 0. `evidence`, `positions` and the witness's path in the options are not used;
-    /// `prefetch` is.
+    /// A client that connects at time 0. `positions` and the paths of the witness and of the pins in the options are not
+    /// used; `prefetch` is.
     ///
     /// # Errors
-    /// Witness keys that are none.
+    /// Witness keys or an app that are none.
     #[uniffi::constructor]
     #[expect(clippy::needless_pass_by_value, reason = "UniFFI hands over records by value only")]
     pub fn new(address: String, options: EventsOptions, seed: u64) -> Result<Self, Error> {
-        let subscription = options.subscription();
+        let mut subscription = options.subscription();
         let sees_all = subscription.types.iter().flatten().any(|name| name == "*");
         let sees = if sees_all { Sees::Everything } else { Sees::Some };
         let witness = match &options.witness {
             Some(witness) => Some(Witness::new(sees, head_keys(&witness.keys)?, None)),
             None => None,
         };
+        let guard = match &options.evidence {
+            Some(evidence) => Some(Guard::new(evidence.expected()?, None, &mut subscription)?),
+            None => None,
+        };
         let machine = Machine::new(subscription, seed, Duration::ZERO);
-        Ok(Self(Mutex::new(Stage { machine, address, witness, tokens: BTreeMap::new(), last: 0 })))
+        Ok(Self(Mutex::new(Stage { machine, address, witness, guard, tokens: BTreeMap::new(), last: 0 })))
     }
 
     /// The next thing to do; nothing when it is time to wait.
@@ -154,7 +169,8 @@ impl StreamReplay {
     /// The next item.
     ///
     /// # Errors
-    /// A witness has found the log to contradict itself (`logRewritten`), and the stream is over.
+    /// A witness has found the log to contradict itself (`logRewritten`), or pins an event to be forged
+    /// (`evidenceForged`), and the stream is over.
     pub fn poll_item(&self, now: u64) -> Result<Option<Delivery>, Error> {
         let next = self.lock().next(now)?;
         Ok(next.map(|(receipt, InHand { token: _, lane, lease, item })| Delivery {
@@ -195,6 +211,9 @@ impl StreamReplay {
     pub fn settle(&self, now: u64, receipt: u64, is_handled: bool) {
         let mut stage = self.lock();
         if let Some(token) = stage.tokens.get(&receipt).copied() {
+            if let Some(guard) = &mut stage.guard {
+                guard.settle(is_handled);
+            }
             stage.machine.handle_settled(Duration::from_nanos(now), token, is_handled);
         }
     }

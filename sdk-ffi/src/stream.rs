@@ -1,7 +1,7 @@
 //! The event stream, pulled in two phases.
 
 use std::{
-    collections::BTreeMap,
+    collections::VecDeque,
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -191,9 +191,13 @@ pub(crate) fn head_keys(keys: &[String]) -> Result<Vec<HeadKey>, Error> {
 
 impl EvidenceOptions {
     pub(crate) fn build(self, builder: EventsBuilder) -> Result<EventsBuilder, Error> {
-        let Self { app_id, rp_id, origins, pins_path } = self;
+        Ok(builder.evidence(self.expected()?, FilePins::new(self.pins_path)))
+    }
+
+    pub(crate) fn expected(&self) -> Result<Expected, Error> {
+        let Self { app_id, rp_id, origins, pins_path: _ } = self;
         let app_id = app_id.parse().map_err(|_| Error::unexpected(&format!("{app_id:?} is no app's id")))?;
-        Ok(builder.evidence(Expected { app_id, rp_id, origins }, FilePins::new(pins_path)))
+        Ok(Expected { app_id, rp_id: rp_id.clone(), origins: origins.clone() })
     }
 }
 
@@ -203,21 +207,16 @@ impl EvidenceOptions {
 pub struct EventStream {
     engine: Arc<Engine>,
     inbox: Arc<Inbox<Fetched>>,
-    unsettled: Arc<Mutex<BTreeMap<u64, Unsettled>>>,
+    unsettled: Arc<Mutex<Unsettled>>,
     last: AtomicU64,
     status: watch::Receiver<CoreStatus>,
 }
 
-/// An item that the core has handed over.
-pub(crate) type Fetched = (passkey_accounts::Item, Unsettled);
+/// An item that the core has handed over, and the word that is owed about it.
+pub(crate) type Fetched = (passkey_accounts::Item, Receipt);
 
-/// The word that is owed about an item.
-#[derive(Debug)]
-pub(crate) struct Unsettled {
-    pub(crate) lane: u32,
-    pub(crate) lease: u64,
-    receipt: Receipt,
-}
+/// What was taken and not settled, by its receipt's number, which rises.
+type Unsettled = VecDeque<(u64, Receipt)>;
 
 impl EventStream {
     /// `rest` is how long to gather items after the foreign side was woken.
@@ -237,11 +236,13 @@ impl EventStream {
         Arc::new(Self { engine: Arc::clone(engine), inbox, unsettled, last: AtomicU64::new(0), status })
     }
 
-    fn fetch(&self, max: u32) -> Result<Option<Vec<(u64, Fetched)>>, Error> {
+    /// What is there, and the number of its first receipt; the others follow one by one. Whoever calls it has locked what is
+    /// unsettled, so that it stays in order.
+    fn fetch(&self, max: u32) -> Result<Option<(u64, Vec<Fetched>)>, Error> {
         self.engine.check().or_else(|error| if self.is_closed() { Ok(()) } else { Err(error) })?;
         let Some(taken) = self.inbox.take(max)? else { return Ok(None) };
-        let number = |fetched| (self.last.fetch_add(1, Ordering::Relaxed) + 1, fetched);
-        Ok(Some(taken.into_iter().map(number).collect()))
+        let count = u64::try_from(taken.len()).expect("no batch is longer");
+        Ok(Some((self.last.fetch_add(count, Ordering::Relaxed) + 1, taken)))
     }
 
     /// In the process that opened it, a closed client means a stopped stream, which is no error.
@@ -249,12 +250,12 @@ impl EventStream {
         self.engine.closing().is_cancelled()
     }
 
-    fn unsettled(&self) -> MutexGuard<'_, BTreeMap<u64, Unsettled>> {
+    fn unsettled(&self) -> MutexGuard<'_, Unsettled> {
         lock(&self.unsettled)
     }
 }
 
-fn lock(unsettled: &Mutex<BTreeMap<u64, Unsettled>>) -> MutexGuard<'_, BTreeMap<u64, Unsettled>> {
+fn lock(unsettled: &Mutex<Unsettled>) -> MutexGuard<'_, Unsettled> {
     unsettled.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -277,12 +278,12 @@ impl EventStream {
     /// # Errors
     /// The stream has ended, and all its items were taken.
     pub fn take(&self, max: u32) -> Result<Option<Vec<Delivery>>, Error> {
-        let Some(fetched) = self.fetch(max)? else { return Ok(None) };
         let mut unsettled = self.unsettled();
+        let Some((first, fetched)) = self.fetch(max)? else { return Ok(None) };
         let mut deliveries = Vec::with_capacity(fetched.len());
-        for (receipt, (item, owed)) in fetched {
-            deliveries.push(Delivery { receipt, lane: owed.lane, lease: owed.lease, item: item.into() });
-            unsettled.insert(receipt, owed);
+        for (receipt, (item, owed)) in (first..).zip(fetched) {
+            deliveries.push(Delivery { receipt, lane: owed.lane(), lease: owed.lease(), item: item.into() });
+            unsettled.push_back((receipt, owed));
         }
         Ok(Some(deliveries))
     }
@@ -293,11 +294,10 @@ impl EventStream {
     /// # Errors
     /// As `take`.
     pub fn take_text(&self, max: u32) -> Result<String, Error> {
-        let Some(fetched) = self.fetch(max)? else { return Ok(text::STOPPED.to_owned()) };
-        let text = text::encode(
-            fetched.iter().map(|(receipt, (item, owed))| (*receipt, owed.lane, owed.lease, item)),
-        );
-        self.unsettled().extend(fetched.into_iter().map(|(receipt, (_, owed))| (receipt, owed)));
+        let mut unsettled = self.unsettled();
+        let Some((first, fetched)) = self.fetch(max)? else { return Ok(text::STOPPED.to_owned()) };
+        let text = text::encode(numbered(first, &fetched));
+        unsettled.extend((first..).zip(fetched.into_iter().map(|(_, owed)| owed)));
         Ok(text)
     }
 
@@ -306,11 +306,10 @@ impl EventStream {
     /// # Errors
     /// As `take`.
     pub fn take_packed(&self, max: u32) -> Result<Option<Arc<Batch>>, Error> {
-        let Some(fetched) = self.fetch(max)? else { return Ok(None) };
-        let batch = packed::encode(
-            fetched.iter().map(|(receipt, (item, owed))| (*receipt, owed.lane, owed.lease, item)),
-        );
-        self.unsettled().extend(fetched.into_iter().map(|(receipt, (_, owed))| (receipt, owed)));
+        let mut unsettled = self.unsettled();
+        let Some((first, fetched)) = self.fetch(max)? else { return Ok(None) };
+        let batch = packed::encode(numbered(first, &fetched));
+        unsettled.extend((first..).zip(fetched.into_iter().map(|(_, owed)| owed)));
         Ok(Some(batch))
     }
 
@@ -320,12 +319,12 @@ impl EventStream {
         if !self.engine.is_usable() {
             return;
         }
-        let handled = {
+        let handled: Vec<_> = {
             let mut unsettled = self.unsettled();
-            let later = through.checked_add(1).map_or_else(BTreeMap::new, |next| unsettled.split_off(&next));
-            std::mem::replace(&mut *unsettled, later)
+            let count = unsettled.partition_point(|(number, _)| *number <= through);
+            unsettled.drain(..count).map(|(_, owed)| owed).collect()
         };
-        Receipt::ack_all(handled.into_values().map(|owed| owed.receipt));
+        Receipt::ack_all(handled);
     }
 
     /// What became of one item. If it was not handled it comes again, and with it everything of its lane that was taken
@@ -334,16 +333,21 @@ impl EventStream {
         if !self.engine.is_usable() {
             return;
         }
-        let Some(owed) = self.unsettled().remove(&receipt) else { return };
+        let owed = {
+            let mut unsettled = self.unsettled();
+            let index = unsettled.binary_search_by_key(&receipt, |(number, _)| *number);
+            index.ok().and_then(|index| unsettled.remove(index))
+        };
+        let Some((_, owed)) = owed else { return };
         if is_handled {
-            owed.receipt.ack();
+            owed.ack();
             return;
         }
-        let lane = owed.lane;
+        let lane = owed.lane();
         // The first failure is the one that counts: it takes those after it along.
-        owed.receipt.fail();
-        self.unsettled().retain(|number, owed| owed.lane != lane || *number < receipt);
-        self.inbox.retain(|(_, owed)| owed.lane != lane);
+        owed.fail();
+        self.unsettled().retain(|(number, owed)| owed.lane() != lane || *number < receipt);
+        self.inbox.retain(|(_, owed)| owed.lane() != lane);
     }
 
     /// How the connection is doing.
@@ -387,17 +391,18 @@ async fn pump(mut events: Events, inbox: Arc<Inbox<Fetched>>, closing: Cancellat
             biased;
             () = closing.cancelled() => break inbox.stop(),
             () = inbox.stopped() => break,
-            first = next(&mut events, &inbox, &mut resting) => {
-                let (items, end) = burst(&mut events, first);
-                let is_small = items.len() < GATHERED_ITEMS;
-                if inbox.push(items) && is_small && !rest.is_zero() {
-                    resting = Some(Box::pin(sleep(rest)));
+            first = next(&mut events, &inbox, &mut resting) => match first {
+                Some(Ok(first)) => {
+                    // With it those that are there along with it, so that the foreign side is woken once for all.
+                    let more = events.take_ready(INBOX_ITEMS - 1);
+                    let is_small = more.len() + 1 < GATHERED_ITEMS;
+                    let items = std::iter::once(first).chain(more).map(passkey_accounts::Delivery::into_parts);
+                    if inbox.push(items) && is_small && !rest.is_zero() {
+                        resting = Some(Box::pin(sleep(rest)));
+                    }
                 }
-                match end {
-                    None => {}
-                    Some(Ok(())) => break inbox.end(None),
-                    Some(Err(error)) => break inbox.end(Some(error.into())),
-                }
+                Some(Err(error)) => break inbox.end(Some(error.into())),
+                None => break inbox.end(None),
             }
         }
     }
@@ -420,23 +425,12 @@ async fn next(events: &mut Events, inbox: &Inbox<Fetched>, resting: &mut Option<
     events.next().await
 }
 
-/// An item and those that are there along with it, so that the foreign side is woken once for all; and how the stream has
-/// ended, if it has.
-fn burst(events: &mut Events, first: Next) -> (Vec<Fetched>, Option<Result<(), StreamError>>) {
-    match first {
-        Some(Ok(first)) => {
-            let more = events.take_ready(INBOX_ITEMS - 1);
-            (std::iter::once(first).chain(more).map(fetched).collect(), None)
-        }
-        Some(Err(error)) => (Vec::new(), Some(Err(error))),
-        None => (Vec::new(), Some(Ok(()))),
-    }
-}
-
-fn fetched(delivery: passkey_accounts::Delivery) -> Fetched {
-    let (item, receipt) = delivery.into_parts();
-    let (lane, lease) = (receipt.lane(), receipt.lease());
-    (item, Unsettled { lane, lease, receipt })
+/// Each with its receipt, lane and lease.
+fn numbered(
+    first: u64,
+    fetched: &[Fetched],
+) -> impl Iterator<Item = (u64, u32, u64, &passkey_accounts::Item)> {
+    (first..).zip(fetched).map(|(receipt, (item, owed))| (receipt, owed.lane(), owed.lease(), item))
 }
 
 pub(crate) async fn status_changed(

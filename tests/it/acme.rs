@@ -13,6 +13,7 @@ use passkey_accounts::{log::Epoch, protocol::AppID, protocol::gateway::Policy};
 use passkey_accounts_server::{
     acme::Certificates,
     apps::App,
+    ceremony::Authenticators,
     clock::{Clock, make_random},
     config::{Acme, Identity, TlsVersion, server_config},
     crypto::RootKeySource,
@@ -152,6 +153,7 @@ impl Renewed {
             clock: Clock::System,
             root_keys: RootKeySource::Keys(root_keys()),
             mailer: Mailer::Outbox(Outbox::default()),
+            authenticators: Authenticators::default(),
             session_limits: SessionLimits::default(),
             rates: Rates::off(),
             retention: Retention::default(),

@@ -8,7 +8,7 @@ use passkey_accounts::protocol::{
 use passkey_accounts_server::limits::{
     ANONYMOUS_MS, DEAD_PEER_MS, FIRST_MESSAGE_MS, IDLE_MS, MAX_BACK_END_SOCKETS_PER_APP,
 };
-use passkey_accounts_tests::{BackEnd, Closed, Page, START, SoftwareAuthenticator, TestServer};
+use passkey_accounts_tests::{BackEnd, Closed, Http, Page, START, SoftwareAuthenticator, TestServer};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
@@ -39,6 +39,26 @@ async fn a_back_end_without_a_good_key_is_told_what_is_wrong() {
     }
     let stranger = TestServer::start().await.api_key;
     assert_refused(&server, key(&stranger), Code::BadKey).await;
+}
+
+#[tokio::test]
+async fn what_is_refused_is_counted_for_the_operators_log() {
+    let server = TestServer::start().await;
+    let refused = || server.context().refusals.take();
+    assert_refused(&server, json!({ "apiKey": "pa_live_nonsense" }).to_string(), Code::BadKey).await;
+    let mut page = Page::connect(&server).await;
+    page.ask(ClientMessage::SignUpBegin(page.begin("ada@example.org"))).await;
+    for code in ["wrong-1", "wrong-2"] {
+        page.ask(ClientMessage::SignUpVerify(Verify { code: code.to_owned() })).await;
+    }
+    let foreign =
+        Page::connect_from(&server.gateway_url(), server.app_id, "https://attacker.example").await.err();
+    assert!(foreign.is_some());
+    let http = Http::new(&server).await;
+    assert_eq!(http.with_key("pa_live_nonsense").get("/v1/sessions").await.status, 401);
+    assert_eq!(refused().as_deref(), Some("badKey=2 originNotAllowed=1 wrongCode=2"));
+    page.sign_up(&server, "ada@example.org", &mut SoftwareAuthenticator::new([1; 32])).await;
+    assert_eq!(refused(), None, "what goes well is no refusal");
 }
 
 #[tokio::test]

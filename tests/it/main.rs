@@ -21,6 +21,7 @@ mod enumeration;
 mod evidence;
 mod examples;
 mod faults;
+mod hardware;
 mod headers;
 mod hostile;
 mod key_pair;

@@ -18,7 +18,7 @@ use passkey_accounts_server::{
     sessions::SessionLimits,
     store::Wanted,
 };
-use passkey_accounts_tests::{Page, Refused, START, SoftwareAuthenticator, TestServer};
+use passkey_accounts_tests::{Http, Page, Refused, START, SoftwareAuthenticator, TestServer};
 use serde_json::{Value, json};
 
 use crate::confirm::{
@@ -482,4 +482,29 @@ async fn a_page_is_told_a_minute_before_its_session_ends() {
         matches!(&told, ServerMessage::SignedOut(out) if out.reason == EndReason::AbsoluteTimeout),
         "{told:?}"
     );
+}
+
+#[tokio::test]
+async fn a_change_of_passkeys_or_of_the_recovery_code_is_mailed() {
+    let server = TestServer::start().await;
+    server.allow_recovery(3 * DAY_MS).await;
+    let (mut first, mut second) = (SoftwareAuthenticator::new([1; 32]), SoftwareAuthenticator::new([2; 32]));
+    let mut page = Page::connect(&server).await;
+    let session = page.sign_up(&server, ADA, &mut first).await;
+    let told = async |server: &TestServer, subject: &str, times: usize| {
+        while server.mailed(ADA).iter().filter(|mailed| *mailed == subject).count() < times {
+            tokio::task::yield_now().await;
+        }
+    };
+    let added = page.add_passkey(&mut second, &mut first).await;
+    told(&server, "Your Test Shop account has another passkey", 1).await;
+    let ceremony = page.begin_remove_passkey(added.passkey_id).await;
+    page.answer(&ceremony, &mut first).await;
+    told(&server, "Your Test Shop account has one passkey less", 1).await;
+    let added = page.add_passkey(&mut second, &mut first).await;
+    let passkeys = format!("/v1/accounts/{}/passkeys/{}", session.account_id, added.passkey_id);
+    assert_eq!(Http::new(&server).await.delete(&passkeys).await.status, 204);
+    told(&server, "Your Test Shop account has one passkey less", 2).await;
+    page.make_recovery_code(&mut first).await;
+    told(&server, "Your Test Shop account has a new recovery code", 1).await;
 }

@@ -17,13 +17,17 @@ use aws_lc_rs::{
 use passkey_accounts::protocol::{
     base64url::encode,
     webauthn::{
-        Algorithm, PublicKeyCredentialCreationOptionsJSON, PublicKeyCredentialDescriptorJSON,
-        PublicKeyCredentialRequestOptionsJSON,
+        Algorithm, AttestationConveyance, PublicKeyCredentialCreationOptionsJSON,
+        PublicKeyCredentialDescriptorJSON, PublicKeyCredentialRequestOptionsJSON,
     },
 };
 use serde_json::{Value, json};
 
-use crate::draft::{AttestationDraft, AuthenticatorDataDraft, Stage};
+use crate::{
+    draft::{AttestationDraft, AuthenticatorDataDraft, Stage},
+    maker::Attestation,
+};
+use rcgen::SigningKey as _;
 
 /// An authenticator with the passkeys that it made.
 ///
@@ -49,8 +53,12 @@ pub struct SoftwareAuthenticator {
     pub backed_up: bool,
     /// What every use adds to the signature counter; 0 means no counter.
     pub counter_step: u32,
+    /// Its model.
+    pub aaguid: [u8; 16],
     /// Signs new passkeys with their own key (packed self attestation).
     pub attests_itself: bool,
+    /// Signs new passkeys with a key that its maker vouches for (packed attestation), where that is asked for.
+    pub attestation: Option<Attestation>,
     /// Makes passkeys of this algorithm only; otherwise of the first that is offered.
     pub algorithm: Option<Algorithm>,
     /// What it holds, oldest first.
@@ -111,7 +119,9 @@ impl SoftwareAuthenticator {
             backup_eligible: false,
             backed_up: false,
             counter_step: 1,
+            aaguid: [0x5a; 16],
             attests_itself: false,
+            attestation: None,
             algorithm: None,
             passkeys: Vec::new(),
             seed,
@@ -167,7 +177,7 @@ impl SoftwareAuthenticator {
 
         let client_data = client_data("webauthn.create", &options.challenge.0, origin, edit);
         let mut data = AuthenticatorDataDraft {
-            aaguid: vec![0x5a; 16],
+            aaguid: self.aaguid.to_vec(),
             credential_id_length: u16::try_from(passkey.credential_id.len())
                 .expect("32 fits")
                 .to_be_bytes()
@@ -179,9 +189,16 @@ impl SoftwareAuthenticator {
         data.flags |= AT;
         edit(Stage::AuthenticatorData(&mut data));
         let mut attestation = AttestationDraft::none(data.to_bytes());
-        if self.attests_itself {
-            let signed = [&attestation.authenticator_data, &sha256(&client_data)[..]].concat();
-            attestation.sign_itself(algorithm, &passkey.signer.sign(&signed));
+        let signed = [&attestation.authenticator_data, &sha256(&client_data)[..]].concat();
+        match &self.attestation {
+            Some(Attestation { chain, key }) if options.attestation == AttestationConveyance::Direct => {
+                let signature = key.sign(&signed).expect("signing works");
+                attestation.sign_for_maker(Algorithm::Es256, &signature, chain);
+            }
+            _ if self.attests_itself => {
+                attestation.sign_itself(algorithm, &passkey.signer.sign(&signed));
+            }
+            _ => {}
         }
         edit(Stage::Attestation(&mut attestation));
         let mut object = attestation.to_bytes();

@@ -81,6 +81,23 @@ impl AttestationDraft {
             [&[0xa2][..], &text("alg"), &integer(algorithm.cose()), &text("sig"), &bytes(signature)].concat();
     }
 
+    /// With a statement by a key that the authenticator's maker vouches for (section 8.2).
+    pub fn sign_for_maker(&mut self, algorithm: Algorithm, signature: &[u8], chain: &[Vec<u8>]) {
+        self.format = "packed".into();
+        let certificates = chain.iter().flat_map(|certificate| bytes(certificate)).collect::<Vec<_>>();
+        self.statement = [
+            &[0xa3][..],
+            &text("alg"),
+            &integer(algorithm.cose()),
+            &text("sig"),
+            &bytes(signature),
+            &text("x5c"),
+            &head(4, chain.len() as u64),
+            &certificates,
+        ]
+        .concat();
+    }
+
     /// The attestation object in canonical CBOR.
     pub fn to_bytes(&self) -> Vec<u8> {
         [

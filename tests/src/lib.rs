@@ -22,6 +22,7 @@ mod http;
 pub mod installation;
 mod line;
 pub mod made_up;
+mod maker;
 pub mod npm;
 mod page;
 pub mod pebble;
@@ -42,5 +43,6 @@ pub use draft::{
 pub use example::Example;
 pub use http::{Answer, Http};
 pub use line::Line;
+pub use maker::{Attestation, Maker, aaguid_extension};
 pub use page::{Closed, Page, PageKey};
 pub use server::{START, TestServer, root_keys};

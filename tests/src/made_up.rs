@@ -27,6 +27,7 @@ pub fn passkey(number: u64) -> Passkey {
         sign_count: 7,
         aaguid: [0; 16],
         transports: Vec::new(),
+        is_vouched_for: false,
         backup_eligible: false,
         backed_up: false,
         name: None,

@@ -16,6 +16,7 @@ use passkey_accounts::{
 use passkey_accounts_server::{
     accounts::Passkey,
     apps::App,
+    ceremony::Authenticators,
     clock::{Clock, make_random},
     context::Context,
     crypto::{RootKeySource, RootKeys},
@@ -47,6 +48,7 @@ pub struct TestServer {
     /// Removes the directory, unless it is somebody else's.
     _temporary: Option<TempDir>,
     clock: Clock,
+    authenticators: Authenticators,
     session_limits: SessionLimits,
     rates: Rates,
     mode: Mode,
@@ -94,6 +96,7 @@ impl TestServer {
             directory: temporary.path().to_owned(),
             _temporary: Some(temporary),
             clock,
+            authenticators: Authenticators::default(),
             session_limits,
             rates: Rates::off(),
             mode,
@@ -118,6 +121,7 @@ impl TestServer {
             directory,
             _temporary: None,
             clock: Clock::System,
+            authenticators: Authenticators::default(),
             session_limits: SessionLimits::default(),
             rates: Rates::off(),
             mode: Mode::Dev,
@@ -142,6 +146,7 @@ impl TestServer {
             clock: self.clock.clone(),
             root_keys: RootKeySource::Keys(root_keys()),
             mailer: Mailer::Outbox(Outbox::default()),
+            authenticators: self.authenticators.clone(),
             session_limits: self.session_limits,
             rates: self.rates.clone(),
             retention: Retention::default(),
@@ -192,6 +197,18 @@ impl TestServer {
     /// Starts the server again with limits for strangers; there are none otherwise, because all tests have one address.
     pub async fn ration(&mut self, rates: Rates) {
         self.rates = rates;
+        self.restart().await;
+    }
+
+    /// Starts the server again with an app that takes passkeys of these authenticators only.
+    pub async fn require_hardware(&mut self, authenticators: Authenticators) {
+        self.authenticators = authenticators;
+        self.set_policy(Policy::Hardware).await;
+    }
+
+    /// Starts the server again with another policy of its app.
+    pub async fn set_policy(&mut self, policy: Policy) {
+        self.context().store.set_policy(self.app_id, policy).await.expect("the app is there");
         self.restart().await;
     }
 
@@ -273,13 +290,6 @@ impl TestServer {
         let context = self.context();
         context.store.set_recovery(self.app_id, Some(hold_ms)).await.expect("the app is there");
         context.store.apps().into_iter().for_each(|app| context.apps.insert(app));
-    }
-
-    /// The subjects of the mails to an address, newest first.
-    pub fn mailed_subjects(&self, email: &str) -> Vec<String> {
-        let Mailer::Outbox(outbox) = &self.context().mailer else { return Vec::new() };
-        let mails = outbox.mails().into_iter().filter(|mail| mail.to == email);
-        mails.map(|mail| mail.subject).collect()
     }
 
     /// The code that was last mailed to an address.

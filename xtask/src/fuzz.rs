@@ -128,13 +128,18 @@ fn fuzz(program: &Path, name: &str, amount: Amount) -> anyhow::Result<Report> {
         Amount::Runs(runs) => command.args([format!("-runs={runs}"), "-seed=1".to_owned()]),
         Amount::Seconds(seconds) => command.arg(format!("-max_total_time={seconds}")),
     };
-    // The same executions each time: what earlier runs have found is not read, and what this one finds is not kept.
-    if let Amount::Seconds(_) = amount {
-        fs::create_dir_all(&grown)?;
-        command.arg(&grown);
+    // libFuzzer writes what covers something new into the first folder. The same executions each time: what earlier runs have
+    // found is not read, and what this one finds is not kept.
+    let kept = match amount {
+        Amount::Runs(_) => target().join("fuzz/dropped").join(name),
+        Amount::Seconds(_) => grown,
+    };
+    if matches!(amount, Amount::Runs(_)) && kept.exists() {
+        fs::remove_dir_all(&kept)?;
     }
+    fs::create_dir_all(&kept)?;
     command
-        .arg(corpus(name))
+        .args([kept, corpus(name)])
         .arg(format!("-dict={}", root().join("fuzz/dictionary.txt").display()))
         .arg(format!("-artifact_prefix={}/{name}-", found.display()))
         .stdin(Stdio::null());

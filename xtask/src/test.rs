@@ -222,14 +222,17 @@ fn show_vectors(folder: &Path) -> anyhow::Result<()> {
     if !folder.exists() {
         return Ok(());
     }
-    println!("\n{:<12} {:>6} {:>6}  vectors replayed", "language", "stream", "proof");
+    println!(
+        "\n{:<12} {:>6} {:>8} {:>6}  vectors replayed; browsers check no evidence",
+        "language", "stream", "evidence", "proof"
+    );
     let mut folders =
         fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<Vec<_>>>()?;
     folders.sort();
     for folder in folders {
         let language = folder.file_name().unwrap_or_default().to_string_lossy();
         let number = |kind: &str| fs::read_to_string(folder.join(kind)).unwrap_or_else(|_| "none".to_owned());
-        println!("{language:<12} {:>6} {:>6}", number("stream"), number("proof"));
+        println!("{language:<12} {:>6} {:>8} {:>6}", number("stream"), number("evidence"), number("proof"));
     }
     Ok(())
 }

@@ -13,6 +13,10 @@ const FAILURES = {
   invalidName: ['A name has 1 to 64 characters.'],
   lastPasskey: ['This is the last passkey of the account.', 'Add another one first.'],
   passkeyExists: ['That device already has a passkey of this account.', 'Choose another device, or a security key.'],
+  passkeyNotAllowed: [
+    'This site takes security keys of certain models only, and nothing was changed.',
+    'Use one of those, and let the site see its make and model when the browser asks.',
+  ],
   passkeyRejected: ['This passkey was not accepted, and nothing was changed.', 'Try again, or confirm with another one.'],
   recoveryOff: ['This site has no recovery by code.', 'Add a second passkey instead.'],
   rateLimited: ['Those were too many attempts.', 'Please wait a little.'],

@@ -11,7 +11,11 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::Browser;
-use crate::{ceremony::registration::NewPasskey, limits::MAX_KNOWN_BROWSERS, store::StoreError};
+use crate::{
+    ceremony::registration::{Attestation, NewPasskey},
+    limits::MAX_KNOWN_BROWSERS,
+    store::StoreError,
+};
 
 /// What the server knows of a passkey (WebAuthn Level 3 section 4, "credential record").
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +28,8 @@ pub struct Passkey {
     pub sign_count: u32,
     /// The authenticator's model, as it claims.
     pub aaguid: [u8; 16],
+    /// Its maker vouched for it, and for the model, when the passkey was made.
+    pub is_vouched_for: bool,
     /// How it was reached when it was made.
     pub transports: Vec<Transport>,
     /// It may be backed up; this never changes.
@@ -71,6 +77,8 @@ struct Record {
     key: Base64Url,
     count: u32,
     aaguid: Base64Url,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    vouched: bool,
     transports: Vec<Transport>,
     eligible: bool,
     backed_up: bool,
@@ -90,6 +98,7 @@ impl Passkey {
             public_key: new.public_key,
             sign_count: new.sign_count,
             aaguid: new.aaguid,
+            is_vouched_for: new.attestation == Attestation::Vouched,
             transports: new.transports,
             backup_eligible: new.backup_eligible,
             backed_up: new.backed_up,
@@ -131,6 +140,7 @@ impl Passkey {
             key: Base64Url(self.public_key.to_bytes()),
             count: self.sign_count,
             aaguid: Base64Url(self.aaguid.to_vec()),
+            vouched: self.is_vouched_for,
             transports: self.transports.clone(),
             eligible: self.backup_eligible,
             backed_up: self.backed_up,
@@ -156,6 +166,7 @@ impl Passkey {
             public_key: PublicKey::from_bytes(&record.key.0).ok()?,
             sign_count: record.count,
             aaguid: record.aaguid.0.try_into().ok()?,
+            is_vouched_for: record.vouched,
             transports: record.transports,
             backup_eligible: record.eligible,
             backed_up: record.backed_up,

@@ -111,7 +111,10 @@ pub async fn begin_recovery(
                 let Some(mut account) = account else { return Ok(None) };
                 let mut recovery = write.recovery(&account)?;
                 let (hold_ms, recovery_id) = hold;
-                match recovery.begin(&code, Beginning { hold_ms, recovery_id, uptime: write.uptime() }) {
+                match recovery.begin(
+                    &code,
+                    Beginning { hold_ms, recovery_id, uptime: write.uptime(), now: write.now() },
+                ) {
                     Err(_) => Ok(None),
                     Ok(Begun::Before(progress)) => Ok(Some(progress)),
                     Ok(Begun::Now(progress)) => {
@@ -145,7 +148,7 @@ pub async fn approve_recovery(
                 let Some(mut account) = account else { return Ok(None) };
                 let mut recovery = write.recovery(&account)?;
                 let (hold_ms, recovery_id) = hold;
-                let beginning = Beginning { hold_ms, recovery_id, uptime: write.uptime() };
+                let beginning = Beginning { hold_ms, recovery_id, uptime: write.uptime(), now: write.now() };
                 let approval = recovery.approve(&operator, hash, beginning);
                 match approval {
                     Approval::Running => {}

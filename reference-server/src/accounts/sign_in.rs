@@ -9,7 +9,6 @@ use super::{
     used::{Usage, Used},
 };
 use crate::{
-    crypto::Email,
     sessions::{Opening, Session, make_room, open},
     store::{Store, StoreError, Wanted},
 };
@@ -32,8 +31,8 @@ pub struct SignedIn {
     pub session: Arc<Session>,
     /// The account's oldest ones, which had to make room: their sockets are still to be told.
     pub replaced: Vec<SessionID>,
-    /// The account's address, when its passkey was used in a browser that it is not known to be used in: it is to be told.
-    pub is_news_for: Option<Email>,
+    /// The passkey was used in a browser that it is not known to be used in: the account's address is to be told.
+    pub is_new_browser: bool,
 }
 
 /// Why a session was not opened.
@@ -57,12 +56,11 @@ pub async fn sign_in(store: &Store, sign_in: SignIn) -> Result<SignedIn, SignInE
         .write(move |write| {
             Box::pin(async move {
                 let Session { app_id, account_id, passkey_id, .. } = opening.session;
-                let mut is_news_for = None;
+                let mut is_new_browser = false;
                 if let Some(usage) = usage {
                     let used = Used::find(write, app_id, usage).await?.ok_or(SignInError::PasskeyGone)?;
                     let browser = Browser::of(&opening.session.user_agent);
-                    let (account, is_news) = used.record_in(write, Some(&browser)).await?;
-                    is_news_for = if is_news { Some(account.email()?) } else { None };
+                    (_, is_new_browser) = used.record_in(write, Some(&browser)).await?;
                 } else {
                     let account = write.account(app_id, Wanted::Account(account_id)).await?;
                     let mut passkeys = account.iter().flat_map(|account| &account.passkeys);
@@ -72,7 +70,7 @@ pub async fn sign_in(store: &Store, sign_in: SignIn) -> Result<SignedIn, SignInE
                 }
                 let session = open(write, opening)?;
                 let replaced = make_room(write, &session, most_sessions)?;
-                Ok(SignedIn { session, replaced, is_news_for })
+                Ok(SignedIn { session, replaced, is_new_browser })
             })
         })
         .await

@@ -1,15 +1,28 @@
 //! The attestation object of a registration: reading it, and what its statement proves (WebAuthn Level 3 section 8).
 
-use passkey_accounts::evidence::{Algorithm, Malformed, Part, PublicKey, Step, cbor};
+use passkey_accounts::{
+    evidence::{Algorithm, Malformed, Part, PublicKey, Step, cbor},
+    protocol::UnixMillis,
+};
 
-use super::registration::RegistrationError;
+use super::{
+    authenticators::{Authenticators, Vouched},
+    registration::{NotAllowed, RegistrationError},
+};
 
 /// Which attestation statements an app accepts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum AttestationPolicy {
+#[derive(Debug, Clone, Copy, Default)]
+pub enum AttestationPolicy<'a> {
     /// No statement, or one by the passkey's own key; nothing about the authenticator's model is believed.
     #[default]
     NoneOrSelf,
+    /// One by the maker of an authenticator that is listed, and the passkey cannot be backed up.
+    Hardware {
+        /// Those that are listed.
+        listed: &'a Authenticators,
+        /// When certificates must be valid.
+        now: UnixMillis,
+    },
 }
 
 /// A valid statement.
@@ -19,6 +32,8 @@ pub enum Attestation {
     None,
     /// The passkey signed its own registration (section 8.2, without certificates).
     SelfSigned,
+    /// The authenticator's maker vouches for it (section 8.2, with certificates that lead to one whose word counts).
+    Vouched,
 }
 
 /// An attestation object (section 6.5), taken apart.
@@ -32,7 +47,8 @@ pub(super) struct AttestationObject {
 enum Statement {
     None,
     SelfSigned { alg: i64, signature: Vec<u8> },
-    WithCertificates,
+    Vouched(Vouched),
+    OtherCertificates,
     Invalid,
     UnknownFormat,
 }
@@ -56,20 +72,35 @@ impl AttestationObject {
     /// policy accepts its kind.
     pub(super) fn verify(
         &self,
-        policy: AttestationPolicy,
+        policy: AttestationPolicy<'_>,
+        aaguid: &[u8; 16],
         key: &PublicKey,
         client_data_hash: &[u8],
     ) -> Result<Attestation, RegistrationError> {
-        let AttestationPolicy::NoneOrSelf = policy;
-        match &self.statement {
-            Statement::None => Ok(Attestation::None),
+        let attestation = match &self.statement {
+            Statement::None => Attestation::None,
             Statement::SelfSigned { alg, signature } => {
                 self.verify_self_signature(*alg, signature, key, client_data_hash)?;
-                Ok(Attestation::SelfSigned)
+                Attestation::SelfSigned
             }
-            Statement::WithCertificates => Err(RegistrationError::AttestationNotAccepted),
-            Statement::Invalid => Err(Step::AttestationStatement.into()),
-            Statement::UnknownFormat => Err(Step::AttestationFormat.into()),
+            Statement::Vouched(vouched) => {
+                let AttestationPolicy::Hardware { listed, now } = policy else {
+                    return Err(RegistrationError::AttestationNotAccepted);
+                };
+                let message = [&self.authenticator_data, client_data_hash].concat();
+                vouched.verify(&message, aaguid)?;
+                vouched.check(listed, aaguid, now)?;
+                Attestation::Vouched
+            }
+            Statement::OtherCertificates => return Err(RegistrationError::AttestationNotAccepted),
+            Statement::Invalid => return Err(Step::AttestationStatement.into()),
+            Statement::UnknownFormat => return Err(Step::AttestationFormat.into()),
+        };
+        match (policy, attestation) {
+            (AttestationPolicy::Hardware { .. }, Attestation::None | Attestation::SelfSigned) => {
+                Err(NotAllowed::Unattested.into())
+            }
+            _ => Ok(attestation),
         }
     }
 
@@ -98,7 +129,7 @@ impl Statement {
             "none" => Self::Invalid,
             "packed" => Self::parse_packed(statement),
             "tpm" | "android-key" | "android-safetynet" | "fido-u2f" | "apple" | "compound" => {
-                Self::WithCertificates
+                Self::OtherCertificates
             }
             _ => Self::UnknownFormat,
         }
@@ -113,11 +144,13 @@ impl Statement {
                 _ => Self::Invalid,
             };
         }
-        match cbor::exact_texts(statement, ["alg", "sig", "x5c"]) {
-            Some([alg, sig, x5c]) if alg.is_integer() && sig.is_bytes() && x5c.is_array() => {
-                Self::WithCertificates
-            }
-            _ => Self::Invalid,
-        }
+        Self::parse_vouched(statement).map_or(Self::Invalid, Self::Vouched)
+    }
+
+    fn parse_vouched(statement: &cbor::Value) -> Option<Vouched> {
+        let [alg, sig, x5c] = cbor::exact_texts(statement, ["alg", "sig", "x5c"])?;
+        let alg = i64::try_from(alg.as_integer()?).ok()?;
+        let chain = x5c.as_array()?.iter().map(|certificate| certificate.as_bytes().cloned());
+        Vouched::new(alg, sig.as_bytes()?.clone(), chain.collect::<Option<_>>()?)
     }
 }

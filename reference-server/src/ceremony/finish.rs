@@ -2,15 +2,24 @@
 
 use passkey_accounts::{
     evidence::{AssertionExpectation, AuthenticationResponse, KnownPasskey, UserVerification},
-    protocol::{base64url::Base64Url, event::Evidence, gateway::CeremonyKind},
+    protocol::{
+        Code, UnixMillis,
+        base64url::Base64Url,
+        event::Evidence,
+        gateway::{CeremonyKind, Policy},
+    },
 };
 
 use super::{
+    Authenticators,
     options::OFFERED,
-    registration::{AttestationPolicy, NewPasskey, RegistrationExpectation, verify_registration},
+    registration::{
+        AttestationPolicy, NewPasskey, NotAllowed, RegistrationError, RegistrationExpectation,
+        verify_registration,
+    },
 };
 use crate::{
-    accounts::{KnownAccount, Usage},
+    accounts::{KnownAccount, Passkey, Usage},
     apps::{App, Origin},
 };
 
@@ -19,6 +28,10 @@ use crate::{
 pub struct Finishing<'a> {
     /// The app.
     pub app: &'a App,
+    /// The authenticators that it takes if its policy is `hardware`.
+    pub authenticators: &'a Authenticators,
+    /// The time.
+    pub now: UnixMillis,
     /// The page's origin, from the `Origin` header of its socket.
     pub origin: &'a Origin,
     /// What the ceremony is for.
@@ -42,8 +55,26 @@ pub struct Asserted {
     pub evidence: Evidence,
 }
 
-/// Why a ceremony was refused: for the log alone. The page learns only that it was.
-pub type Refused = String;
+/// Why a ceremony was refused.
+#[derive(Debug)]
+pub struct Refused {
+    /// What the page learns: one code whatever failed, but for a good passkey of the wrong kind.
+    pub code: Code,
+    /// For the log alone.
+    pub reason: String,
+}
+
+impl Refused {
+    fn rejected(reason: impl ToString) -> Self {
+        Self { code: Code::PasskeyRejected, reason: reason.to_string() }
+    }
+}
+
+impl From<NotAllowed> for Refused {
+    fn from(reason: NotAllowed) -> Self {
+        Self { code: Code::PasskeyNotAllowed, reason: reason.to_string() }
+    }
+}
 
 impl Finishing<'_> {
     /// Checks a new passkey.
@@ -57,9 +88,17 @@ impl Finishing<'_> {
             rp_id: &self.app.rp_id,
             user_verification: UserVerification::Required,
             algorithms: OFFERED,
-            attestation: AttestationPolicy::default(),
+            attestation: match self.app.policy {
+                Policy::Strict | Policy::Recoverable => AttestationPolicy::NoneOrSelf,
+                Policy::Hardware => {
+                    AttestationPolicy::Hardware { listed: self.authenticators, now: self.now }
+                }
+            },
         };
-        verify_registration(credential, &expected).map_err(|error| error.to_string())
+        verify_registration(credential, &expected).map_err(|error| match error {
+            RegistrationError::NotAllowed(reason) => reason.into(),
+            error => Refused::rejected(error),
+        })
     }
 
     /// Checks an assertion against the passkeys that were allowed; decoys (`None`) allow none.
@@ -67,12 +106,13 @@ impl Finishing<'_> {
     /// # Errors
     /// [`Refused`].
     pub fn assertion(&self, credential: &str, account: Option<&KnownAccount>) -> Result<Asserted, Refused> {
-        let response = AuthenticationResponse::parse(credential).map_err(|error| error.to_string())?;
-        let KnownAccount { account_id, passkeys } = account.ok_or("the address is unknown")?;
+        let response = AuthenticationResponse::parse(credential).map_err(Refused::rejected)?;
+        let KnownAccount { account_id, passkeys } =
+            account.ok_or_else(|| Refused::rejected("the address is unknown"))?;
         let (passkey_id, passkey) = passkeys
             .iter()
             .find(|(_, passkey)| passkey.credential_id == response.credential_id)
-            .ok_or("the credential is not one of those allowed")?;
+            .ok_or_else(|| Refused::rejected("the credential is not one of those allowed"))?;
         let expected = AssertionExpectation {
             challenge: self.challenge,
             origin: self.origin.as_str(),
@@ -87,7 +127,9 @@ impl Finishing<'_> {
             backup_eligible: passkey.backup_eligible,
             user_handle: account_id.as_bytes(),
         };
-        let verified = response.verify(&expected, &known).map_err(|error| error.to_string())?;
+        let verified = response.verify(&expected, &known).map_err(Refused::rejected)?;
+        // Only now: whoever does not hold the passkey must not learn of what kind it is.
+        self.check_kind(passkey)?;
         // How the counter compares is asked again in the transaction: another use may have come between.
         let usage = Usage {
             account_id: *account_id,
@@ -96,6 +138,17 @@ impl Finishing<'_> {
             backed_up: verified.backed_up,
         };
         Ok(Asserted { usage, user_verified: verified.user_verified, evidence: self.evidence(response) })
+    }
+
+    /// The policy may have changed since the passkey was made, and the list of models.
+    fn check_kind(&self, passkey: &Passkey) -> Result<(), NotAllowed> {
+        match self.app.policy {
+            Policy::Strict | Policy::Recoverable => Ok(()),
+            Policy::Hardware if passkey.backup_eligible => Err(NotAllowed::BackupEligible),
+            Policy::Hardware if !passkey.is_vouched_for => Err(NotAllowed::Unattested),
+            Policy::Hardware if !self.authenticators.has(&passkey.aaguid) => Err(NotAllowed::Model),
+            Policy::Hardware => Ok(()),
+        }
     }
 
     fn evidence(&self, response: AuthenticationResponse) -> Evidence {

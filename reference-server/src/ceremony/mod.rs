@@ -2,6 +2,7 @@
 
 mod action;
 pub mod attestation;
+mod authenticators;
 mod challenge;
 mod decoys;
 mod finish;
@@ -10,6 +11,7 @@ mod pending;
 pub mod registration;
 
 pub use action::{Action, NotAnAction};
+pub use authenticators::{Authenticators, NotACertificate};
 pub use challenge::{Asking, ChallengeRandom, is_on_curve, make_ceremony};
 pub use decoys::derive_decoys;
 pub use finish::{Asserted, Finishing, Refused};

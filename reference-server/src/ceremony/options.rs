@@ -5,7 +5,7 @@ use passkey_accounts::protocol::{
     base64url::Base64Url,
     gateway::{Policy, RawJson},
     webauthn::{
-        Algorithm, AttestationConveyance, AuthenticatorSelectionCriteria, CredentialType,
+        Algorithm, AttestationConveyance, AuthenticatorSelectionCriteria, CredentialType, Hint,
         PublicKeyCredentialCreationOptionsJSON, PublicKeyCredentialDescriptorJSON,
         PublicKeyCredentialParameters, PublicKeyCredentialRequestOptionsJSON, PublicKeyCredentialRpEntity,
         PublicKeyCredentialUserEntityJSON, RegistrationExtensions, ResidentKey, Transport, UserVerification,
@@ -29,8 +29,12 @@ pub(super) fn creation(
     challenge: &[u8; 32],
 ) -> RawJson {
     let resident_key = match app.policy {
-        Policy::Strict => ResidentKey::Discouraged,
+        Policy::Strict | Policy::Hardware => ResidentKey::Discouraged,
         Policy::Recoverable => ResidentKey::Preferred,
+    };
+    let (hints, attestation) = match app.policy {
+        Policy::Strict | Policy::Recoverable => (vec![], AttestationConveyance::None),
+        Policy::Hardware => (vec![Hint::SecurityKey], AttestationConveyance::Direct),
     };
     let parameters = OFFERED
         .iter()
@@ -50,7 +54,8 @@ pub(super) fn creation(
             resident_key,
             user_verification: UserVerification::Required,
         },
-        attestation: AttestationConveyance::None,
+        hints,
+        attestation,
         extensions: RegistrationExtensions { cred_props: true },
     })
 }

@@ -30,7 +30,7 @@ pub struct RegistrationExpectation<'a> {
     /// The algorithms that were offered.
     pub algorithms: &'a [Algorithm],
     /// Which attestation statements are accepted.
-    pub attestation: AttestationPolicy,
+    pub attestation: AttestationPolicy<'a>,
 }
 
 /// A passkey that may be stored, unless its credential id is taken.
@@ -69,9 +69,31 @@ pub enum RegistrationError {
     /// It can be read, and this step of section 7.1 fails.
     #[error("this does not hold: {0}")]
     Refused(Step),
-    /// The statement may be valid; the policy accepts none with certificates.
-    #[error("the policy accepts no attestation with certificates")]
+    /// The statement may be valid; it was not asked for, or is of a kind that is never asked for.
+    #[error("the policy accepts no attestation with certificates of this kind")]
     AttestationNotAccepted,
+    /// The passkey is a good one, and not of a kind that the policy `hardware` takes.
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
+}
+
+/// What the policy `hardware` misses in a passkey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotAllowed {
+    /// It may leave its authenticator.
+    #[error("the passkey can be backed up")]
+    BackupEligible,
+    /// Nobody but itself says what it is: the browser gave no attestation, or the person did not want it to.
+    #[error("no maker vouches for the authenticator")]
+    Unattested,
+    /// The settings do not name its AAGUID.
+    #[error("the authenticator's model is not listed")]
+    Model,
+    /// The settings trust nobody who vouches for it.
+    #[error(
+        "the authenticator's certificates do not lead to one that is trusted for its model, or are not valid now"
+    )]
+    Maker,
 }
 
 impl From<Step> for RegistrationError {
@@ -108,8 +130,12 @@ pub fn verify_registration(
     let credential =
         data.attested.ok_or(Part::AuthenticatorData.malformed("a registration carries a credential"))?;
     let public_key = check_algorithm(&credential, expected.algorithms)?;
-    let attestation = object.verify(expected.attestation, &public_key, client_data_hash.as_ref())?;
+    let attestation =
+        object.verify(expected.attestation, credential.aaguid, &public_key, client_data_hash.as_ref())?;
     check_credential_id(&credential, &id)?;
+    if matches!(expected.attestation, AttestationPolicy::Hardware { .. }) && data.flags.backup_eligible() {
+        return Err(NotAllowed::BackupEligible.into());
+    }
 
     Ok(NewPasskey {
         credential_id: id,

@@ -36,7 +36,8 @@ pub enum AppCommand {
         /// Where its pages are, for example <https://shop.example>; may be given more than once
         #[arg(long = "origin", required = true)]
         origins: Vec<Origin>,
-        /// strict: asks for passkeys that are not discoverable; recoverable: for ones that show in the platform's list
+        /// strict: asks for passkeys that are not discoverable; recoverable: for ones that show in the platform's list;
+        /// hardware: only for ones that cannot leave an authenticator of the settings' list
         #[arg(long, value_enum, default_value_t)]
         policy: PolicyArgument,
         /// Print JSON
@@ -91,6 +92,23 @@ pub enum AppCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Set which passkeys an app takes from now on. After `hardware`, those that are not on listed authenticators sign in no more
+    Policy {
+        /// The folder of the database; no server may run on it
+        #[arg(long, default_value = DATA_DIRECTORY, value_name = "FOLDER")]
+        data_dir: std::path::PathBuf,
+        #[command(flatten)]
+        root_key: RootKeyPlace,
+        /// Which one, in a data folder with several
+        #[arg(long)]
+        app: Option<AppID>,
+        /// The new policy
+        #[arg(value_enum)]
+        policy: PolicyArgument,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Show an app: the one that the key speaks for, or one of the data folder
     Show {
         #[command(flatten)]
@@ -115,17 +133,25 @@ pub enum PolicyArgument {
     Strict,
     /// Discoverable where the platform can.
     Recoverable,
+    /// On security keys that the settings list.
+    Hardware,
+}
+
+impl From<PolicyArgument> for Policy {
+    fn from(policy: PolicyArgument) -> Self {
+        match policy {
+            PolicyArgument::Strict => Self::Strict,
+            PolicyArgument::Recoverable => Self::Recoverable,
+            PolicyArgument::Hardware => Self::Hardware,
+        }
+    }
 }
 
 impl AppCommand {
     pub(super) async fn run(self) -> Outcome {
         match self {
             Self::Create { data_dir, root_key, name, rp_id, origins, policy, json } => {
-                let policy = match policy {
-                    PolicyArgument::Strict => Policy::Strict,
-                    PolicyArgument::Recoverable => Policy::Recoverable,
-                };
-                let app = App::new(AppID::from_bytes(make_random()), name, rp_id, origins, policy)?;
+                let app = App::new(AppID::from_bytes(make_random()), name, rp_id, origins, policy.into())?;
                 let (app_id, info) = (app.app_id, info(&app));
                 let store = root_key.open(&data_dir).await?;
                 store.create_app(app, Epoch::from_random(u32::from_be_bytes(make_random()))).await?;
@@ -160,6 +186,12 @@ impl AppCommand {
                     });
                     println!("{app_id}  recovery: {said}");
                 }
+            }
+            Self::Policy { data_dir, root_key, app, policy, json } => {
+                let store = root_key.open(&data_dir).await?;
+                let app_id = find(&store, app)?.app_id;
+                store.set_policy(app_id, policy.into()).await?;
+                show(&[find(&store, Some(app_id))?], json)?;
             }
             Self::Show { place, app, json } => {
                 let shown = match place.target().await? {
@@ -197,6 +229,7 @@ fn show(apps: &[AppInfo], json: bool) -> Result<(), serde_json::Error> {
         let policy = match app.policy {
             Policy::Strict => "strict",
             Policy::Recoverable => "recoverable",
+            Policy::Hardware => "hardware",
         };
         vec![
             app.app_id.to_string(),

@@ -20,6 +20,7 @@ use tower::ServiceExt;
 use super::{Outcome, place::DEV_ROOT_KEY, stop_signal};
 use crate::{
     apps::App,
+    ceremony::Authenticators,
     clock::{Clock, make_random},
     crypto::{RootKeySource, RootKeys, write_secret},
     hosts::by_host,
@@ -81,6 +82,7 @@ impl Dev {
             clock: Clock::System,
             root_keys: RootKeySource::Keys(root_keys.clone()),
             mailer: Mailer::Outbox(Outbox::default()),
+            authenticators: Authenticators::default(),
             session_limits: SessionLimits::default(),
             rates: Rates::off(),
             retention: Retention::default(),

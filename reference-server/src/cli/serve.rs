@@ -3,6 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use clap::Args;
+use passkey_accounts::protocol::gateway::Policy;
 use tokio::net::TcpListener;
 
 use super::{HangUp, Outcome, stop_signal};
@@ -53,6 +54,7 @@ impl Serve {
             clock: Clock::System,
             root_keys: config.root_keys()?,
             mailer: Mailer::Smtp(Smtp::new(&config.mail.smtp_url, &config.mail.from)?),
+            authenticators: config.authenticators()?,
             session_limits: config.sessions.limits(),
             rates: config.limits.clone(),
             retention: config.log.retention(),
@@ -63,6 +65,16 @@ impl Serve {
         let apps = prepared.store().apps();
         if apps.is_empty() {
             return Err("there is no app yet; make one with: passkey-accounts app create --help".into());
+        }
+        if config.authenticators.is_empty()
+            && let Some(app) = apps.iter().find(|app| app.policy == Policy::Hardware)
+        {
+            return Err(format!(
+                "the app {} takes passkeys of listed authenticators only, and none is listed: nobody could sign in; add \
+                 [[authenticators]] to the settings (docs/operating.md)",
+                app.app_id
+            )
+            .into());
         }
         let mut site = Site::new(Mode::Serve, origin.as_str()).also_at(config.origins()?);
         if let Some(app_id) = config.site_app {

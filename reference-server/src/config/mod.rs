@@ -1,11 +1,12 @@
 //! Settings of `serve`: file, then environment, then flags. Unknown keys and unsafe values are errors that say how to mend them.
 
 mod acme;
+mod authenticators;
 mod tls;
 
 use std::{
     fs, io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
 };
 
@@ -15,14 +16,17 @@ use passkey_accounts::{
     protocol::AppID,
 };
 use serde::Deserialize;
+use url::Url;
 use zeroize::Zeroizing;
 
 pub use acme::{Acme, BadAcme};
+pub use authenticators::{Authenticator, BadAuthenticator};
 pub(crate) use tls::ACME_TLS;
 pub use tls::{CertificateFiles, FileWatch, Identity, TlsError, TlsVersion, certified, server_config};
 
 use crate::{
     apps::{NotAnOrigin, Origin},
+    ceremony::Authenticators,
     crypto::RootKeySource,
     log::Retention,
     rates::{Rates, list},
@@ -65,6 +69,9 @@ pub struct Config {
     /// The app that the server's own login page signs in to.
     #[serde(default)]
     pub site_app: Option<AppID>,
+    /// What apps with the policy `hardware` take.
+    #[serde(default)]
+    pub authenticators: Vec<Authenticator>,
     /// How long sessions last.
     #[serde(default)]
     pub sessions: Sessions,
@@ -155,6 +162,19 @@ pub struct Mail {
     pub smtp_url: String,
     /// `Name <address>`
     pub from: String,
+}
+
+impl Mail {
+    /// Whether codes would travel through a network in clear. A URL that cannot be read is refused elsewhere.
+    fn is_in_clear(&self) -> bool {
+        let Ok(url) = Url::parse(&self.smtp_url) else { return false };
+        let is_encrypted = url.scheme() != "smtp"
+            || url.query_pairs().any(|(key, value)| key == "tls" && value == "required");
+        // The parser of URLs looks for addresses in the hosts of web schemes only.
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let is_here = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+        !is_encrypted && !is_here
+    }
 }
 
 /// How long sessions last.
@@ -296,6 +316,14 @@ impl Config {
         }
     }
 
+    /// What apps with the policy `hardware` take: the files are read now.
+    ///
+    /// # Errors
+    /// [`ConfigError::Authenticator`]
+    pub fn authenticators(&self) -> Result<Authenticators, ConfigError> {
+        Ok(authenticators::read(&self.authenticators)?)
+    }
+
     /// Where the certificate comes from; `None` without TLS.
     ///
     /// # Errors
@@ -326,6 +354,9 @@ impl Config {
         }
         if self.behind_tls_proxy && self.limits.trusted_proxies.is_empty() && self.limits.know_addresses() {
             return Err(ConfigError::NoTrustedProxy);
+        }
+        if self.mail.is_in_clear() {
+            return Err(ConfigError::MailInClear);
         }
         if let RootKeySource::File(path) = self.root_keys()?
             && path.starts_with(&self.data_dir)
@@ -382,6 +413,9 @@ pub enum ConfigError {
     /// There is no certificate, or nobody knows which one.
     #[error("[tls] needs either cert_file and key_file, or [tls.acme], and not both")]
     Certificate,
+    /// Nobody could vouch for a model.
+    #[error(transparent)]
+    Authenticator(#[from] BadAuthenticator),
     /// No authority would give a certificate.
     #[error(transparent)]
     Acme(#[from] BadAcme),
@@ -406,6 +440,11 @@ pub enum ConfigError {
     /// A stolen data folder would include its key.
     #[error("root_key_file {} lies inside data_dir: a stolen copy of the folder would open itself; put the key elsewhere", .0.display())]
     KeyBesideData(PathBuf),
+    /// Whoever listens on the way would read the codes.
+    #[error(
+        "mail.smtp_url sends mail in clear to another machine; write smtps://..., or smtp://...?tls=required for STARTTLS"
+    )]
+    MailInClear,
     /// There is no root key, or nobody knows which one.
     #[error(
         "exactly one of root_key_file, root_key_command and, in the environment, root_key says where the root keys are"
@@ -519,6 +558,14 @@ mod tests {
             (&[("BEHIND_TLS_PROXY", "true"), ("INTERNAL_URLS", "auth.internal")], "is no origin"),
             (&[("LISTEN", "everywhere")], "cannot be read"),
             (
+                &[("BEHIND_TLS_PROXY", "true"), ("MAIL__SMTP_URL", "smtp://mail.example")],
+                "?tls=required for STARTTLS",
+            ),
+            (
+                &[("BEHIND_TLS_PROXY", "true"), ("MAIL__SMTP_URL", "smtp://10.0.0.1:25?tls=opportunistic")],
+                "mail in clear to another machine",
+            ),
+            (
                 &[("BEHIND_TLS_PROXY", "true"), ("LIMITS__TRUSTED_PROXIES", "")],
                 "all people would count as one",
             ),
@@ -527,6 +574,19 @@ mod tests {
         ] {
             let error = load(changes).unwrap_err().to_string();
             assert!(error.contains(part), "{changes:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn mail_goes_in_clear_to_this_machine_only() {
+        for url in [
+            "smtp://127.0.0.1:2525",
+            "smtp://localhost",
+            "smtp://[::1]:25",
+            "smtp://mail.example:587?tls=required",
+            "smtps://user:password@mail.example",
+        ] {
+            load(&[("BEHIND_TLS_PROXY", "true"), ("MAIL__SMTP_URL", url)]).unwrap();
         }
     }
 

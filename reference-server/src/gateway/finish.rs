@@ -1,7 +1,5 @@
 //! `ceremony.finish`: what the authenticator made is checked, and what it was made for is done.
 
-use std::sync::Arc;
-
 use passkey_accounts::protocol::{
     AccountID, CeremonyID, Code, PasskeyID, SessionID,
     base64url::Base64Url,
@@ -21,13 +19,13 @@ use crate::{
         Registration, SignIn, SignInError, SignedIn, add_passkey, complete_recovery, confirm,
         make_recovery_code, register, remove_own_passkey, sign_in,
     },
-    ceremony::{Action, Asserted, Finishing, PendingCeremony, Purpose},
+    ceremony::{Action, Asserted, Finishing, PendingCeremony, Purpose, Refused, registration::NewPasskey},
     clock::make_random,
     context::Context,
     crypto::Email,
-    mail::RecoveryNews,
+    mail::News,
+    news::{tell_address_beside, tell_recovery_news},
     recovery::CodeHash,
-    recovery_count::tell_recovery_news,
     sessions::{Opening, Session, tell},
     store::Wanted,
 };
@@ -44,6 +42,8 @@ pub(super) async fn ceremony_finish(
         credential: finish.credential.0,
         finishing: Finishing {
             app: &page.app,
+            authenticators: &page.context.authenticators,
+            now: page.context.clock.now(),
             origin: &page.origin,
             kind: purpose.kind(),
             challenge: &challenge,
@@ -87,7 +87,7 @@ impl Answer<'_> {
         email: Email,
         account_id: AccountID,
     ) -> Result<ServerMessage, Code> {
-        let new = self.finishing.registration(&self.credential).map_err(|reason| self.refused(&reason))?;
+        let new = self.registration()?;
         let opening = Opening {
             session: self.session(account_id, PasskeyID::from_bytes(make_random()), session_key),
             user_verified: new.user_verified,
@@ -120,14 +120,14 @@ impl Answer<'_> {
         let Context { store, session_limits, attached, detached, .. } = &*self.page.context;
         let most_sessions = session_limits.per_account;
         let verified = SignIn { opening, usage: Some(usage), most_sessions };
-        let SignedIn { session, replaced, is_news_for } =
+        let SignedIn { session, replaced, is_new_browser } =
             sign_in(store, verified).await.map_err(|error| match error {
                 SignInError::PasskeyGone => self.refused(&error.to_string()),
                 SignInError::Store(error) => internal(error),
             })?;
         tell(attached, detached, &replaced, EndReason::Replaced);
-        if let Some(email) = is_news_for {
-            self.tell_of_new_browser(email);
+        if is_new_browser {
+            self.tell_address(usage.account_id, News::NewBrowser { browser: self.browser().to_string() });
         }
         signed_in(self.page, conversation, session)
     }
@@ -150,7 +150,7 @@ impl Answer<'_> {
     /// signature covers the new public key: neither a script that relays ceremonies nor a server can slip in its own.
     async fn make_passkey(&self, conversation: &mut Conversation) -> Result<ServerMessage, Code> {
         let session = conversation.signed_in()?;
-        let new = self.finishing.registration(&self.credential).map_err(|reason| self.refused(&reason))?;
+        let new = self.registration()?;
         let Context { store, .. } = &*self.page.context;
         let Session { app_id, account_id, .. } = *session;
         // Asked again in the transaction; here it spares the person a gesture in vain.
@@ -177,6 +177,7 @@ impl Answer<'_> {
         let gesture = self.gesture(session, account)?;
         let Context { store, .. } = &*self.page.context;
         let passkey = add_passkey(store, gesture, addition).await.map_err(|error| self.code(error))?;
+        self.tell_address(account.account_id, News::PasskeyAdded { browser: self.browser().to_string() });
         Ok(ServerMessage::PasskeyAdded(OnePasskey { passkey }))
     }
 
@@ -194,6 +195,7 @@ impl Answer<'_> {
         let ended: Vec<SessionID> = ended.map_err(|error| self.code(error))?;
         // If this session is among them, its own socket hears of it after this answer.
         tell(attached, detached, &ended, EndReason::PasskeyRemoved);
+        self.tell_address(account.account_id, News::PasskeyRemoved);
         Ok(ServerMessage::PasskeyRemoved(PasskeyRemoved { passkey_id, credential_id }))
     }
 
@@ -208,13 +210,14 @@ impl Answer<'_> {
         let made = make_recovery_code(&context.store, gesture, &code).await;
         if made.map_err(|error| self.code(error))? {
             let wanted = Wanted::Account(account.account_id);
-            tell_recovery_news(context, app, wanted, RecoveryNews::Cancelled).await;
+            tell_recovery_news(context, app, wanted, News::RecoveryCancelled).await;
         }
+        self.tell_address(account.account_id, News::RecoveryCodeMade);
         Ok(ServerMessage::RecoveryCode(RecoveryCode { code: code.reveal() }))
     }
 
     async fn recover(&self, account: &KnownAccount, code: CodeHash) -> Result<ServerMessage, Code> {
-        let new = self.finishing.registration(&self.credential).map_err(|reason| self.refused(&reason))?;
+        let new = self.registration()?;
         let public_key_cose = new.public_key_cose.clone();
         let passkey_id = PasskeyID::from_bytes(make_random());
         let addition = Addition { passkey_id, passkey: Passkey::new(new, self.browser()), public_key_cose };
@@ -228,7 +231,7 @@ impl Answer<'_> {
         })?;
         tell(attached, detached, &ended, EndReason::Recovered);
         let wanted = Wanted::Account(account.account_id);
-        tell_recovery_news(context, app, wanted, RecoveryNews::Completed).await;
+        tell_recovery_news(context, app, wanted, News::RecoveryCompleted).await;
         Ok(ServerMessage::PasskeyAdded(OnePasskey { passkey }))
     }
 
@@ -238,7 +241,11 @@ impl Answer<'_> {
     }
 
     fn assertion(&self, account: Option<&KnownAccount>) -> Result<Asserted, Code> {
-        self.finishing.assertion(&self.credential, account).map_err(|reason| self.refused(&reason))
+        self.finishing.assertion(&self.credential, account).map_err(|refused| self.refuse(&refused))
+    }
+
+    fn registration(&self) -> Result<NewPasskey, Code> {
+        self.finishing.registration(&self.credential).map_err(|refused| self.refuse(&refused))
     }
 
     fn session(&self, account_id: AccountID, passkey_id: PasskeyID, session_key: SessionKey) -> Session {
@@ -264,15 +271,8 @@ impl Answer<'_> {
         Browser::of(&self.page.user_agent)
     }
 
-    /// Beside the sign-in, which does not wait for a mail server. The server waits for it when it stops.
-    fn tell_of_new_browser(&self, email: Email) {
-        let (context, name, browser) =
-            (Arc::clone(&self.page.context), self.page.app.name.clone(), self.browser());
-        self.page.context.sockets.spawn(async move {
-            let now = context.clock.now();
-            // A mail server that takes no mail has been logged; the sign-in is a good one.
-            let _ = context.mailer.send_new_browser(&email, &name, browser.as_str(), now).await;
-        });
+    fn tell_address(&self, account_id: AccountID, news: News) {
+        tell_address_beside(&self.page.context, &self.page.app, account_id, news);
     }
 
     fn code(&self, error: GestureError) -> Code {
@@ -289,7 +289,11 @@ impl Answer<'_> {
 
     /// One answer whatever failed: the difference would help an attacker more than a person.
     fn refused(&self, reason: &str) -> Code {
+        self.refuse(&Refused { code: Code::PasskeyRejected, reason: reason.to_owned() })
+    }
+
+    fn refuse(&self, Refused { code, reason }: &Refused) -> Code {
         tracing::info!(connection.id = %self.page.connection_id, %reason, "a ceremony was refused");
-        Code::PasskeyRejected
+        *code
     }
 }

@@ -16,9 +16,9 @@ use crate::{
     ceremony::Purpose,
     clock::make_random,
     context::Context,
-    mail::RecoveryNews,
+    mail::News,
+    news::tell_recovery_news,
     recovery::{Beginning, Begun, Progress, RecoveryCode},
-    recovery_count::tell_recovery_news,
     store::Wanted,
 };
 
@@ -60,13 +60,13 @@ pub(super) async fn verify(
     let typed = typed.unwrap_or_else(|_| RecoveryCode::from_random(make_random()));
     let code = keyring.derive_recovery_hash(account_id, typed.as_bytes());
     let recovery_id = make_random();
-    let progress = match recovery.begin(&code, Beginning { hold_ms, recovery_id, uptime }) {
+    let progress = match recovery.begin(&code, Beginning { hold_ms, recovery_id, uptime, now }) {
         Err(_) => return Err(conversation.wrong_recovery_code(pending)),
         Ok(Begun::Before(progress)) => progress,
         Ok(Begun::Now(_)) => {
             // Before it begins: what cannot be told must not run.
-            let news = RecoveryNews::Started { until: now.plus(hold_ms) };
-            let sent = mailer.send_recovery_news(&email, &page.app.name, news, now).await;
+            let news = News::RecoveryStarted { until: now.plus(hold_ms) };
+            let sent = mailer.send_news(&email, &page.app.name, &news, now).await;
             sent.map_err(|_| Code::MailFailed)?;
             let begun = begin_recovery(store, app_id, account_id, code, (hold_ms, recovery_id)).await;
             page.context.recoveries.send_replace(());
@@ -101,7 +101,7 @@ pub(super) async fn cancel(page: &Page, conversation: &mut Conversation) -> Resu
     }
     // The answer says it.
     conversation.tell_recovery(None);
-    let news = RecoveryNews::Cancelled;
+    let news = News::RecoveryCancelled;
     tell_recovery_news(&page.context, &page.app, Wanted::Account(account_id), news).await;
     Ok(ServerMessage::RecoveryCancelled {})
 }

@@ -104,7 +104,10 @@ pub async fn converse(page: Page, mut socket: Socket) {
         leave(&page.context, carried, end).await;
     }
     match end {
-        End::Refused(code) => socket.close(code, retry_after_ms(code)).await,
+        End::Refused(code) => {
+            page.context.refusals.count(code);
+            socket.close(code, retry_after_ms(code)).await;
+        }
         End::SessionEnded(reason) => socket.close_after_end(reason).await,
         End::SessionMoved => socket.close_after_move().await,
         End::Restart => socket.close_for_restart().await,
@@ -194,7 +197,11 @@ async fn answer(
     };
     let (code, failure) = failure;
     socket.send(release.hold(ServerMessage::Error(failure).encode(id), true, clock).await).await?;
-    if conversation.count_unexpected(code) { Err(End::Refused(code)) } else { Ok(()) }
+    if conversation.count_unexpected(code) {
+        return Err(End::Refused(code));
+    }
+    page.context.refusals.count(code);
+    Ok(())
 }
 
 /// When to come again, where that is known.

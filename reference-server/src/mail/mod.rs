@@ -1,10 +1,12 @@
-//! Mail with codes and with news of recoveries: by SMTP, or in dev into an outbox that a page shows.
+//! Mail with codes and with news of accounts: by SMTP, or in dev into an outbox that a page shows.
 
+mod news;
 mod outbox;
 mod smtp;
 
 use passkey_accounts::protocol::UnixMillis;
 
+pub use news::News;
 pub use outbox::{Mail, Outbox};
 pub use smtp::{BadSmtp, Smtp};
 
@@ -59,65 +61,18 @@ impl Mailer {
         self.send(to, subject, text, code, now).await
     }
 
-    /// Says that somebody has signed in in a browser that the passkey was not used in before.
+    /// Says what has happened to an account.
     ///
     /// # Errors
     /// As [`send_code`](Self::send_code).
-    pub async fn send_new_browser(
+    pub async fn send_news(
         &self,
         to: &Email,
         app: &str,
-        browser: &str,
+        news: &News,
         now: UnixMillis,
     ) -> Result<(), MailFailed> {
-        let subject = format!("New sign-in to your {app} account");
-        let text = format!(
-            "Somebody has signed in to your {app} account with your passkey, in a browser where it was not used before: \
-             {browser}, {now} (UTC).\n\n\
-             If it was you, you need not do anything.\n\n\
-             If it was not you, sign in, sign out everywhere else, and remove the passkeys that are not in your hands.\n"
-        );
-        self.send(to, subject, text, "", now).await
-    }
-
-    /// Says what has become of a recovery.
-    ///
-    /// # Errors
-    /// As [`send_code`](Self::send_code).
-    pub async fn send_recovery_news(
-        &self,
-        to: &Email,
-        app: &str,
-        news: RecoveryNews,
-        now: UnixMillis,
-    ) -> Result<(), MailFailed> {
-        let (subject, text) = match news {
-            RecoveryNews::Started { until } => (
-                format!("Somebody is recovering your {app} account"),
-                format!(
-                    "Somebody who has the recovery code of your {app} account is recovering it. Nothing changes before \
-                     {until} (UTC).\n\n\
-                     If it is you, come back then with your recovery code and make a new passkey.\n\n\
-                     If it is not you, sign in with your passkey and choose \"Cancel recovery\". If you cannot sign in, \
-                     write to the people who run {app} at once: they can cancel it too.\n"
-                ),
-            ),
-            RecoveryNews::Cancelled => (
-                format!("The recovery of your {app} account is cancelled"),
-                format!(
-                    "The recovery of your {app} account is cancelled. Your passkeys are as they were, and the recovery code \
-                     that began it no longer works.\n\nSign in and make a new recovery code, so that you have one.\n"
-                ),
-            ),
-            RecoveryNews::Completed => (
-                format!("Your {app} account has a new passkey"),
-                format!(
-                    "Your {app} account was recovered: it has a new passkey, and everybody was signed out. The recovery code \
-                     is used up.\n\nSign in, remove the passkeys that you have lost, and make a new recovery code.\n\
-                     If it was not you, write to the people who run {app} at once.\n"
-                ),
-            ),
-        };
+        let (subject, text) = news.write(app, now);
         self.send(to, subject, text, "", now).await
     }
 
@@ -137,20 +92,6 @@ impl Mailer {
             }
         }
     }
-}
-
-/// What has become of a recovery, for the account's address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RecoveryNews {
-    /// It is about to begin.
-    Started {
-        /// The earliest time at which it gives a new passkey.
-        until: UnixMillis,
-    },
-    /// It is over without a new passkey.
-    Cancelled,
-    /// It gave one.
-    Completed,
 }
 
 /// The mail server did not take the mail. The reason is in the log, never in front of the person.

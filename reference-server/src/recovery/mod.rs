@@ -1,19 +1,22 @@
 //! The recovery of an account, as a state machine. Pure: random bytes, codes and the process's running time are arguments.
 //!
-//! Nothing here knows the time of day. A hold is counted in time that a server has run, so setting a clock forward or back
+//! The time of day counts for one thing only, how old an operator's approval is. A hold is counted in time that a server has run, so setting a clock forward or back
 //! changes nothing, and while no server runs, and nobody could cancel, the hold stands still.
 
 mod code;
 #[cfg(test)]
 mod walk;
 
-use passkey_accounts::defended;
+use passkey_accounts::{defended, protocol::UnixMillis};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 pub use code::{NotARecoveryCode, RecoveryCode};
 
-use crate::{clock::Uptime, limits::RECOVERY_READY_MS};
+use crate::{
+    clock::Uptime,
+    limits::{APPROVAL_MS, RECOVERY_READY_MS},
+};
 
 /// The keyed hash of a recovery code: 32 bytes.
 pub type CodeHash = [u8; 32];
@@ -33,6 +36,8 @@ pub enum Stage {
     Approved {
         /// The name of the operator's key.
         operator: String,
+        /// When. It is good for [`APPROVAL_MS`].
+        at: UnixMillis,
     },
     /// It waits, and then it gives a new passkey.
     Running(Running),
@@ -94,6 +99,8 @@ pub struct Beginning {
     pub recovery_id: [u8; 8],
     /// The time of the process.
     pub uptime: Uptime,
+    /// The time of the world.
+    pub now: UnixMillis,
 }
 
 impl AccountRecovery {
@@ -119,13 +126,15 @@ impl AccountRecovery {
     pub fn approve(&mut self, operator: &str, code: CodeHash, beginning: Beginning) -> Approval {
         match &self.stage {
             Some(Stage::Running(_)) => Approval::Running,
-            Some(Stage::Approved { operator: first }) if first != operator => {
+            Some(Stage::Approved { operator: first, at })
+                if first != operator && is_good(*at, beginning.now) =>
+            {
                 self.code = Some(code);
                 self.run(beginning);
                 Approval::Second
             }
             Some(Stage::Approved { .. }) | None => {
-                self.stage = Some(Stage::Approved { operator: operator.to_owned() });
+                self.stage = Some(Stage::Approved { operator: operator.to_owned(), at: beginning.now });
                 Approval::First
             }
         }
@@ -201,15 +210,17 @@ impl AccountRecovery {
         if *self == Self::default() {
             return Vec::new();
         }
-        let (operator, running) = match &self.stage {
-            Some(Stage::Approved { operator }) => (Some(operator.clone()), None),
+        let (approval, running) = match &self.stage {
+            Some(Stage::Approved { operator, at }) => {
+                (Some(StoredApproval { operator: operator.clone(), at: at.0 }), None)
+            }
             Some(Stage::Running(Running { hold_ms, passed_ms, recovery_id, counted: _ })) => {
                 let stored = StoredRunning { hold: *hold_ms, passed: *passed_ms, id: *recovery_id };
                 (None, Some(stored))
             }
             None => (None, None),
         };
-        let record = Record { code: self.code, operator, running };
+        let record = Record { code: self.code, approval, running };
         serde_json::to_vec(&record).expect("a record holds nothing that JSON cannot")
     }
 
@@ -218,11 +229,17 @@ impl AccountRecovery {
         if record.is_empty() {
             return Some(Self::default());
         }
-        let Record { code, operator, running } = serde_json::from_slice(record).ok()?;
+        let Record { code, approval, running } = serde_json::from_slice(record).ok()?;
         let running = running.map(|StoredRunning { hold, passed, id }| {
             Stage::Running(Running { hold_ms: hold, passed_ms: passed, counted: uptime, recovery_id: id })
         });
-        Some(Self { code, stage: running.or_else(|| operator.map(|operator| Stage::Approved { operator })) })
+        Some(Self {
+            code,
+            stage: running.or_else(|| {
+                approval
+                    .map(|StoredApproval { operator, at }| Stage::Approved { operator, at: UnixMillis(at) })
+            }),
+        })
     }
 
     /// In constant time: how much of a code is right must not be heard.
@@ -237,7 +254,7 @@ impl AccountRecovery {
         }
     }
 
-    fn run(&mut self, Beginning { hold_ms, recovery_id, uptime }: Beginning) -> Progress {
+    fn run(&mut self, Beginning { hold_ms, recovery_id, uptime, now: _ }: Beginning) -> Progress {
         let running = Running { hold_ms, passed_ms: 0, counted: uptime, recovery_id };
         let progress = running.progress();
         self.stage = Some(Stage::Running(running));
@@ -267,15 +284,27 @@ impl Running {
     }
 }
 
+/// Whether an approval still counts. One from the future does not: somebody has set the clock back.
+fn is_good(at: UnixMillis, now: UnixMillis) -> bool {
+    now.0.checked_sub(at.0).is_some_and(|age| age < APPROVAL_MS)
+}
+
 /// The form inside the seal.
 #[derive(Serialize, Deserialize)]
 struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     code: Option<CodeHash>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    operator: Option<String>,
+    approval: Option<StoredApproval>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     running: Option<StoredRunning>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredApproval {
+    operator: String,
+    /// As a number: whatever a clock says can be stored.
+    at: u64,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -67,7 +67,7 @@ struct World {
     codes: Vec<(CodeHash, bool)>,
     /// The recovery that runs: the code that began it, for how long a server has run since, and how much of that is lost.
     running: Option<Truth>,
-    approved_by: Option<u8>,
+    approved_by: Option<(u8, UnixMillis)>,
     made: u8,
 }
 
@@ -136,7 +136,16 @@ impl World {
     }
 
     fn beginning(&self) -> Beginning {
-        Beginning { hold_ms: HOLD_MS, recovery_id: [self.made; 8], uptime: self.clock.uptime() }
+        Beginning {
+            hold_ms: HOLD_MS,
+            recovery_id: [self.made; 8],
+            uptime: self.clock.uptime(),
+            now: self.clock.now(),
+        }
+    }
+
+    fn is_recent(&self, at: UnixMillis) -> bool {
+        (at.0..at.0 + 24 * HOUR_MS).contains(&self.clock.now().0)
     }
 
     fn is_expired(&self) -> bool {
@@ -198,13 +207,13 @@ impl World {
                 let approval = recovery.approve(&operator.to_string(), code, self.beginning());
                 let expected = match (&self.running, self.approved_by) {
                     (Some(_), _) => Approval::Running,
-                    (None, Some(first)) if first != operator => Approval::Second,
+                    (None, Some((first, at))) if first != operator && self.is_recent(at) => Approval::Second,
                     (None, _) => Approval::First,
                 };
                 prop_assert_eq!(approval, expected, "two operators, or none");
                 match approval {
                     Approval::Running => return Ok(()),
-                    Approval::First => self.approved_by = Some(operator),
+                    Approval::First => self.approved_by = Some((operator, self.clock.now())),
                     Approval::Second => {
                         self.approved_by = None;
                         self.made += 1;

@@ -8,10 +8,15 @@ use axum::{
     response::Response,
 };
 
+use passkey_accounts::protocol::Code;
+
 use crate::context::Context;
 
-/// Adds the security headers.
+/// Adds the security headers, and counts what was refused.
 pub(super) async fn secure(State(context): State<Arc<Context>>, mut response: Response) -> Response {
+    if let Some(code) = response.extensions().get::<Code>() {
+        context.refusals.count(*code);
+    }
     let headers = response.headers_mut();
     for (name, value) in FIXED {
         headers.insert(name.clone(), HeaderValue::from_static(value));

@@ -99,6 +99,8 @@ impl IntoResponse for Problem {
             gap: self.gap.map(|gap| *gap),
         };
         let mut response = (self.status, Json(body)).into_response();
+        // For whoever counts what is refused.
+        response.extensions_mut().insert(self.code);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(challenge) = self.challenge {

@@ -144,6 +144,7 @@ async fn sign_up(context: &Context, key: &SessionKey, opening: Opening) -> Resul
         sign_count: 0,
         aaguid: [0; 16],
         transports: Vec::new(),
+        is_vouched_for: false,
         backup_eligible: false,
         backed_up: false,
         name: None,

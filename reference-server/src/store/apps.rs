@@ -34,11 +34,16 @@ type Row = (Vec<u8>, String, String, String, String, i64, Option<i64>, Option<i6
 impl AppRow {
     fn new(app: App, created_at: UnixMillis) -> Result<Self, StoreError> {
         let origins = serde_json::to_string(&app.origins).map_err(|_| StoreError::Corrupt("origin"))?;
-        let policy = match app.policy {
-            Policy::Strict => "strict",
-            Policy::Recoverable => "recoverable",
-        };
+        let policy = word(app.policy);
         Ok(Self { app, created_at, origins, policy, retention_ms: None, retention_events: None })
+    }
+}
+
+const fn word(policy: Policy) -> &'static str {
+    match policy {
+        Policy::Strict => "strict",
+        Policy::Recoverable => "recoverable",
+        Policy::Hardware => "hardware",
     }
 }
 
@@ -125,8 +130,31 @@ impl Store {
     }
 }
 
-/// Setting what somebody can do who has lost every passkey.
+/// Setting which passkeys are taken, and what somebody can do who has lost every one.
 impl Store {
+    /// Sets which passkeys are taken, of those that are there as of those that will be made.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails or there is no such app.
+    pub async fn set_policy(&self, app_id: AppID, policy: Policy) -> Result<(), StoreError> {
+        self.write(move |write| {
+            Box::pin(async move {
+                let row = write.state(app_id).and_then(|state| state.roll().app()).cloned();
+                let mut row = row.ok_or(StoreError::Corrupt("app id"))?;
+                sqlx::query("UPDATE apps SET policy = ? WHERE app_id = ?")
+                    .bind(word(policy))
+                    .bind(app_id.as_bytes().as_slice())
+                    .execute(write.writing())
+                    .await?;
+                row.app.policy = policy;
+                row.policy = word(policy);
+                write.roll(app_id)?.set_app(row);
+                Ok(())
+            })
+        })
+        .await
+    }
+
     /// Sets how long recoveries wait, in milliseconds (from 24 hours to 30 days); `None` has
     /// accounts recovered by another passkey only. What runs already waits as long as it was to.
     ///
@@ -167,6 +195,7 @@ fn app(row: Row) -> Result<AppRow, StoreError> {
     let policy = match policy.as_str() {
         "strict" => Policy::Strict,
         "recoverable" => Policy::Recoverable,
+        "hardware" => Policy::Hardware,
         _ => return Err(StoreError::Corrupt("policy")),
     };
     let parsed = serde_json::from_str(&origins).map_err(|_| StoreError::Corrupt("origin"))?;

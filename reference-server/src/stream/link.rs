@@ -73,6 +73,7 @@ pub(super) async fn serve(context: Arc<Context>, mut socket: Socket) {
         End::Restart => socket.close_for_restart().await,
         End::Refused(refusal) => {
             tracing::debug!(code = %refusal.code, "back-end socket refused");
+            context.refusals.count(refusal.code);
             // A stalled reader gets no more frames, only the close.
             let retry_after_ms = (refusal.code == Code::TooManyConnections).then_some(60_000);
             if refusal.code == Code::SlowConsumer || socket.send(error_message(&refusal)).await.is_ok() {

@@ -12,11 +12,7 @@ use tokio::{sync::watch, task::AbortHandle, time::sleep};
 use super::guarded::Guarded;
 use super::{Delivery, Events, ProofsBuilder};
 #[cfg(feature = "verify")]
-use crate::{
-    log::EventID,
-    protocol::{Code, stream::Snapshot},
-    stream::Item,
-};
+use crate::session::Proven;
 use crate::{
     protocol::{AccountID, SessionID, UnixMillis},
     session::{Endings, LiveSession, Moment, NotLive, Replica, Stale, View},
@@ -249,75 +245,37 @@ impl Following {
         }
     }
 
-    /// Reads the log out of sight until it has come to where the state is: then what the pins say is open is shown, and
-    /// followed from there.
+    /// Shows what the pins say is open, once the log is read up to where the state is.
     #[cfg(feature = "verify")]
-    async fn run_proven(mut self, state: Events) {
-        let Some((reached, begun)) = self.read_state(state).await else { return };
-        // Pins that end there already: a quiet log has no more to say. The position holds the hash of all before it.
-        if self
-            .events
-            .guarded()
-            .and_then(Guarded::position)
-            .is_some_and(|pinned| pinned == reached.to_string())
-        {
-            self.show_pinned(reached, begun);
-            return self.run().await;
-        }
-        loop {
-            let next = self.events.next().await;
-            let Some(delivery) = self.take(next) else { return };
-            let position = delivery.item.position().and_then(|id| id.parse::<EventID>().ok());
-            // A page is shown as it is: it is a state already, and the pins have taken out what is not proven.
-            let is_page = matches!(delivery.item, Item::Snapshot(_));
-            if is_page {
-                self.replica.apply(&delivery.item, self.clock.now());
-            }
-            delivery.ack();
-            // Another lineage has begun since: the position there says nothing about this one, but it comes with a state.
-            let has_reached = position
-                .is_some_and(|position| position.epoch != reached.epoch || position.seq >= reached.seq);
-            if has_reached {
-                if !is_page {
-                    self.show_pinned(reached, begun);
-                }
-                return self.run().await;
-            }
-        }
-    }
-
-    /// Where the state is, and when that was so at the latest.
-    #[cfg(feature = "verify")]
-    async fn read_state(&mut self, mut state: Events) -> Option<(EventID, Moment)> {
-        let mut begun = self.clock.now();
-        loop {
+    async fn run_proven(mut self, mut state: Events) {
+        let mut proven = Proven::new();
+        while !proven.has_looked() {
             let next = state.next().await;
-            let delivery = self.take(next)?;
+            let Some(delivery) = self.take(next) else { return };
             // Nothing is to come again: this stream ends here.
             let (item, receipt) = delivery.into_parts();
             receipt.ack();
-            let Item::Snapshot(page) = item else { continue };
-            if page.first {
-                begun = self.clock.now();
+            if let Err(error) = proven.handle_state(&item, self.clock.now()) {
+                // Nobody else sets it.
+                drop(self.failure.set(error));
+                return;
             }
-            if !page.last {
-                continue;
-            }
-            let Ok(position) = page.id.parse() else {
-                let why = "the server writes positions that this version cannot compare".to_owned();
-                drop(self.failure.set(StreamError::refused(Code::BadMessage, Some(why))));
-                return None;
-            };
-            return Some((position, begun));
         }
-    }
-
-    #[cfg(feature = "verify")]
-    fn show_pinned(&mut self, reached: EventID, begun: Moment) {
-        let sessions = self.events.guarded().map(Guarded::open_sessions).unwrap_or_default();
-        let id = reached.to_string();
-        let page = Snapshot { sessions, first: true, last: true, id, hash: None, lane: 0 };
-        self.replica.apply(&Item::Snapshot(page), begun);
+        drop(state);
+        if let Some(guarded) = self.events.guarded() {
+            let position = guarded.position();
+            proven.begin_at(&mut self.replica, position.as_deref(), || guarded.open_sessions());
+        }
+        while !proven.is_following() {
+            let next = self.events.next().await;
+            let Some(delivery) = self.take(next) else { return };
+            let (item, receipt) = delivery.into_parts();
+            receipt.ack();
+            let events = &self.events;
+            let pinned = || events.guarded().map(Guarded::open_sessions).unwrap_or_default();
+            proven.apply(&mut self.replica, &item, pinned, self.clock.now());
+        }
+        self.run().await;
     }
 
     /// What the stream has delivered; `None` when it is over.

@@ -1,6 +1,6 @@
 //! A sign-in's answer, and the check of WebAuthn Level 3 section 7.2 from the first step to the last.
 
-use aws_lc_rs::digest;
+use sha2::{Digest, Sha256};
 
 use super::{
     AssertionError, Malformed, Part, PublicKey, Step, UserVerification,
@@ -204,8 +204,8 @@ fn check_signature(
     signature: &[u8],
     key: &PublicKey,
 ) -> Result<(), Step> {
-    let hash = digest::digest(&digest::SHA256, client_data_json);
-    let message = [authenticator_data, hash.as_ref()].concat();
+    let hash = Sha256::digest(client_data_json);
+    let message = [authenticator_data, &hash].concat();
     key.verify(&message, signature).map_err(|_| Step::Signature)
 }
 

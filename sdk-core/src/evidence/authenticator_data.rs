@@ -1,6 +1,6 @@
 //! Authenticator data: what the authenticator itself says (section 6.1), every byte accounted for.
 
-use aws_lc_rs::digest;
+use sha2::{Digest, Sha256};
 
 use super::{Malformed, Part, Step, UserVerification, cbor};
 use crate::defended;
@@ -66,8 +66,8 @@ impl<'a> AuthenticatorData<'a> {
 
     /// "Verify that the rpIdHash in authData is the SHA-256 hash of the RP ID expected by the Relying Party."
     fn check_rp_id_hash(&self, rp_id: &str) -> Result<(), Step> {
-        let expected = digest::digest(&digest::SHA256, rp_id.as_bytes());
-        if expected.as_ref() == self.rp_id_hash { Ok(()) } else { Err(Step::RpIdHash) }
+        let expected = Sha256::digest(rp_id.as_bytes());
+        if expected[..] == *self.rp_id_hash { Ok(()) } else { Err(Step::RpIdHash) }
     }
 
     /// "Verify that the UP bit of the flags in authData is set."

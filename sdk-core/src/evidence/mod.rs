@@ -10,15 +10,20 @@ pub mod authenticator_data;
 pub mod cbor;
 mod check;
 pub mod client_data;
+mod guard;
+#[cfg(feature = "verify")]
 mod pin_store;
 mod pins;
 pub mod public_key;
 mod refusal;
+mod signature;
 
 pub use assertion::{
     AssertionExpectation, AuthenticationResponse, Counter, KnownPasskey, VerifiedAssertion, verify_assertion,
 };
 pub use check::{Claim, Expected, Forged, Proven};
+pub use guard::Guard;
+#[cfg(feature = "verify")]
 pub use pin_store::{FilePins, MemoryPins, PinStore};
 pub use pins::{Change, MAX_ACCOUNTS, MAX_SESSIONS, MAX_USED, PINNED_TYPES, PinError, Pins};
 pub use public_key::{PublicKey, PublicKeyError};

@@ -1,15 +1,11 @@
-//! A passkey's public key: read strictly from COSE, kept small, and the one place where its signatures are checked.
+//! A passkey's public key: read strictly from COSE, and kept small.
 
 use std::fmt;
 
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
-    UnparsedPublicKey,
-};
 use ciborium::Value;
 use curve25519_dalek::edwards::CompressedEdwardsY;
 
-use super::{Malformed, Part, cbor};
+use super::{Malformed, Part, cbor, signature};
 use crate::protocol::webauthn::Algorithm;
 
 /// A public key of one of the offered algorithms.
@@ -26,7 +22,7 @@ use crate::protocol::webauthn::Algorithm;
 pub struct PublicKey(Key);
 
 #[derive(Clone, PartialEq, Eq)]
-enum Key {
+pub(super) enum Key {
     /// The uncompressed point: a compressed one would cost a square root at every sign-in.
     Es256([u8; P256_POINT_BYTES]),
     /// The compressed point of RFC 8032.
@@ -128,18 +124,7 @@ impl PublicKey {
     /// # Errors
     /// [`BadSignature`]
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
-        match &self.0 {
-            Key::Es256(point) => {
-                UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point).verify(message, signature)
-            }
-            Key::EdDsa(point) => UnparsedPublicKey::new(&ED25519, point).verify(message, signature),
-            Key::Rs256(modulus) => RsaPublicKeyComponents { n: &**modulus, e: &RSA_EXPONENT[..] }.verify(
-                &RSA_PKCS1_2048_8192_SHA256,
-                message,
-                signature,
-            ),
-        }
-        .map_err(|_| BadSignature)
+        if signature::is_signed(&self.0, message, signature) { Ok(()) } else { Err(BadSignature) }
     }
 }
 
@@ -149,10 +134,10 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-const P256_POINT_BYTES: usize = 65;
+pub(super) const P256_POINT_BYTES: usize = 65;
 
 /// 65537. The only exponent that authenticators use; others are slow, or weak with sloppy padding checks.
-const RSA_EXPONENT: [u8; 3] = [1, 0, 1];
+pub(super) const RSA_EXPONENT: [u8; 3] = [1, 0, 1];
 
 const TAG_ES256: u8 = 1;
 const TAG_EDDSA: u8 = 2;
@@ -186,10 +171,8 @@ fn es256_from_cose(key: &Value) -> Result<Key, Malformed> {
     }
     let point = [&[4][..], x, y].concat();
     let point = <[u8; P256_POINT_BYTES]>::try_from(point).ok().filter(|_| x.len() == 32);
-    let point = point.ok_or(malformed("x and y are not 32 bytes each"))?;
-    ParsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point)
-        .map_err(|_| malformed("the point is not on P-256"))?;
-    Ok(Key::Es256(point))
+    let key = Key::Es256(point.ok_or(malformed("x and y are not 32 bytes each"))?);
+    if signature::is_key(&key) { Ok(key) } else { Err(malformed("the point is not on P-256")) }
 }
 
 fn eddsa_from_cose(key: &Value) -> Result<Key, Malformed> {
@@ -202,7 +185,7 @@ fn eddsa_from_cose(key: &Value) -> Result<Key, Malformed> {
         return Err(malformed("it is not an Ed25519 key"));
     }
     let point = <[u8; 32]>::try_from(x.as_slice()).map_err(|_| malformed("x is not 32 bytes"))?;
-    // aws-lc takes any 32 bytes. With a point of small order, one signature would fit many messages.
+    // Libraries take any 32 bytes. With a point of small order, one signature would fit many messages.
     let is_sound = CompressedEdwardsY(point)
         .decompress()
         .is_some_and(|p| p.compress().0 == point && !p.is_small_order() && p.is_torsion_free());
@@ -225,11 +208,8 @@ fn rs256_from_cose(key: &Value) -> Result<Key, Malformed> {
     if e.as_slice() != RSA_EXPONENT {
         return Err(malformed("the exponent is not 65537"));
     }
-    let modulus = rsa_modulus(n)?;
-    RsaPublicKeyComponents { n: modulus, e: &RSA_EXPONENT[..] }
-        .to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
-        .map_err(|_| malformed("the modulus is no modulus"))?;
-    Ok(Key::Rs256(modulus.into()))
+    let key = Key::Rs256(rsa_modulus(n)?.into());
+    if signature::is_key(&key) { Ok(key) } else { Err(malformed("the modulus is no modulus")) }
 }
 
 /// A modulus without leading zeros, of 2048 to 4096 bits, odd.

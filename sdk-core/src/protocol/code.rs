@@ -132,6 +132,8 @@ codes! {
     UnknownCeremony "unknownCeremony" stop 4500 "that passkey prompt has been used or replaced; please start again"
     /// Whatever the reason, the passkey's answer did not pass.
     PasskeyRejected "passkeyRejected" stop 4500 "this passkey was not accepted; try again or use another one"
+    /// The passkey is a good one, and not of a kind that the app takes: its policy is `hardware`.
+    PasskeyNotAllowed "passkeyNotAllowed" stop 4500 "this site takes passkeys on security keys of certain models only; use one of those"
     /// The passkey is registered already.
     PasskeyExists "passkeyExists" stop 4500 "this passkey is already registered; sign in with it instead"
     /// The session is over.

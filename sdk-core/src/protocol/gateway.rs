@@ -301,6 +301,9 @@ pub enum Policy {
     Strict,
     /// `residentKey: "preferred"`: the passkey shows up in the platform's list and in its backups.
     Recoverable,
+    /// As `Strict`, and only passkeys that cannot leave their authenticator, of models that the server lists and whose
+    /// makers vouch for them: in practice security keys.
+    Hardware,
 }
 
 /// What somebody can do who has lost every passkey of their account.

@@ -1,6 +1,6 @@
 //! Identifiers: a prefix that says what they name, then 128 bits in lower-case base32 (RFC 4648 section 7 alphabet).
 
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
 use core::{fmt, str::FromStr};
 
 use super::UnixMillis;
@@ -36,7 +36,15 @@ macro_rules! ids {
             /// The text of the identifier, as `Display` writes it but without Rust's formatting, which a browser would
             /// have to download.
             pub fn text(&self) -> String {
-                encode($prefix, self.0)
+                let mut text = Vec::with_capacity($prefix.len() + DIGITS);
+                self.write_to(&mut text);
+                String::from_utf8(text).expect("the alphabet is ASCII")
+            }
+
+            /// Appends the text of the identifier: ASCII.
+            pub fn write_to(&self, text: &mut Vec<u8>) {
+                text.extend_from_slice($prefix.as_bytes());
+                text.extend_from_slice(&digits(self.0));
             }
 
             /// An identifier that sorts by time: 48 bits of milliseconds, then 80 of the random bits.
@@ -47,7 +55,8 @@ macro_rules! ids {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.text())
+                f.write_str($prefix)?;
+                f.write_str(core::str::from_utf8(&digits(self.0)).expect("the alphabet is ASCII"))
             }
         }
 
@@ -108,42 +117,80 @@ fn time_ordered(now: UnixMillis, random: [u8; 16]) -> [u8; 16] {
 /// How many base32 digits 128 bits take: 25 of five bits, and one of three bits and two zeros.
 const DIGITS: usize = 26;
 
-// The alphabet of RFC 4648 section 7 is that of Rust's digits in radix 32. Both ways go bit by bit through 32-bit numbers:
-// 128-bit arithmetic would be 700 bytes more of a module that browsers download.
-fn encode(prefix: &str, bytes: [u8; 16]) -> String {
-    let (mut text, mut bits, mut count) = (String::with_capacity(prefix.len() + DIGITS), 0_u32, 0);
-    text.push_str(prefix);
-    for byte in bytes {
-        bits = (bits << 8) | u32::from(byte);
-        count += 8;
-        while count >= 5 {
-            count -= 5;
-            text.extend(char::from_digit((bits >> count) & 31, 32));
+/// Eight digits are five bytes, and fit a 64-bit number: 128-bit arithmetic would be 700 bytes more of a module that browsers
+/// download.
+const GROUP_DIGITS: usize = 8;
+const GROUP_BYTES: usize = 5;
+
+// The alphabet of RFC 4648 section 7: the digits of radix 32.
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
+
+fn digits(bytes: [u8; 16]) -> [u8; DIGITS] {
+    let mut text = [b'0'; DIGITS];
+    for (bytes, digits) in bytes.chunks(GROUP_BYTES).zip(text.chunks_mut(GROUP_DIGITS)) {
+        let mut group = [0; 8];
+        for (place, byte) in group.iter_mut().zip(bytes) {
+            *place = *byte;
+        }
+        let mut bits = u64::from_be_bytes(group);
+        for digit in digits {
+            bits = bits.rotate_left(5);
+            if let Some(letter) = ALPHABET.get((bits & 31) as usize) {
+                *digit = *letter;
+            }
         }
     }
-    text.extend(char::from_digit((bits << (5 - count)) & 31, 32));
     text
 }
 
 fn decode(text: &str) -> Option<[u8; 16]> {
+    // An identifier has one spelling: no digit too many or too few, no capitals, zeros at the end.
+    let text: &[u8; DIGITS] = text.as_bytes().try_into().ok()?;
     let mut bytes = [0; 16];
-    let (mut bits, mut count, mut rest) = (0_u32, 0, bytes.iter_mut());
-    for digit in text.bytes() {
-        // An identifier has one spelling: no capitals, no digit too many or too few, zeros at the end.
-        let value = char::from(digit).to_digit(32).filter(|_| !digit.is_ascii_uppercase())?;
-        bits = (bits << 5) | value;
-        count += 5;
-        if count >= 8 {
-            count -= 8;
-            *rest.next()? = u8::try_from((bits >> count) & 0xff).ok()?;
+    for (digits, bytes) in text.chunks(GROUP_DIGITS).zip(bytes.chunks_mut(GROUP_BYTES)) {
+        let mut bits = 0_u64;
+        for digit in digits {
+            let value = match digit {
+                b'0'..=b'9' => digit - b'0',
+                b'a'..=b'v' => digit - b'a' + 10,
+                _ => return None,
+            };
+            bits = (bits << 5) | u64::from(value);
+        }
+        // To the left end: the bytes are taken from there, and nothing may be left.
+        bits <<= 64 - 5 * digits.len();
+        bytes.copy_from_slice(bits.to_be_bytes().get(..bytes.len())?);
+        if bits << (8 * bytes.len()) != 0 {
+            return None;
         }
     }
-    (text.len() == DIGITS && bits & 3 == 0).then_some(bytes)
+    Some(bytes)
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::{AppID, SessionID, UnixMillis};
+
+    proptest! {
+        #[test]
+        fn an_id_is_read_as_a_library_reads_it(
+            bytes in any::<[u8; 16]>(),
+            place in 0..26_usize,
+            other in "[ -~]?",
+        ) {
+            let mut digits = data_encoding::BASE32_DNSSEC.encode(&bytes);
+            prop_assert_eq!(format!("app_{digits}").parse(), Ok(AppID::from_bytes(bytes)));
+            prop_assert_eq!(AppID::from_bytes(bytes).text(), format!("app_{digits}"));
+            digits.replace_range(place..=place, &other);
+            // Capitals are another spelling there, and none here.
+            let read = data_encoding::BASE32_DNSSEC.decode(digits.as_bytes()).ok();
+            let read = read.filter(|_| !digits.bytes().any(|digit| digit.is_ascii_uppercase()));
+            let read = read.and_then(|bytes| <[u8; 16]>::try_from(bytes).ok()).map(AppID::from_bytes);
+            prop_assert_eq!(format!("app_{digits}").parse().ok(), read);
+        }
+    }
 
     #[test]
     fn an_id_reads_back_from_its_only_spelling() {

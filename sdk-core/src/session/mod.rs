@@ -6,6 +6,7 @@
 mod endings;
 mod freshness;
 mod live_session;
+mod proven;
 mod replica;
 mod table;
 mod view;
@@ -14,6 +15,7 @@ mod waiting;
 pub use endings::{Endings, Missed, SessionEnd};
 pub use freshness::{Moment, Stale};
 pub use live_session::{Ended, LiveSession};
+pub use proven::Proven;
 pub use replica::Replica;
 pub use view::View;
 pub use waiting::NotLive;

@@ -1,7 +1,7 @@
 //! Writing the replica: snapshots, events, bookmarks and gaps in, a whole state or none out.
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 #[cfg(test)]
 mod walk;
 

@@ -4,7 +4,7 @@ use crate::protocol::{
     DecodeError, UnixMillis,
     base64url::Base64Url,
     event::EventKind,
-    stream::{self as wire, Gap, RawEvent, SignedHead, Snapshot},
+    stream::{self as wire, Gap, RawEvent, SignedHead, Snapshot, WholeEvent},
 };
 
 /// One thing to handle.
@@ -73,15 +73,16 @@ impl TryFrom<RawEvent> for Event {
 
     fn try_from(raw: RawEvent) -> Result<Self, DecodeError> {
         let kind = raw.kind()?;
-        Ok(Self::new(raw, kind))
+        let RawEvent { name, data, id, prev: _, seq, time, lane: _ } = raw;
+        Ok(Self { id, seq, time, name, data, kind })
     }
 }
 
-impl Event {
-    /// The event whose data is read already.
-    pub(super) fn new(raw: RawEvent, kind: Option<EventKind>) -> Self {
-        let RawEvent { name, data, id, prev: _, seq, time, lane: _ } = raw;
-        Self { id, seq, time, name, data, kind }
+impl From<WholeEvent<'_>> for Event {
+    fn from(event: WholeEvent<'_>) -> Self {
+        let WholeEvent { name, data, kind, id, prev: _, seq, time, lane: _ } = event;
+        let [id, name, data] = [id, name, data].map(str::to_owned);
+        Self { id, seq, time, name, data, kind: Some(kind) }
     }
 }
 

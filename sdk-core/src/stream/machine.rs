@@ -32,7 +32,11 @@ use super::{
 };
 use crate::{
     planted,
-    protocol::{Code, DecodeError, gateway::Failure, stream::Message},
+    protocol::{
+        Code, DecodeError,
+        gateway::Failure,
+        stream::{Message, Read},
+    },
 };
 
 /// What the driver is to do, in this order.
@@ -338,20 +342,20 @@ impl Machine {
             (State::Hello { .. } | State::Live(_), Err(error)) => {
                 self.refuse(now, Refusal::Unreadable(error));
             }
-            (State::Hello { .. } | State::Live(_), Ok(Some((Message::Error(failure), _)))) => {
+            (State::Hello { .. } | State::Live(_), Ok(Some(Read::Other(Message::Error(failure))))) => {
                 self.failure = Some(failure);
             }
-            (State::Hello { origin, .. }, Ok(Some((Message::Challenge(challenge), _)))) => {
+            (State::Hello { origin, .. }, Ok(Some(Read::Other(Message::Challenge(challenge))))) => {
                 // A server that asks a key which cannot sign hears nothing.
                 let answer = self.key.as_ref().and_then(|key| key.answer(origin, &challenge));
                 self.outputs.extend(answer.map(|answer| Output::Send(answer.encode())));
             }
-            (State::Hello { resume, .. }, Ok(Some((Message::Ready(ready), _)))) => {
+            (State::Hello { resume, .. }, Ok(Some(Read::Other(Message::Ready(ready))))) => {
                 let resume = resume.clone();
                 self.greet(now, &ready, &resume);
             }
-            (State::Live(_), Ok(Some((message, kind)))) => {
-                if let Err(refusal) = self.take(now, message, kind) {
+            (State::Live(_), Ok(Some(read))) => {
+                if let Err(refusal) = self.take(now, read) {
                     self.refuse(now, refusal);
                 }
             }
@@ -431,6 +435,25 @@ impl Machine {
         }
         self.may_read_again(now, was_full);
         self.proceed(now, token.lane);
+    }
+
+    /// The application has handled these items: as [`handle_settled`](Self::handle_settled) of one after the other, and cheaper
+    /// where many are of one lane.
+    pub fn handle_handled(&mut self, now: Duration, tokens: &[Token]) {
+        let was_full = self.is_full();
+        let capacity = self.done_events;
+        for of_one_lane in tokens.chunk_by(|one, other| one.lane == other.lane) {
+            let Some(number) = of_one_lane.first().map(|token| token.lane) else { continue };
+            let Some(lane) = self.lanes.get_mut(&number) else { continue };
+            let mut is_of_interest = false;
+            for token in of_one_lane {
+                is_of_interest |= lane.settle(now, *token, true, capacity);
+            }
+            if is_of_interest {
+                self.proceed(now, number);
+            }
+        }
+        self.may_read_again(now, was_full);
     }
 
     /// Nobody wants the stream any more: acknowledges what is settled and says goodbye.

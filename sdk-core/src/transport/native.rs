@@ -9,7 +9,7 @@ mod tests;
 
 use std::{collections::VecDeque, error::Error, sync::Arc, time::Duration};
 
-use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::{
     sync::watch,
     time::{sleep_until, timeout},
@@ -95,7 +95,7 @@ pub(crate) async fn drive(
                     shared.step(|machine, now| machine.handle_opened(now, &origin));
                 }
                 Happened::Message(text) => {
-                    if let Some(lost) = take_messages(&shared, &mut link, &mut outbox, &text) {
+                    if let Some(lost) = take_messages(&shared, &mut link, &text) {
                         lose(&shared, &mut link, &mut outbox, lost).await;
                     }
                 }
@@ -108,18 +108,13 @@ pub(crate) async fn drive(
 
 /// Takes a message, and those that have arrived along with it: the waits around them are not made anew for each. Says how
 /// the connection was lost, if it was meanwhile.
-fn take_messages(
-    shared: &Shared,
-    link: &mut Link,
-    outbox: &mut VecDeque<Message>,
-    first: &str,
-) -> Option<Lost> {
+fn take_messages(shared: &Shared, link: &mut Link, first: &str) -> Option<Lost> {
     let mut goes_on = shared.handle_message(first);
     for _ in 0..BURST_MESSAGES {
         if !goes_on {
             break;
         }
-        goes_on = match link.next(outbox, true).now_or_never()? {
+        goes_on = match link.arrived()? {
             Happened::Message(text) => shared.handle_message(&text),
             Happened::SignOfLife => {
                 shared.step(|machine, now| machine.handle_heard(now));

@@ -21,6 +21,8 @@ class Policy(Enum):
     """A passkey that only an address brings up."""
     RECOVERABLE = "recoverable"
     """A passkey that shows up in the platform's list and in its backups."""
+    HARDWARE = "hardware"
+    """A passkey on a security key of a model that the server lists."""
 
 
 @dataclass(frozen=True, slots=True)

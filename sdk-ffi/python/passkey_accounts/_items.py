@@ -9,7 +9,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Union
 
 from ._data import EventData, SessionKey
-from ._read import EPOCH, FIELD, MILLISECOND, compact, event_data, string
+from ._read import EPOCH, FIELD, MILLISECOND, compact, draft_of, event_data, string
 
 
 class Event:
@@ -103,16 +103,17 @@ class Event:
         return event, (self._record,)
 
 
-new: Callable[[type[Event]], Event] = object.__new__
 # The slots of an object that cannot be changed.
 set_record: Callable[[Event, str], None] = vars(Event)["_record"].__set__
 set_data: Callable[[Event, EventData], None] = vars(Event)["data"].__set__
+draft_event: Callable[[], Event] = draft_of(Event)
 
 
 def event(record: str) -> Event:
     """An event whose data is read when it is looked at."""
-    made = new(Event)
-    set_record(made, record)
+    made = draft_event()
+    made._record = record
+    made.__class__ = Event
     return made
 
 

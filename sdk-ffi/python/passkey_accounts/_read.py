@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode
 from collections.abc import Callable
-from dataclasses import fields
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -139,21 +138,24 @@ def _passkey_removed(text: str) -> EventData:
     return PasskeyRemoved(data["accountID"], data["passkeyID"], reason, _evidence(data))
 
 
-def _logged_out(said: list[Any]) -> LoggedOut:
-    _, account_id, session_id, reason, account_sessions = said
-    # What there is most of, beside `loggedIn`: its own `__init__` would take three times as long.
-    made = _new_logged_out(LoggedOut)
-    _set_account_id(made, account_id)
-    _set_session_id(made, session_id)
-    _set_reason(made, _END_REASONS.get(reason, _OTHER))
-    _set_account_sessions(made, account_sessions)
+def draft_of(made: type) -> Callable[[], Any]:
+    """Makes objects with the members of a class whose objects cannot be changed.
+
+    To set them, and then `__class__`, takes a third of the time that the class's own setters take.
+    """
+    return type(made.__name__, (), {"__slots__": tuple(vars(made)["__slots__"])})
+
+
+def _logged_out(said: list[Any]) -> Any:
+    # What there is most of, beside `loggedIn`.
+    made = _draft_logged_out()
+    _, made.account_id, made.session_id, reason, made.account_sessions = said
+    made.reason = _END_REASONS[reason] if reason in _END_REASONS else _OTHER
+    made.__class__ = LoggedOut
     return made
 
 
-_new_logged_out: Callable[[type[LoggedOut]], LoggedOut] = object.__new__
-_set_account_id, _set_session_id, _set_reason, _set_account_sessions = (
-    vars(LoggedOut)[field.name].__set__ for field in fields(LoggedOut)
-)
+_draft_logged_out = draft_of(LoggedOut)
 
 
 def _tampering_detected(text: str) -> EventData:

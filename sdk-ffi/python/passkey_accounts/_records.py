@@ -15,10 +15,8 @@ from ._items import (
     OpenSession,
     SignedHead,
     Snapshot,
+    draft_event,
     event,
-    new,
-    set_data,
-    set_record,
 )
 from ._read import (
     EPOCH,
@@ -41,20 +39,21 @@ def batch(text: str) -> tuple[int, list[str], list[Item]]:
     records = joined.split(RECORD)
     items: list[Item] = []
     for record, said in zip(records, decode(members)[0], strict=True):
-        if said is None:
-            items.append(_item(record))
-        else:
+        if said:
             # Faster than a call for each.
-            made = new(Event)
-            set_record(made, record)
-            set_data(made, makers[said[0]](said))
+            made = draft_event()
+            made._record = record
+            made.data = makers[said[0]](said)
+            made.__class__ = Event
             items.append(made)
+        else:
+            items.append(event(record) if said is None else _item(record))
     return int(receipt), records, items
 
 
 def _item(record: str) -> Item:
     _, _, kind, text = record.split(FIELD, 3)
-    return event(record) if kind == "event" else _READERS[kind](decode(text)[0])
+    return _READERS[kind](decode(text)[0])
 
 
 def ownership(record: str) -> tuple[int, int]:

@@ -230,6 +230,12 @@ def options(header: dict[str, Any]) -> native.EventsOptions:
     timeout = wish.get("ackTimeoutMs")
     starts = {"state": native.Start.STATE, "now": native.Start.NOW, "earliest": native.Start.EARLIEST}
     witness = native.WitnessOptions(keys=[HEAD_KEY], checkpoint_path="") if header.get("witness") else None
+    app = native.EvidenceOptions(
+        app_id="app_040g2081040g2081040g208104",
+        rp_id="shop.example",
+        origins=["https://shop.example"],
+        pins_path="",
+    )
     return native.EventsOptions(
         types=wish.get("types"),
         after=wish.get("after"),
@@ -241,6 +247,7 @@ def options(header: dict[str, Any]) -> native.EventsOptions:
         window=wish.get("window"),
         prefetch=wish.get("inHand", 0),
         ack_timeout=None if timeout is None else timedelta(milliseconds=timeout),
+        evidence=app if header.get("evidence") else None,
         witness=witness,
     )
 

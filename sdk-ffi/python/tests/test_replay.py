@@ -28,7 +28,8 @@ def test_the_client_says_and_shows_what_the_transcripts_say(capfd: pytest.Captur
         differences += filter(None, (replay(transcript, seed) for seed in SEEDS))
     assert differences == []
     with capfd.disabled():
-        print(f"\nreplayed stream {len(CLIENTS)}")
+        evidence = sum(bool(transcript.header.get("evidence")) for transcript in CLIENTS)
+        print(f"\nreplayed stream {len(CLIENTS) - evidence}\nreplayed evidence {evidence}")
 
 
 def test_a_transcript_that_says_something_else_fails_at_that_line() -> None:

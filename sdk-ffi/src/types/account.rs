@@ -36,6 +36,8 @@ pub enum Policy {
     Strict,
     /// A passkey that shows up in the platform's list and in its backups.
     Recoverable,
+    /// A passkey on a security key of a model that the server lists.
+    Hardware,
 }
 
 impl From<gateway::Policy> for Policy {
@@ -43,6 +45,7 @@ impl From<gateway::Policy> for Policy {
         match policy {
             gateway::Policy::Strict => Self::Strict,
             gateway::Policy::Recoverable => Self::Recoverable,
+            gateway::Policy::Hardware => Self::Hardware,
         }
     }
 }

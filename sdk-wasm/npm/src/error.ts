@@ -39,6 +39,7 @@ export type Code =
   | 'challengeExpired'
   | 'unknownCeremony'
   | 'passkeyRejected'
+  | 'passkeyNotAllowed'
   | 'passkeyExists'
   | 'sessionGone'
   | 'invalidAction'

@@ -5,8 +5,8 @@ use std::time::Duration;
 use passkey_accounts::{
     proof::NonceWindow,
     protocol::{AccountID, PasskeyID, SessionID, event::EventKind},
-    session::{Ended, Endings, LiveSession, Replica, View},
-    stream::{Greeting, Item},
+    session::{Ended, Endings, LiveSession, Proven, Replica, View},
+    stream::{Greeting, InHand, Item},
 };
 use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -14,13 +14,15 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use crate::{
     duration, json, milliseconds, moment,
     proof::{Proof, refusal},
-    stream::Stream,
+    stream::{Failure, Stream},
 };
 
 /// Who is signed in. Every `elapsed` and `wall` are the two clocks of this machine in milliseconds.
 #[wasm_bindgen]
 pub struct Live {
     replica: Replica,
+    /// Where a passkey must have been seen to open each session.
+    proven: Option<Proven>,
     view: View,
     endings: Endings,
     greeted: Option<Greeting>,
@@ -30,18 +32,37 @@ pub struct Live {
 
 #[wasm_bindgen]
 impl Live {
-    /// Knows nothing yet.
+    /// Knows nothing yet. Its stream is held against pins, or is not.
     #[wasm_bindgen(constructor)]
-    #[expect(clippy::new_without_default, reason = "JavaScript has constructors only")]
-    pub fn new() -> Self {
+    pub fn new(has_pins: bool) -> Self {
         let replica = Replica::new();
         let view = replica.view();
         let endings = view.endings();
-        Self { replica, view, endings, greeted: None, nonces: NonceWindow::new(), opened: Vec::new() }
+        let proven = has_pins.then(Proven::new);
+        Self { replica, proven, view, endings, greeted: None, nonces: NonceWindow::new(), opened: Vec::new() }
+    }
+
+    /// Takes what a second stream has, which has no pins and says where the state is: `true` once that is known, and the
+    /// stream not needed any more. Before that, nothing of the other is taken.
+    ///
+    /// # Errors
+    /// A failure as JSON.
+    pub fn look(&mut self, state: &mut Stream, elapsed: f64, wall: f64) -> Result<bool, String> {
+        let Some(proven) = &mut self.proven else { return Ok(true) };
+        while !proven.has_looked() {
+            let Some(in_hand) = state.take(elapsed)? else { return Ok(false) };
+            let looked = proven.handle_state(&in_hand.item, moment(elapsed, wall));
+            looked.map_err(|error| Failure::from(&error).json())?;
+            state.conclude(elapsed, in_hand.token, true);
+        }
+        Ok(true)
     }
 
     /// Takes what the stream has, at most `most` items: `true` when there may be more. After each call the ends must be
     /// taken, and the opened ones if somebody awaits a session.
+    ///
+    /// # Errors
+    /// A failure as JSON: an event is forged. The stream is over.
     pub fn pump(
         &mut self,
         stream: &mut Stream,
@@ -49,7 +70,7 @@ impl Live {
         is_awaited: bool,
         elapsed: f64,
         wall: f64,
-    ) -> bool {
+    ) -> Result<bool, String> {
         let now = moment(elapsed, wall);
         if let Some(greeting) = stream.greeting()
             && self.greeted != Some(greeting)
@@ -58,15 +79,30 @@ impl Live {
             self.replica.handle_server_time(greeting.time, now.minus(age));
             self.greeted = Some(greeting);
         }
-        for _ in 0..most {
-            let Some(in_hand) = stream.take(elapsed) else { return false };
-            self.replica.apply(&in_hand.item, now);
-            if is_awaited {
-                self.opened.extend(opened(&in_hand.item));
-            }
-            stream.done(elapsed, in_hand.token);
+        if self.proven.as_ref().is_some_and(|proven| !proven.has_looked()) {
+            return Ok(false);
         }
-        true
+        for _ in 0..most {
+            let Some(InHand { item, token, .. }) = stream.take(elapsed)? else { return Ok(false) };
+            stream.conclude(elapsed, token, true);
+            let opened = match &mut self.proven {
+                None => {
+                    self.replica.apply(&item, now);
+                    opened(&item)
+                }
+                Some(proven) => {
+                    let was_following = proven.is_following();
+                    proven.apply(&mut self.replica, &item, || stream.pinned_sessions(), now);
+                    // What the pins know is shown all at once.
+                    let is_shown = proven.is_following() && !was_following;
+                    if is_shown { Some("*".to_owned()) } else { opened(&item) }
+                }
+            };
+            if is_awaited {
+                self.opened.extend(opened);
+            }
+        }
+        Ok(true)
     }
 
     /// Ends the sessions whose time is over.

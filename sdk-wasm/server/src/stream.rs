@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 
 use passkey_accounts::{
+    evidence::{Expected, Guard, Pins},
     log::{Checkpoint, Watch, head::HeadKey},
-    protocol::{Code, stream::Start},
-    stream::{Greeting, InHand, Lost, Machine, Output, Status, StreamError, Subscription, Token},
+    protocol::{
+        Code,
+        stream::{OpenSession, Start},
+    },
+    stream::{Greeting, InHand, Item, Lost, Machine, Output, Status, StreamError, Subscription, Token},
     transport,
 };
 use serde::{Deserialize, Serialize};
@@ -18,9 +22,17 @@ use crate::{duration, item::Batch, json, milliseconds};
 pub struct Stream {
     machine: Machine,
     subscription: Subscription,
+    seed: u64,
+    guard: Option<Guard>,
+    /// Open sessions that were left out.
+    unproven: usize,
+    /// The pins have changed since they were taken.
+    pins_are_new: bool,
     watch: Option<Watch>,
     /// What the witness remembers, once that has changed.
     checkpoint: Option<Checkpoint>,
+    /// An item did not pass: what is left is not for the application.
+    is_given_up: bool,
     /// What the application has in hand, by the numbers that JavaScript knows them by.
     in_hand: BTreeMap<u32, Token>,
     next_number: u32,
@@ -36,9 +48,57 @@ impl Stream {
     pub fn new(wish: &str, seed: f64, now: f64) -> Result<Self, String> {
         let wish: Wish = serde_json::from_str(wish).map_err(|error| error.to_string())?;
         let subscription = Subscription::from(wish);
-        let machine = Machine::new(subscription.clone(), seed.to_bits(), duration(now));
-        let (watch, checkpoint, in_hand) = (None, None, BTreeMap::new());
-        Ok(Self { machine, subscription, watch, checkpoint, in_hand, next_number: 0 })
+        let seed = seed.to_bits();
+        Ok(Self {
+            machine: Machine::new(subscription.clone(), seed, duration(now)),
+            subscription,
+            seed,
+            guard: None,
+            unproven: 0,
+            pins_are_new: false,
+            watch: None,
+            checkpoint: None,
+            is_given_up: false,
+            in_hand: BTreeMap::new(),
+            next_number: 0,
+        })
+    }
+
+    /// Has every item held against pins, both JSON. Before anything else is done with the stream: it begins where the pins
+    /// end.
+    ///
+    /// # Errors
+    /// As JSON: an app or pins that are none, a stream that cannot be held against pins.
+    pub fn evidence(&mut self, expected: &str, pins: Option<String>, now: f64) -> Result<(), String> {
+        let App { app_id, rp_id, origins } =
+            serde_json::from_str(expected).map_err(|error| unexpected(&error.to_string()))?;
+        let app_id = app_id.parse().map_err(|_| unexpected(&format!("{app_id:?} is no app's id")))?;
+        let expected = Expected { app_id, rp_id, origins };
+        // To go on without them would be to believe the server once more.
+        let pins: Option<Pins> =
+            pins.map(|text| serde_json::from_str(&text)).transpose().map_err(|error| {
+                let why = format!("the pins cannot be read: {error}");
+                Failure { code: Code::Internal.as_str(), message: &why, retryable: false }.json()
+            })?;
+        let guard = Guard::new(expected, pins, &mut self.subscription)
+            .map_err(|error| Failure::from(&error).json())?;
+        self.guard = Some(guard);
+        self.machine = Machine::new(self.subscription.clone(), self.seed, duration(now));
+        Ok(())
+    }
+
+    /// The pins as JSON, once they have changed.
+    #[wasm_bindgen(js_name = takePins)]
+    pub fn take_pins(&mut self) -> Option<String> {
+        let guard = self.guard.as_ref().filter(|_| self.pins_are_new)?;
+        self.pins_are_new = false;
+        Some(json(guard.pins()))
+    }
+
+    /// How many open sessions were left out since the last call, because no event has shown that a passkey opened them.
+    #[wasm_bindgen(js_name = takeUnproven)]
+    pub fn take_unproven(&mut self) -> usize {
+        std::mem::take(&mut self.unproven)
     }
 
     /// Has a witness check every item from here on. The keys are the members `x` of JWKs, the checkpoint is JSON.
@@ -52,14 +112,13 @@ impl Stream {
     )]
     pub fn witness(&mut self, keys: Vec<String>, checkpoint: Option<String>) -> Result<(), String> {
         let refused = |error: StreamError| Failure::from(&error).json();
-        let unexpected =
-            |why: String| Failure { code: Code::Unexpected.as_str(), message: &why, retryable: false }.json();
-        let read = |x: &String| HeadKey::from_jwk_x(x).map_err(|error| unexpected(format!("{x:?}: {error}")));
+        let read =
+            |x: &String| HeadKey::from_jwk_x(x).map_err(|error| unexpected(&format!("{x:?}: {error}")));
         let keys = keys.iter().map(read).collect::<Result<_, _>>()?;
         let checkpoint = checkpoint.map(|text| serde_json::from_str(&text)).transpose();
         // To go on without it would be to forget what the server must be held to.
         let checkpoint =
-            checkpoint.map_err(|error| unexpected(format!("the checkpoint cannot be read: {error}")))?;
+            checkpoint.map_err(|error| unexpected(&format!("the checkpoint cannot be read: {error}")))?;
         self.watch = Some(Watch::new(&self.subscription, keys, checkpoint).map_err(refused)?);
         Ok(())
     }
@@ -86,20 +145,14 @@ impl Stream {
     /// [`Batch`].
     ///
     /// # Errors
-    /// As JSON: the witness has found the log to contradict itself, and the stream is over.
+    /// As JSON: an event is forged, or the witness has found the log to contradict itself. The stream is over.
     #[wasm_bindgen(js_name = pollItems)]
     pub fn poll_items(&mut self, now: f64, most: u32) -> Result<Option<String>, String> {
         let mut batch = Batch::new();
-        // A witness reads one item after the other.
-        for _ in 0..if self.watch.is_some() { 1 } else { most } {
-            let Some(in_hand) = self.take(now) else { break };
-            if let Some(watch) = &mut self.watch {
-                let app_id = self.machine.greeting().and_then(|greeting| greeting.app_id);
-                if let Err(found) = watch.check(&in_hand.item, app_id) {
-                    self.machine.handle_stopped(duration(now));
-                    return Err(Failure::from(&StreamError::from(&found)).json());
-                }
-            }
+        // Pins and a witness look at one item after the other.
+        let is_checked = self.guard.is_some() || self.watch.is_some();
+        for _ in 0..if is_checked { 1 } else { most } {
+            let Some(in_hand) = self.take(now)? else { break };
             let number = self.next_number;
             self.next_number = number.wrapping_add(1);
             batch.push(number, &in_hand);
@@ -114,7 +167,7 @@ impl Stream {
     /// How many items wait.
     #[wasm_bindgen(js_name = queuedItems)]
     pub fn queued_items(&self) -> usize {
-        self.machine.queued_items()
+        if self.is_given_up { 0 } else { self.machine.queued_items() }
     }
 
     /// Whether the socket is not to be read now.
@@ -125,19 +178,19 @@ impl Stream {
 
     /// These items are handled; only the first outcome of each counts.
     pub fn handled(&mut self, now: f64, numbers: Vec<u32>) {
-        for number in numbers {
-            self.settle(now, number, true);
+        if self.watch.is_some() {
+            // A witness has one item at a time.
+            numbers.into_iter().for_each(|number| self.settle(now, number, true));
+            return;
         }
+        let tokens: Vec<_> = numbers.iter().filter_map(|number| self.in_hand.remove(number)).collect();
+        self.machine.handle_handled(duration(now), &tokens);
     }
 
     /// What became of an item; only its first outcome counts.
     pub fn settle(&mut self, now: f64, number: u32, is_handled: bool) {
         if let Some(token) = self.in_hand.remove(&number) {
-            let checkpoint = self.watch.as_mut().and_then(|watch| watch.settle(is_handled));
-            if checkpoint.is_some() {
-                self.checkpoint = checkpoint;
-            }
-            self.machine.handle_settled(duration(now), token, is_handled);
+            self.conclude(now, token, is_handled);
         }
     }
 
@@ -216,12 +269,52 @@ impl Stream {
 }
 
 impl Stream {
-    pub(crate) fn take(&mut self, now: f64) -> Option<InHand> {
-        self.machine.poll_item(duration(now))
+    /// The next item, checked. With an error, which is JSON, the stream is over.
+    pub(crate) fn take(&mut self, now: f64) -> Result<Option<InHand>, String> {
+        if self.is_given_up {
+            return Ok(None);
+        }
+        let Some(InHand { token, lane, lease, item }) = self.machine.poll_item(duration(now)) else {
+            return Ok(None);
+        };
+        let item = self.check(item).map_err(|error| {
+            self.is_given_up = true;
+            self.machine.handle_stopped(duration(now));
+            Failure::from(&error).json()
+        })?;
+        Ok(Some(InHand { token, lane, lease, item }))
     }
 
-    pub(crate) fn done(&mut self, now: f64, token: Token) {
-        self.machine.handle_settled(duration(now), token, true);
+    fn check(&mut self, item: Item) -> Result<Item, StreamError> {
+        if let Some(watch) = &mut self.watch {
+            let app_id = self.machine.greeting().and_then(|greeting| greeting.app_id);
+            watch.check(&item, app_id).map_err(|found| StreamError::from(&found))?;
+        }
+        match &mut self.guard {
+            Some(guard) => {
+                let (item, unproven) = guard.check(item).map_err(|found| StreamError::from(&found))?;
+                self.unproven += unproven;
+                Ok(item)
+            }
+            None => Ok(item),
+        }
+    }
+
+    /// What became of an item that was taken.
+    pub(crate) fn conclude(&mut self, now: f64, token: Token, is_handled: bool) {
+        let checkpoint = self.watch.as_mut().and_then(|watch| watch.settle(is_handled));
+        if checkpoint.is_some() {
+            self.checkpoint = checkpoint;
+        }
+        if let Some(guard) = &mut self.guard {
+            self.pins_are_new |= guard.settle(is_handled);
+        }
+        self.machine.handle_settled(duration(now), token, is_handled);
+    }
+
+    /// The sessions that the pins say are open.
+    pub(crate) fn pinned_sessions(&self) -> Vec<OpenSession> {
+        self.guard.as_ref().map(|guard| guard.pins().open_sessions().cloned().collect()).unwrap_or_default()
     }
 
     pub(crate) const fn greeting(&self) -> Option<Greeting> {
@@ -251,6 +344,17 @@ impl From<Wish> for Subscription {
             wish;
         Self { types, after, start, snapshot, skip, consumer, lanes, window, ack_timeout_ms, in_hand }
     }
+}
+
+/// What a back end knows of its own app: the members of [`Expected`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct App {
+    #[serde(rename = "appID")]
+    app_id: String,
+    #[serde(rename = "rpID")]
+    rp_id: String,
+    origins: Vec<String>,
 }
 
 /// What JavaScript is to do.
@@ -320,6 +424,10 @@ impl Failure<'_> {
     pub(crate) fn json(&self) -> String {
         json(self)
     }
+}
+
+fn unexpected(why: &str) -> String {
+    Failure { code: Code::Unexpected.as_str(), message: why, retryable: false }.json()
 }
 
 impl<'a> From<&'a StreamError> for Failure<'a> {

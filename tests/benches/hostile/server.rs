@@ -14,6 +14,7 @@ use passkey_accounts::{
 };
 use passkey_accounts_server::{
     apps::App,
+    ceremony::Authenticators,
     clock::{Clock, make_random},
     crypto::{RootKeySource, RootKeys},
     log::Retention,
@@ -53,6 +54,7 @@ pub async fn serve() {
         clock: Clock::System,
         root_keys: RootKeySource::Keys(RootKeys::one(&[7; 32])),
         mailer: Mailer::Outbox(Outbox::default()),
+        authenticators: Authenticators::default(),
         session_limits: SessionLimits::default(),
         rates: if is_limited { Rates::default() } else { Rates::off() },
         retention: Retention::default(),

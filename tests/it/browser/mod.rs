@@ -2,6 +2,7 @@
 
 mod account;
 mod element;
+mod hardware;
 mod login;
 mod manage;
 mod notes;

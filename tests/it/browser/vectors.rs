@@ -29,5 +29,5 @@ async fn chromium_has_the_outcome_of_all_vectors() {
     let browser = Chromium::launch().await.unwrap();
     let page = browser.open(&serve().await).await.unwrap();
     let said = page.evaluate(SAID).await.unwrap();
-    vectors::record("Chromium", said.as_str().expect("text"));
+    vectors::record_browser("Chromium", said.as_str().expect("text"));
 }

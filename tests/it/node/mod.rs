@@ -48,6 +48,11 @@ async fn the_witness_notices_what_was_rewritten() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_that_no_passkey_signed_is_not_believed() {
+    passes("live/evidence.test.mjs").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_http_api_answers_and_errors_are_typed() {
     passes("live/api.test.mjs").await;
 }

@@ -82,5 +82,5 @@ async fn firefox_has_the_outcome_of_all_vectors() {
     let browser = Firefox::launch().await.unwrap();
     let tab = browser.open(&serve().await).await.unwrap();
     let said = tab.evaluate(SAID).await.unwrap();
-    vectors::record("Firefox", said.as_str().expect("text"));
+    vectors::record_browser("Firefox", said.as_str().expect("text"));
 }

@@ -4,7 +4,9 @@ use std::{collections::VecDeque, time::Duration};
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use passkey_accounts::{
+    evidence::{Expected, Guard},
     log::{Sees, Witness, head::HeadKey},
+    protocol::{AppID, Code},
     stream::{InHand, Item, Lost, Machine, Output, Status, Subscription},
     transport::elsewhere,
 };
@@ -24,6 +26,7 @@ pub struct Client {
     handles_by_hand: bool,
     handed_over: Vec<InHand>,
     witness: Option<Witness>,
+    guard: Option<Guard>,
     /// What goes out on the wire, and what the application sees: each in its own order.
     wire: VecDeque<(Duration, Said)>,
     seen: VecDeque<(Duration, Said)>,
@@ -94,14 +97,19 @@ impl Client {
     pub fn new(header: &Header, seed: u64) -> Self {
         let keys = header.keys.clone().unwrap_or_else(|| vec![KEY.to_owned()]);
         let now = Duration::ZERO;
+        let mut subscription = subscription(&header.subscription);
+        let guard = header
+            .evidence
+            .then(|| Guard::new(expected(), None, &mut subscription).expect("pins can read it"));
         Self {
-            machine: Machine::new(subscription(&header.subscription), seed, now),
+            machine: Machine::new(subscription, seed, now),
             now,
             keys: keys.into(),
             keys_by_hand: header.keys_by_hand,
             handles_by_hand: header.handles_by_hand,
             handed_over: Vec::new(),
             witness: header.witness.then(|| witness(&header.subscription)),
+            guard,
             wire: VecDeque::new(),
             seen: VecDeque::new(),
         }
@@ -170,6 +178,9 @@ impl Client {
                 let number = value.as_u64().and_then(|number| usize::try_from(number).ok()).unwrap_or(0);
                 let in_hand = number.checked_sub(1).and_then(|index| self.handed_over.get(index));
                 let in_hand = in_hand.ok_or("no such item was handed over")?;
+                if let Some(guard) = &mut self.guard {
+                    guard.settle(word == "handled");
+                }
                 machine.handle_settled(now, in_hand.token, word == "handled");
             }
             "stop" => machine.handle_stopped(now),
@@ -180,23 +191,37 @@ impl Client {
         Ok(())
     }
 
-    /// Whether the witness, if there is one, has found the log to contradict itself.
-    fn contradicts(&mut self, item: &Item) -> bool {
+    /// What the witness and the pins, if there are some, say of an item.
+    fn check(&mut self, item: Item) -> Result<Item, Code> {
         let app_id = self.machine.greeting().and_then(|greeting| greeting.app_id);
-        let Some(witness) = &mut self.witness else { return false };
-        app_id.is_some_and(|app_id| witness.handle_app(app_id).is_err()) || witness.check(item).is_err()
+        if let Some(witness) = &mut self.witness {
+            let known = app_id.map_or(Ok(()), |app_id| witness.handle_app(app_id));
+            known.and_then(|()| witness.check(&item)).map_err(|found| found.code())?;
+        }
+        match &mut self.guard {
+            Some(guard) => guard.check(item).map(|(item, _)| item).map_err(|found| found.code()),
+            None => Ok(item),
+        }
     }
 
     fn collect(&mut self) {
         loop {
-            while let Some(in_hand) = self.machine.poll_item(self.now) {
-                if self.contradicts(&in_hand.item) {
-                    self.seen.push_back((self.now, Said::Word(json!({"ends": "logRewritten"}))));
-                    self.machine.handle_stopped(self.now);
-                    break;
-                }
+            while let Some(InHand { token, lane, lease, item: unchecked }) = self.machine.poll_item(self.now)
+            {
+                let checked = match self.check(unchecked) {
+                    Ok(checked) => checked,
+                    Err(code) => {
+                        self.seen.push_back((self.now, Said::Word(json!({"ends": code.as_str()}))));
+                        self.machine.handle_stopped(self.now);
+                        break;
+                    }
+                };
+                let in_hand = InHand { token, lane, lease, item: checked };
                 self.seen.push_back((self.now, Said::Word(item(&in_hand))));
                 if !self.handles_by_hand {
+                    if let Some(guard) = &mut self.guard {
+                        guard.settle(true);
+                    }
                     self.machine.handle_settled(self.now, in_hand.token, true);
                 }
                 self.handed_over.push(in_hand);
@@ -247,6 +272,15 @@ fn subscription(wish: &Value) -> Subscription {
         window: number("window"),
         ack_timeout_ms: wish["ackTimeoutMs"].as_u64(),
         in_hand: number("inHand").unwrap_or(0),
+    }
+}
+
+/// The app of the transcripts.
+fn expected() -> Expected {
+    Expected {
+        app_id: AppID::from_bytes([1; 16]),
+        rp_id: "shop.example".into(),
+        origins: vec!["https://shop.example".into()],
     }
 }
 

@@ -9,7 +9,7 @@ pub(crate) mod transcript;
 
 use std::collections::BTreeSet;
 
-use passkey_accounts_tests::vectors::keep_stream;
+use passkey_accounts_tests::vectors::{keep_evidence, keep_stream};
 use transcript::{Difference, Role, Transcript};
 
 /// Jitter is drawn anew with each: every wait must be within the transcript's bounds.
@@ -36,10 +36,10 @@ fn the_client_says_and_shows_what_the_transcripts_say() {
     let transcripts = transcript::all();
     let differences = replay_client(&transcripts);
     assert!(differences.is_empty(), "{}", print(&differences));
-    keep_stream(
-        "Rust",
-        transcripts.iter().filter(|transcript| transcript.header.role != Role::Server).count(),
-    );
+    let clients = transcripts.iter().filter(|transcript| transcript.header.role != Role::Server);
+    let (evidence, stream): (Vec<_>, Vec<_>) = clients.partition(|transcript| transcript.header.evidence);
+    keep_stream("Rust", stream.len());
+    keep_evidence("Rust", evidence.len());
 }
 
 #[test]

@@ -34,6 +34,9 @@ pub struct Header {
     /// A witness with the known public key reads along.
     #[serde(default)]
     pub witness: bool,
+    /// Pins of the app's passkeys read along.
+    #[serde(default)]
+    pub evidence: bool,
     /// When the key that the server knows expires, in virtual milliseconds.
     #[serde(default)]
     pub key_expires_at: Option<u64>,

@@ -8,6 +8,7 @@
 )]
 
 mod algorithms;
+mod attestation;
 mod bit_flips;
 mod independent;
 pub(crate) mod signatures;
@@ -82,6 +83,7 @@ pub(crate) fn creation_options() -> String {
             resident_key: webauthn::ResidentKey::Discouraged,
             user_verification: UserVerification::Required,
         },
+        hints: Vec::new(),
         attestation: webauthn::AttestationConveyance::None,
         extensions: webauthn::RegistrationExtensions { cred_props: true },
     };

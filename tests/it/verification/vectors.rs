@@ -56,7 +56,12 @@ fn expected(id: &str) -> (Registration, Authentication) {
     }
 }
 
-fn vectors() -> Vec<Value> {
+pub(super) fn attestation_root() -> String {
+    let file: Value = serde_json::from_str(VECTORS).unwrap();
+    file["attestation_root"]["attestation_ca_cert"].as_str().unwrap().to_owned()
+}
+
+pub(super) fn vectors() -> Vec<Value> {
     let file: Value = serde_json::from_str(VECTORS).unwrap();
     file["vectors"].as_array().unwrap().clone()
 }
@@ -88,6 +93,13 @@ fn registration_answer(vector: &Value) -> String {
 }
 
 fn register(vector: &Value) -> Result<NewPasskey, RegistrationError> {
+    register_with(vector, AttestationPolicy::default())
+}
+
+pub(super) fn register_with(
+    vector: &Value,
+    attestation: AttestationPolicy<'_>,
+) -> Result<NewPasskey, RegistrationError> {
     let expected = RegistrationExpectation {
         challenge: &challenge(&vector["registration"]),
         origin: vector["origin"].as_str().unwrap(),
@@ -95,7 +107,7 @@ fn register(vector: &Value) -> Result<NewPasskey, RegistrationError> {
         // Some of the vectors were made without user verification.
         user_verification: UserVerification::Preferred,
         algorithms: &Algorithm::ALL,
-        attestation: AttestationPolicy::default(),
+        attestation,
     };
     verify_registration(&registration_answer(vector), &expected)
 }

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { Accounts, PasskeyError, fileCheckpoint } from 'passkey-accounts/server';
+import { Accounts, PasskeyError, fileCheckpoint, filePins } from 'passkey-accounts/server';
 import { fields, signIn } from './page.mjs';
 import { apiKey, url, world } from './world.mjs';
 
@@ -89,6 +89,19 @@ test('live sessions, and who sent a request', async (t) => {
   await assert.rejects(accounts.api.endSession(sessionID), PasskeyError);
   await accounts.close();
   await followed;
+});
+
+test('evidence', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'readme-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const path = join(folder, 'shop.pins');
+  const { appID, rpID, origins } = await connect(t).api.app();
+  const ada = await signIn('careful@shop.example');
+  const evidence = { appID, rpID, origins, pins: filePins(path) };
+  const accounts = Accounts.connect(url, apiKey, { origins: ['https://app.example'], evidence });
+  t.after(() => accounts.close());
+  await accounts.sessions.inSync();
+  assert.equal(accounts.sessions.get(ada.sessionID)?.accountID, ada.accountID);
 });
 
 test('a witness', async (t) => {

@@ -5,7 +5,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { Accounts } from 'passkey-accounts/server';
 import { SEEDS, replay } from '../replay/client.mjs';
 import { replay as replayProofs } from '../replay/proofs.mjs';
-import { clients } from '../replay/transcripts.mjs';
+import { clients, counts } from '../replay/transcripts.mjs';
 import { fields, signIn, token } from './page.mjs';
 import { apiKey, next, reaches, url, world } from './world.mjs';
 
@@ -48,6 +48,25 @@ const made = await token(eve, asked.audience, asked.nonce);
 assert.equal((await sessions.verifySocket(made, asked)).accountID, eve.accountID);
 await assert.rejects(sessions.verifySocket(made, asked), { code: 'proofReplayed' });
 
+// A sign-in that no passkey has signed is not believed.
+const { appID, rpID, origins } = await accounts.api.app();
+const pinned = () => {
+  let kept;
+  return { appID, rpID, origins, pins: { load: () => kept, save: (text) => void (kept = text) } };
+};
+const careful = Accounts.connect(url, apiKey, { evidence: pinned() });
+await careful.sessions.waitFor(eve.sessionID, { timeoutMs: 20_000 });
+const seen = [];
+const readSignIns = async () => {
+  for await (const item of careful.events({ evidence: pinned() }).items()) if (item.type === 'loggedIn') seen.push(item.data.sessionID);
+};
+const { sessionID: forged } = await world('forge', { page: eve.page });
+await assert.rejects(readSignIns(), { code: 'evidenceForged', retryable: false });
+assert.ok(seen.includes(eve.sessionID) && !seen.includes(forged));
+await assert.rejects(careful.sessions.waitFor(forged), { code: 'stale' });
+assert.equal(careful.sessions.failure.code, 'evidenceForged');
+await careful.close();
+
 // The API ends the session, and whoever holds it is told.
 await accounts.api.endSession(eve.sessionID);
 assert.equal(await session.ended(), 'revoked');
@@ -78,5 +97,5 @@ for (const file of ['requests.json', 'sockets.json']) {
   cases += vectors.cases.length;
 }
 assert.deepEqual(differences.filter(Boolean), []);
-console.log(`replayed stream ${transcripts.length}`);
+for (const said of counts(transcripts)) console.log(said);
 console.log(`replayed proof ${cases}`);

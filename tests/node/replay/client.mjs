@@ -6,6 +6,7 @@ import { difference, word } from './transcripts.mjs';
 const KEY = 'pa_dev_040g2081040g2081_040g2081040g2081040g2081040g2081040g2081040g2081040g_8a296a36';
 /** The `x` of the Ed25519 key whose seed is 32 bytes 7: it signs the heads. */
 const HEAD_KEY = '6kpsY-KcUgq-9VB7Ey7F-ZVHdq6-vnuSQh7qaRRG0iw';
+const APP = { appID: 'app_040g2081040g2081040g208104', rpID: 'shop.example', origins: ['https://shop.example'] };
 const ADDRESS = 'wss://auth.example/v1/events';
 
 /** Jitter is drawn anew with each: every wait must be within the transcript's bounds. */
@@ -78,6 +79,7 @@ class Client {
     this.#header = header;
     this.#keys = [...(header.keys ?? [KEY])];
     this.#stream = new Stream(JSON.stringify(header.subscription ?? {}), seed, 0);
+    if (header.evidence) this.#stream.evidence(JSON.stringify(APP), undefined, 0);
     if (header.witness) this.#stream.witness([HEAD_KEY], undefined);
   }
 
@@ -144,7 +146,7 @@ class Client {
       const text = this.#stream.pollItems(this.#now, 64);
       return text === undefined ? undefined : new Batch(text);
     } catch (found) {
-      // The witness: the stream is over.
+      // The witness or the pins: the stream is over.
       this.#see({ ends: JSON.parse(found).code });
       return undefined;
     }

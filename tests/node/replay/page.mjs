@@ -6,7 +6,8 @@ import { clients } from './transcripts.mjs';
 async function run() {
   const files = new URLSearchParams(location.search).getAll('file');
   const texts = await Promise.all(files.map(async (file) => [file, await (await fetch(`/vectors/stream/${file}`)).text()]));
-  const transcripts = clients(texts);
+  // Evidence is for back ends: browsers have nothing that checks signatures without a wait.
+  const transcripts = clients(texts).filter(({ header }) => !header.evidence);
   const differences = transcripts.map((transcript) => SEEDS.map((seed) => replayStream(transcript, seed)).find(Boolean));
   let cases = 0;
   for (const file of ['requests.json', 'sockets.json']) {

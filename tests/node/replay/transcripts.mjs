@@ -6,6 +6,12 @@ export function clients(files) {
   return transcripts.filter(({ header }) => header.role !== 'server');
 }
 
+/** How many there are, as the closing table of the tests wants it. */
+export function counts(transcripts) {
+  const evidence = transcripts.filter(({ header }) => header.evidence).length;
+  return [`replayed stream ${transcripts.length - evidence}`, `replayed evidence ${evidence}`];
+}
+
 function parse(file, text) {
   const transcripts = [];
   for (const [index, source] of text.split('\n').entries()) {

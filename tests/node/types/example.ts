@@ -5,6 +5,7 @@ import {
   ApiError,
   PasskeyError,
   fileCheckpoint,
+  filePins,
   problem,
   type Account,
   type CheckpointStore,
@@ -14,6 +15,8 @@ import {
   type EventOf,
   type Item,
   type LoggedOut,
+  type EvidenceOptions,
+  type PinStore,
   type PositionStore,
   type SessionsPage,
 } from 'passkey-accounts/server';
@@ -106,4 +109,13 @@ export async function manage(accounts: Accounts): Promise<number> {
 export async function audit(accounts: Accounts, store: CheckpointStore): Promise<void> {
   const witness = { keys: ['x'], checkpoint: Math.random() < 0.5 ? store : fileCheckpoint('log.checkpoint') };
   for await (const item of accounts.events({ types: ['*'], witness }).items()) describe(item);
+}
+
+export async function distrust(store: PinStore, rest: Omit<EvidenceOptions, 'pins'>): Promise<number> {
+  const evidence: EvidenceOptions = { ...rest, pins: store };
+  await using accounts = Accounts.connect('https://auth.example', 'pa_live_...', { evidence });
+  for await (const item of accounts.events({ evidence: { ...rest, pins: filePins('shop.pins') } }).items()) describe(item);
+  // @ts-expect-error: whose signatures are to be expected is not the server's to say
+  accounts.events({ evidence: { pins: store } });
+  return accounts.sessions.count;
 }

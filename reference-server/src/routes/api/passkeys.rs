@@ -14,6 +14,8 @@ use super::{super::Problem, accounts::account_id, answers::Refusals, body::Named
 use crate::{
     accounts::{Passkey, Removal, open_passkeys, remove_passkey},
     context::Context,
+    mail::News,
+    news::tell_address_beside,
     sessions::tell,
     store::PasskeyRow,
 };
@@ -69,6 +71,9 @@ pub(super) async fn remove(
         Removal::Done(ended) => {
             tell(attached, detached, &ended, EndReason::PasskeyRemoved);
             tracing::info!(app.id = %caller.app_id, key.id = caller.key.key_id, passkey.id = %passkey_id, "passkey removed");
+            if let Some(app) = context.apps.find(caller.app_id) {
+                tell_address_beside(&context, &app, account_id, News::PasskeyRemoved);
+            }
             Ok(StatusCode::NO_CONTENT)
         }
         Removal::NotFound => Err(none()),

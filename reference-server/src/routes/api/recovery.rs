@@ -14,9 +14,9 @@ use crate::{
     apps::App,
     clock::make_random,
     context::Context,
-    mail::RecoveryNews,
+    mail::News,
+    news::tell_recovery_news,
     recovery::{Approval, Beginning, RecoveryCode},
-    recovery_count::tell_recovery_news,
     store::Wanted,
 };
 
@@ -70,10 +70,10 @@ pub(super) async fn approve(
     let found = Recoverable::find(store, app.app_id, Wanted::Account(account_id), uptime).await?;
     let mut found = found.ok_or_else(|| Problem::not_found("account"))?;
     // Before it begins: what cannot be told must not run.
-    let looked = found.recovery.approve(&operator, [0; 32], Beginning { hold_ms, recovery_id, uptime });
+    let looked = found.recovery.approve(&operator, [0; 32], Beginning { hold_ms, recovery_id, uptime, now });
     if looked == Approval::Second {
-        let news = RecoveryNews::Started { until: now.plus(hold_ms) };
-        let sent = mailer.send_recovery_news(&found.email, &app.name, news, now).await;
+        let news = News::RecoveryStarted { until: now.plus(hold_ms) };
+        let sent = mailer.send_news(&found.email, &app.name, &news, now).await;
         sent.map_err(|_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, Code::MailFailed))?;
     }
     let hold = (hold_ms, recovery_id);
@@ -116,7 +116,7 @@ pub(super) async fn cancel(
     }
     tracing::info!(app.id = %app.app_id, key.id = caller.key.key_id, account.id = %account_id, "recovery cancelled");
     if was_running {
-        let news = RecoveryNews::Cancelled;
+        let news = News::RecoveryCancelled;
         tell_recovery_news(&context, &app, Wanted::Account(account_id), news).await;
     }
     Ok(StatusCode::NO_CONTENT)

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::whole;
+use super::WholeEvent;
 use crate::protocol::{
     AccountID, AppID, ConnectionID, DecodeError, PasskeyID, SessionID, UnixMillis,
     base64url::Base64Url,
@@ -38,6 +38,16 @@ pub enum Message {
     Error(Failure),
     /// Something happened. Also every unknown type that carries `id` and `prev`: it moves the position.
     Event(RawEvent),
+}
+
+/// A message as it is read fastest.
+#[doc(hidden)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Read<'a> {
+    /// An event whose data was read along the way.
+    Event(WholeEvent<'a>),
+    /// Everything else, and an event that had to be read in two passes.
+    Other(Message),
 }
 
 /// Data of `challenge`.
@@ -353,15 +363,15 @@ impl Frame<'_> {
 }
 
 impl Message {
-    /// As [`decode`](Self::decode), with the data of an event where it was read along the way.
+    /// As [`decode`](Self::decode), and in one pass where that is enough.
     ///
     /// # Errors
     /// As of `decode`.
     #[doc(hidden)]
-    pub fn read(text: &str) -> Result<Option<(Self, Option<EventKind>)>, DecodeError> {
-        match whole::read(text) {
-            Some((event, kind)) => Ok(Some((Self::Event(event), Some(kind)))),
-            None => Ok(Self::decode(text)?.map(|message| (message, None))),
+    pub fn read(text: &str) -> Result<Option<Read<'_>>, DecodeError> {
+        match WholeEvent::read(text) {
+            Some(event) => Ok(Some(Read::Event(event))),
+            None => Ok(Self::decode(text)?.map(Read::Other)),
         }
     }
 

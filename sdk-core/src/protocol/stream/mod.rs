@@ -8,9 +8,10 @@ mod whole;
 pub use first::{FirstMessage, Start};
 pub use message::{
     Assigned, Bookmark, BookmarkData, Challenge, Drain, Gap, GapData, GapNext, GapReason, Lease, Message,
-    OpenSession, RawEvent, Ready, Revoked, RevokedData, SignedHead, Snapshot, SnapshotPage,
+    OpenSession, RawEvent, Read, Ready, Revoked, RevokedData, SignedHead, Snapshot, SnapshotPage,
 };
 pub use reply::{Ack, Proven, Reply};
+pub use whole::WholeEvent;
 
 /// The version of the stream protocol that this code speaks.
 pub const PROTOCOL: u32 = 1;

@@ -13,25 +13,48 @@ use crate::protocol::{
     event::{EventKind, ReadData},
 };
 
-/// Reads an event of a known type. `None` for everything else, and for what has to be read in another way: a member that
-/// comes twice, a name with escapes, data that does not fit.
-pub(super) fn read(text: &str) -> Option<(RawEvent, EventKind)> {
-    let whole: Whole<'_> = serde_json::from_str(text).ok()?;
-    // Between the two names there is nothing but a colon, the data, a comma, quotes and space.
-    let start = offset(text, whole.data_name)?.checked_add(whole.data_name.len())?;
-    let end = offset(text, whole.next_name)?;
-    let data = text.get(start..end)?.strip_prefix('"')?.trim_start_matches(SPACE).strip_prefix(':')?;
-    let data = data.strip_suffix('"')?.trim_end_matches(SPACE).strip_suffix(',')?.trim_matches(SPACE);
-    let raw = RawEvent {
-        name: whole.name.to_owned(),
-        data: data.to_owned(),
-        id: whole.id.to_owned(),
-        prev: whole.prev.to_owned(),
-        seq: whole.seq,
-        time: whole.time,
-        lane: whole.lane,
-    };
-    Some((raw, whole.kind))
+/// An event of a known type, and what of it lies in the text that it was read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WholeEvent<'a> {
+    /// `loggedIn`, `loggedOut`, ...
+    pub name: &'a str,
+    /// JSON text, byte for byte.
+    pub data: &'a str,
+    /// The data, read.
+    pub kind: EventKind,
+    /// Its position.
+    pub id: &'a str,
+    /// The position that it follows.
+    pub prev: &'a str,
+    /// Its number.
+    pub seq: u64,
+    /// When it was committed.
+    pub time: UnixMillis,
+    /// The lane; 0 where there is one only.
+    pub lane: u32,
+}
+
+impl<'a> WholeEvent<'a> {
+    /// Reads an event of a known type. `None` for everything else, and for what has to be read in another way: a member that
+    /// comes twice, a name with escapes, data that does not fit.
+    pub(super) fn read(text: &'a str) -> Option<Self> {
+        let Members { mut event, data_name, next_name } = serde_json::from_str(text).ok()?;
+        // Between the two names there is nothing but a colon, the data, a comma, quotes and space.
+        let start = offset(text, data_name)?.checked_add(data_name.len())?;
+        let end = offset(text, next_name)?;
+        let data = text.get(start..end)?.strip_prefix('"')?.trim_start_matches(SPACE).strip_prefix(':')?;
+        let data = data.strip_suffix('"')?.trim_end_matches(SPACE).strip_suffix(',')?;
+        event.data = data.trim_matches(SPACE);
+        Some(event)
+    }
+}
+
+impl From<WholeEvent<'_>> for RawEvent {
+    fn from(event: WholeEvent<'_>) -> Self {
+        let WholeEvent { name, data, kind: _, id, prev, seq, time, lane } = event;
+        let [name, data, id, prev] = [name, data, id, prev].map(str::to_owned);
+        Self { name, data, id, prev, seq, time, lane }
+    }
 }
 
 /// Where a part that was borrowed from a text begins in it.
@@ -41,35 +64,31 @@ fn offset(text: &str, part: &str) -> Option<usize> {
 
 const SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 
-struct Whole<'a> {
-    name: &'a str,
-    kind: EventKind,
-    id: &'a str,
-    prev: &'a str,
-    seq: u64,
-    time: UnixMillis,
-    lane: u32,
+/// What stands in the text of an event.
+struct Members<'a> {
+    /// Without its data.
+    event: WholeEvent<'a>,
     /// The name of the data's member, and that of the next, as they lie in the text.
     data_name: &'a str,
     next_name: &'a str,
 }
 
-impl<'de> Deserialize<'de> for Whole<'de> {
+impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_map(WholeVisitor)
+        from.deserialize_map(MembersVisitor)
     }
 }
 
-struct WholeVisitor;
+struct MembersVisitor;
 
-impl<'de> Visitor<'de> for WholeVisitor {
-    type Value = Whole<'de>;
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an event")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Whole<'de>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
         let (mut name, mut id, mut prev) = (None, None, None);
         let (mut kind, mut seq, mut time, mut lane) = (None, None, None, None);
         let (mut data_name, mut next_name) = (None, None);
@@ -94,17 +113,18 @@ impl<'de> Visitor<'de> for WholeVisitor {
                 }
             }
         }
-        Ok(Whole {
+        let event = WholeEvent {
             name: name.ok_or_else(other)?,
+            data: "",
             kind: kind.ok_or_else(other)?,
             id: id.ok_or_else(other)?,
             prev: prev.ok_or_else(other)?,
             seq: seq.ok_or_else(other)?,
             time: time.ok_or_else(other)?,
             lane: lane.unwrap_or(0),
-            data_name: data_name.ok_or_else(other)?,
-            next_name: next_name.ok_or_else(other)?,
-        })
+        };
+        let (data_name, next_name) = (data_name.ok_or_else(other)?, next_name.ok_or_else(other)?);
+        Ok(Members { event, data_name, next_name })
     }
 }
 
@@ -132,15 +152,16 @@ fn other<E: Error>() -> E {
 
 #[cfg(test)]
 mod tests {
-    use super::read;
-    use crate::protocol::stream::Message;
+    use super::WholeEvent;
+    use crate::protocol::stream::{Message, RawEvent};
 
     const DATA: &str = r#"{"accountID":"acct_0000000000000000000000000g"}"#;
     const REST: &str = r#""id":"e-2","prev":"e-1","seq":2,"time":"2026-11-22T18:00:00.000Z""#;
 
     /// Whatever is read in one pass is what is read in two. Returns whether it was.
     fn agrees(text: &str) -> bool {
-        let Some((event, kind)) = read(text) else { return false };
+        let Some(event) = WholeEvent::read(text) else { return false };
+        let (kind, event) = (event.kind.clone(), RawEvent::from(event));
         assert_eq!(Message::decode(text), Ok(Some(Message::Event(event.clone()))), "{text}");
         assert_eq!(event.kind(), Ok(Some(kind)), "{text}");
         true
@@ -156,7 +177,8 @@ mod tests {
         ] {
             assert!(agrees(&text), "{text}");
         }
-        assert_eq!(read(&format!(r#"{{"type":"registered","data": {data} ,{REST}}}"#)).unwrap().0.data, data);
+        let spaced = format!(r#"{{"type":"registered","data": {data} ,{REST}}}"#);
+        assert_eq!(WholeEvent::read(&spaced).unwrap().data, data);
     }
 
     #[test]

@@ -34,6 +34,9 @@ pub struct PublicKeyCredentialCreationOptionsJSON {
     pub exclude_credentials: Vec<PublicKeyCredentialDescriptorJSON>,
     /// What the authenticator must do.
     pub authenticator_selection: AuthenticatorSelectionCriteria,
+    /// Which authenticators the browser should offer first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hints: Vec<Hint>,
     /// Whether the authenticator's model must be proved.
     #[serde(default)]
     pub attestation: AttestationConveyance,
@@ -252,6 +255,16 @@ pub enum AttestationConveyance {
     /// No.
     #[default]
     None,
+    /// Yes, by its maker, as the authenticator says it. Browsers ask the person first.
+    Direct,
+}
+
+/// Which authenticators the browser should offer first (section 5.8.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hint {
+    /// One that is plugged in or held near.
+    SecurityKey,
 }
 
 #[cfg(test)]

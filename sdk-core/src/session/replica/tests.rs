@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// A session of an account, open for an hour from the second 0.
-pub(super) fn open(session: u64, account: u64) -> OpenSession {
+pub(in crate::session) fn open(session: u64, account: u64) -> OpenSession {
     expiring(session, account, 3_600)
 }
 
@@ -34,7 +34,7 @@ pub(super) fn expiring(session: u64, account: u64, second: u64) -> OpenSession {
     }
 }
 
-pub(super) fn session_id(number: u64) -> SessionID {
+pub(in crate::session) fn session_id(number: u64) -> SessionID {
     SessionID::from_bytes((u128::from(number) << 64 | 7).to_be_bytes())
 }
 
@@ -46,7 +46,7 @@ pub(super) fn server(second: u64) -> UnixMillis {
     UnixMillis(1_700_000_000_000 + second * 1_000)
 }
 
-pub(super) fn at(second: u64) -> Moment {
+pub(in crate::session) fn at(second: u64) -> Moment {
     Moment { elapsed: Duration::from_secs(second), wall: server(second) }
 }
 

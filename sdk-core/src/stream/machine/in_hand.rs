@@ -24,6 +24,26 @@ fn the_next_item_waits_until_the_last_one_is_settled() {
 }
 
 #[test]
+fn what_is_handled_together_is_acknowledged_once_and_in_the_order_of_the_log() {
+    let mut world = World::by_hand_with(
+        8,
+        Subscription { after: Some("e-1".into()), in_hand: 4, ..Subscription::default() },
+    );
+    for (id, prev) in [("e-2", "e-1"), ("e-3", "e-2"), ("e-4", "e-3"), ("e-5", "e-4"), ("e-6", "e-5")] {
+        world.receive(&event(id, prev));
+    }
+    let tokens: Vec<_> = (0..4).map(|_| world.fetch().token).collect();
+    assert!(!world.has_item());
+    let (first, others) = tokens.split_first().unwrap();
+    world.machine.handle_handled(world.now, others);
+    assert_eq!(world.drain(), [], "the first of them is not handled");
+    assert_eq!(world.pass(Duration::from_millis(200)), []);
+    world.machine.handle_handled(world.now, &[*first, *first]);
+    assert_eq!(world.drain(), [ack(r#"{"id":"e-5"}"#)]);
+    assert_eq!(id(&world.fetch().item), "e-6");
+}
+
+#[test]
 fn a_loss_drops_what_waits_and_resumes_behind_what_is_in_hand() {
     let mut world = World::by_hand(8);
     for text in [event("e-2", "e-1"), event("e-3", "e-2"), event("e-4", "e-3")] {

@@ -4,16 +4,15 @@ use std::time::Duration;
 
 use super::{
     super::{
-        Bookmark, Event, Greeting, Item, Status, StreamError,
-        cursor::Resume,
+        Bookmark, Greeting, Item, Status, StreamError,
+        cursor::{Cursor, Resume},
         lane::{Lane, Offer},
     },
     Machine, NORMAL_CLOSURE, Output, Refusal, State, VIEW,
 };
 use crate::protocol::{
     Code,
-    event::EventKind,
-    stream::{Ack, Drain, MAX_LANES, Message, PROTOCOL, Ready, Reply},
+    stream::{Ack, Drain, MAX_LANES, Message, PROTOCOL, Read, Ready, Reply},
 };
 
 #[derive(Debug)]
@@ -64,13 +63,17 @@ impl Machine {
         self.outputs.push_back(Output::Status(if is_worker { Status::Standby } else { Status::Live }));
     }
 
-    /// Takes a message, with the data of an event if it was read already.
-    pub(super) fn take(
-        &mut self,
-        now: Duration,
-        message: Message,
-        kind: Option<EventKind>,
-    ) -> Result<(), Refusal> {
+    /// Takes a message.
+    pub(super) fn take(&mut self, now: Duration, read: Read<'_>) -> Result<(), Refusal> {
+        let message = match read {
+            Read::Event(event) => {
+                return self.receive(now, event.lane, |cursor| {
+                    cursor.advance(event.prev, event.id)?;
+                    Ok(Item::Event(event.into()))
+                });
+            }
+            Read::Other(message) => message,
+        };
         let lane = match &message {
             Message::Event(event) => event.lane,
             Message::Snapshot(page) => page.lane,
@@ -95,20 +98,12 @@ impl Machine {
             // A second `ready` changes nothing; an `error` is remembered by the caller.
             Message::Challenge(_) | Message::Ready(_) | Message::Error(_) => return Ok(()),
         };
-        let Some(found) = self.lanes.get_mut(&lane) else { return Err(Refusal::Mismatch) };
-        if !found.is_started() {
-            // On its way when the lane was given back, or when it was offered anew. It comes again.
-            return Ok(());
-        }
-        found.receive(|cursor| {
-            Ok::<_, Refusal>(match message {
+        self.receive(now, lane, |cursor| {
+            Ok(match message {
                 Message::Event(raw) => {
                     // The position first: what an event says that does not belong here is of no interest.
                     cursor.advance(&raw.prev, &raw.id)?;
-                    Item::Event(match kind {
-                        Some(kind) => Event::new(raw, Some(kind)),
-                        None => Event::try_from(raw)?,
-                    })
+                    Item::Event(raw.try_into()?)
                 }
                 Message::Snapshot(page) => {
                     cursor.take_page(&page)?;
@@ -129,7 +124,22 @@ impl Machine {
                 | Message::Revoked(_)
                 | Message::Error(_) => return Err(Refusal::Mismatch),
             })
-        })?;
+        })
+    }
+
+    /// Takes an item of a lane, which `check` makes once it has compared it with what may come next.
+    fn receive(
+        &mut self,
+        now: Duration,
+        lane: u32,
+        check: impl FnOnce(&mut Cursor) -> Result<Item, Refusal>,
+    ) -> Result<(), Refusal> {
+        let Some(found) = self.lanes.get_mut(&lane) else { return Err(Refusal::Mismatch) };
+        if !found.is_started() {
+            // On its way when the lane was given back, or when it was offered anew. It comes again.
+            return Ok(());
+        }
+        found.receive(check)?;
         found.pass_done(now);
         self.gather(now);
         Ok(())

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
@@ -110,10 +110,16 @@ impl Link {
                 Ok(socket) => Happened::Opened(socket, std::mem::take(origin)),
                 Err(lost) => Happened::Lost(lost),
             },
-            Self::Open(socket) => match exchange(socket, outbox, is_reading).await {
-                Ok(happened) => happened,
-                Err(error) => Happened::Lost(broken(error)),
-            },
+            Self::Open(socket) => Happened::of(exchange(socket, outbox, is_reading).await),
+        }
+    }
+
+    /// The next thing that has come of it already. Nothing is written, which costs a third of a message: that is for
+    /// [`next`](Self::next), soon.
+    pub(super) fn arrived(&mut self) -> Option<Happened> {
+        match self {
+            Self::None | Self::Connecting(..) => None,
+            Self::Open(socket) => socket.next().now_or_never().map(Happened::of),
         }
     }
 
@@ -147,9 +153,9 @@ async fn exchange(
     socket: &mut Socket,
     outbox: &mut VecDeque<Message>,
     is_reading: bool,
-) -> Result<Happened, Error> {
+) -> Option<Result<Message, Error>> {
     // One step for both directions: a peer that waits for us to read before it reads must not stop us from reading.
-    let next = poll_fn(|context| {
+    poll_fn(|context| {
         while !outbox.is_empty() {
             match socket.poll_ready_unpin(context) {
                 Poll::Ready(Ok(())) => {}
@@ -166,19 +172,25 @@ async fn exchange(
             return Poll::Ready(Some(Err(error)));
         }
         if is_reading { socket.poll_next_unpin(context) } else { Poll::Pending }
-    });
-    Ok(match next.await {
-        Some(Ok(Message::Text(text))) => Happened::Message(text),
-        Some(Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
-            Happened::SignOfLife
-        }
-        Some(Ok(Message::Close(Some(frame)))) => {
-            Happened::Lost(Lost::Closed { code: frame.code.into(), reason: frame.reason.to_string() })
-        }
-        Some(Ok(Message::Close(None))) => Happened::Lost(Lost::Closed { code: 1005, reason: String::new() }),
-        Some(Err(error)) => return Err(error),
-        None => Happened::Lost(Lost::Broken { why: "the connection ended".to_owned() }),
     })
+    .await
+}
+
+impl Happened {
+    fn of(next: Option<Result<Message, Error>>) -> Self {
+        match next {
+            Some(Ok(Message::Text(text))) => Self::Message(text),
+            Some(Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
+                Self::SignOfLife
+            }
+            Some(Ok(Message::Close(Some(frame)))) => {
+                Self::Lost(Lost::Closed { code: frame.code.into(), reason: frame.reason.to_string() })
+            }
+            Some(Ok(Message::Close(None))) => Self::Lost(Lost::Closed { code: 1005, reason: String::new() }),
+            Some(Err(error)) => Self::Lost(broken(error)),
+            None => Self::Lost(Lost::Broken { why: "the connection ended".to_owned() }),
+        }
+    }
 }
 
 fn broken(error: Error) -> Lost {

@@ -125,11 +125,7 @@ impl Shared {
 
     /// Items are handled, in one step.
     pub(crate) fn settle_all(&self, tokens: &[Token]) {
-        self.step(|machine, now| {
-            for token in tokens {
-                machine.handle_settled(now, *token, true);
-            }
-        });
+        self.step(|machine, now| machine.handle_handled(now, tokens));
     }
 
     /// Nothing more is handed out, and the connection ends.

@@ -2,6 +2,7 @@
 
 import { Api } from './api.js';
 import { Events, type Connection, type EventsOptions } from './events.js';
+import type { EvidenceOptions } from './evidence.js';
 import { thrown } from './failure.js';
 import { LiveSessions } from './live.js';
 import { load } from './load.js';
@@ -19,6 +20,11 @@ export interface AccountsOptions {
   /** The origins that this back end is reached at, as browsers write them (`https://app.example`): what proofs are for. */
   origins?: readonly string[];
   /**
+   * Have `sessions` believe nothing that a passkey should have signed and did not: a session is live if and only if a
+   * passkey was seen to open it. The log is read from where the pins end, the first time from its beginning.
+   */
+  evidence?: EvidenceOptions;
+  /**
    * Send the API key unencrypted if the address says `http://`. Not needed for this machine itself; elsewhere, whoever
    * carries the bytes can read the key and the events.
    */
@@ -32,12 +38,12 @@ export class Accounts {
   #connection: Connection;
   #open = new Set<Events | LiveSessions>();
   #live: LiveSessions | undefined;
-  #origins: readonly string[] | undefined;
+  #options: Pick<AccountsOptions, 'origins' | 'evidence'>;
   #api: Api | undefined;
 
-  private constructor(connection: Connection, origins: readonly string[] | undefined) {
+  private constructor(connection: Connection, options: Pick<AccountsOptions, 'origins' | 'evidence'>) {
     this.#connection = connection;
-    this.#origins = origins;
+    this.#options = options;
   }
 
   /**
@@ -45,7 +51,7 @@ export class Accounts {
    * something is opened. Throws `badAddress` for what can never work, a TypeError for origins that are none.
    */
   static connect(url: string | URL, apiKey: KeyProvider, options: AccountsOptions = {}): Accounts {
-    const { allowPlaintext = false, origins, WebSocket } = options;
+    const { allowPlaintext = false, origins, evidence, WebSocket } = options;
     let address: string;
     try {
       address = load().eventsAddress(String(url), allowPlaintext);
@@ -54,7 +60,7 @@ export class Accounts {
     }
     if (origins) checkOrigins(origins);
     const key = typeof apiKey === 'string' ? (): string => apiKey : apiKey;
-    return new Accounts({ address, key, WebSocket }, origins);
+    return new Accounts({ address, key, WebSocket }, { ...(origins && { origins }), ...(evidence && { evidence }) });
   }
 
   /**
@@ -68,7 +74,7 @@ export class Accounts {
   /** The sessions that are open now. One connection, made when this is first asked for, until it is closed. */
   get sessions(): LiveSessions {
     this.#live ??= this.#keep(
-      new LiveSessions(this.#connection, this.#origins, (live) => {
+      new LiveSessions(this.#connection, this.#options, (live) => {
         this.#open.delete(live);
         if (this.#live === live && live.failure === undefined) this.#live = undefined;
       }),

@@ -24,6 +24,10 @@ export class Stream {
   pollOutput(): string | undefined;
   pollTimeout(): number | undefined;
   /** Throws JSON of a failure. */
+  evidence(expected: string, pins: string | undefined, now: number): void;
+  takePins(): string | undefined;
+  takeUnproven(): number;
+  /** Throws JSON of a failure. */
   witness(keys: string[], checkpoint: string | undefined): void;
   takeCheckpoint(): string | undefined;
   /** Throws JSON of a failure. */
@@ -49,7 +53,10 @@ export class Stream {
 }
 
 export class Live {
-  constructor();
+  constructor(hasPins: boolean);
+  /** Throws JSON of a failure. */
+  look(state: Stream, elapsed: number, wall: number): boolean;
+  /** Throws JSON of a failure. */
   pump(stream: Stream, most: number, isAwaited: boolean, elapsed: number, wall: number): boolean;
   tick(elapsed: number, wall: number): void;
   pollTimeout(elapsed: number, wall: number): number | undefined;

@@ -25,6 +25,8 @@ export interface DriverOptions {
   /** The application's own position in a lane that begins under a lease. */
   position: (lane: number, lease: number) => Promise<string | null | undefined>;
   WebSocket: WebSocketClass | undefined;
+  /** What is to be waited for, and done to the stream then, before anything else is. Either may throw a `PasskeyError`. */
+  prepare?: (() => Promise<(stream: Stream) => void>) | undefined;
   /** Something has changed: there may be items, or the end. */
   onChange: () => void;
 }
@@ -55,7 +57,8 @@ export class Driver {
     const { Stream } = load();
     // The seed is for the jitter of delays only.
     this.stream = new Stream(JSON.stringify(options.wish), Math.random(), now());
-    this.tell((stream) => stream.tick(now()));
+    if (options.prepare) void this.#prepare(options.prepare);
+    else this.tell((stream) => stream.tick(now()));
   }
 
   get status(): Status {
@@ -107,6 +110,19 @@ export class Driver {
     this.#isRunning = false;
     this.#schedule();
     this.#read();
+  }
+
+  async #prepare(prepare: () => Promise<(stream: Stream) => void>): Promise<void> {
+    try {
+      const begin = await prepare();
+      // It was stopped meanwhile.
+      if (this.isOver) return;
+      begin(this.stream);
+    } catch (error) {
+      this.fail(error as PasskeyError);
+      return;
+    }
+    this.tell((stream) => stream.tick(now()));
   }
 
   #carryOut(wanted: Wanted): void {

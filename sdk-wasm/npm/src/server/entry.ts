@@ -9,6 +9,7 @@ export { PasskeyError, type Code } from '../error.js';
 export { Accounts, type AccountsOptions, type KeyProvider } from './accounts.js';
 export type { Account, VerifyOptions, VerifySocketOptions } from './account.js';
 export { ApiError, type Api, type CallOptions, type EventsQuery, type NewKey, type SessionsQuery } from './api.js';
+export { filePins, type EvidenceOptions, type PinStore } from './evidence.js';
 export type { Delivery, Events, EventsOptions, Next, Position, PositionStore } from './events.js';
 export type {
   Bookmark,

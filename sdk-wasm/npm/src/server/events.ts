@@ -1,11 +1,12 @@
 /** The event stream: items to handle, one after the other or lane by lane. */
 
 import type { PasskeyError } from '../error.js';
+import { Check } from './check.js';
 import { Driver } from './driver.js';
+import type { EvidenceOptions } from './evidence.js';
 import { cancelled, thrown } from './failure.js';
 import { FETCHED_ITEMS, Fetched } from './fetched.js';
 import { positionOf, type HandedOver, type Item } from './items.js';
-import { Keeper } from './keeper.js';
 import type { WebSocketClass } from './socket.js';
 import type { Status } from './status.js';
 import type { WitnessOptions } from './witness.js';
@@ -34,6 +35,8 @@ export interface EventsOptions {
   ackTimeoutMs?: number;
   /** Ask this where each lane begins, so that what was done counts and not what was acknowledged. For workers. */
   positions?: PositionStore;
+  /** Believe nothing that a passkey should have signed and did not. A forged event ends the stream (`evidenceForged`). */
+  evidence?: EvidenceOptions;
   /** Check that the log only grows, and is what it was. A log that contradicts itself ends the stream (`logRewritten`). */
   witness?: WitnessOptions;
   /** Ends the stream; whoever waits for an item then gets `cancelled`. */
@@ -133,14 +136,16 @@ export class Events implements AsyncIterableIterator<Delivery, undefined> {
 
   /** @internal */
   constructor(connection: Connection, options: EventsOptions, onEnd: (events: Events) => void) {
-    const { positions, witness, signal, ...wish } = options;
+    const { positions, evidence, witness, signal, ...wish } = options;
     const { consumer = '', inHand = 1 } = wish;
     this.#consumer = consumer;
-    const fetchesMany = consumer === '' && !witness;
+    const fetchesMany = consumer === '' && !evidence && !witness;
     this.#onEnd = onEnd;
     if (wish.window !== undefined && !(wish.window >= 1)) throw new RangeError('window is 1 to 4096');
+    if (evidence || witness) this.#check = new Check(() => this.#driver.stream, { evidence, witness });
     this.#driver = new Driver({
       ...connection,
+      prepare: this.#check && (() => this.#check!.prepare()),
       wish: { ...wish, inHand: fetchesMany ? inHand + FETCHED_ITEMS : inHand },
       position: async (lane, lease) => positions?.claim(this.#consumer, lane, lease),
       onChange: () => this.#look(),
@@ -154,15 +159,9 @@ export class Events implements AsyncIterableIterator<Delivery, undefined> {
     else signal?.addEventListener('abort', abort, { once: true });
     this.#unlisten = () => signal?.removeEventListener('abort', abort);
     this.#signal = signal;
-    if (witness) {
-      this.#keeper = new Keeper(witness.checkpoint);
-      this.#isWatched = this.#watch(this.#keeper, witness.keys);
-    }
   }
 
-  #keeper: Keeper | undefined;
-  /** Nothing is handed out before the witness is there. */
-  #isWatched: Promise<void> | undefined;
+  #check: Check | undefined;
   #signal: AbortSignal | undefined;
 
   /**
@@ -192,7 +191,7 @@ export class Events implements AsyncIterableIterator<Delivery, undefined> {
     if (this.#end === 'none') this.#end = 'over';
     this.#fetched.tell();
     await this.#driver.stop();
-    await this.#keeper?.saved();
+    await this.#check?.close();
   }
 
   /** These deliveries; the same as the stream itself. */
@@ -277,7 +276,7 @@ export class Events implements AsyncIterableIterator<Delivery, undefined> {
       throw cancelled('the stream', this.#signal);
     }
     if (this.#end === 'over') return OVER;
-    const handedOver = this.#isWatched ? undefined : this.#poll();
+    const handedOver = this.#poll();
     if (handedOver) {
       this.#last = this.#deliver(handedOver);
       return { done: false, value: this.#last };
@@ -292,10 +291,11 @@ export class Events implements AsyncIterableIterator<Delivery, undefined> {
   #deliver({ token, lane, lease, item }: HandedOver): Delivery {
     const id = positionOf(item);
     const position = id === undefined ? undefined : { consumer: this.#consumer, lane, id, lease };
-    const [driver, fetched, keeper] = [this.#driver, this.#fetched, this.#keeper];
+    const [fetched, check] = [this.#fetched, this.#check];
+    check?.look();
     return new Delivery(item, position, (isHandled) => {
       fetched.settle(token, isHandled);
-      keeper?.keep(driver.stream);
+      check?.look();
     });
   }
 
@@ -306,16 +306,6 @@ export class Events implements AsyncIterableIterator<Delivery, undefined> {
       this.#driver.fail(thrown(found) as PasskeyError);
       return undefined;
     }
-  }
-
-  async #watch(keeper: Keeper, keys: readonly string[]): Promise<void> {
-    try {
-      await keeper.begin(this.#driver.stream, keys);
-    } catch (error) {
-      this.#driver.fail(error as PasskeyError);
-    }
-    this.#isWatched = undefined;
-    this.#look();
   }
 
   #changed(signal: AbortSignal | undefined): Promise<void> {

@@ -1,59 +1,71 @@
-/** Carries checkpoints between the machine of a stream with a witness and where they are kept. */
+/** Carries what a stream is to remember between its machine and where that is kept. */
 
-import type { Stream } from './core.js';
-import { errorOf, sentence, thrown } from './failure.js';
-import type { CheckpointStore } from './witness.js';
+import { errorOf, sentence } from './failure.js';
+import type { TextStore } from './file.js';
 
 export class Keeper {
-  #store: CheckpointStore;
-  #unsaved: string | undefined;
-  #saving: Promise<void> = Promise.resolve();
-  #isSaving = false;
+  #store: TextStore;
+  /** What is kept, and what it means when it cannot be. */
+  #what: string;
+  #loss: string;
+  /** The shortest time between two copies. */
+  #everyMs: number;
+  #take: () => string | undefined;
+  #saving: Promise<void> | undefined;
+  #isClosing = false;
+  #hurry = (): void => {};
 
-  constructor(store: CheckpointStore) {
+  /** `take` gives what there is to keep, if that has changed since it was asked last. */
+  constructor(store: TextStore, { what, loss, everyMs = 0 }: { what: string; loss: string; everyMs?: number }, take: () => string | undefined) {
     this.#store = store;
+    this.#what = what;
+    this.#loss = loss;
+    this.#everyMs = everyMs;
+    this.#take = take;
   }
 
-  /** Puts the witness over the stream. Throws a `PasskeyError` when that cannot be. */
-  async begin(stream: Stream, keys: readonly string[]): Promise<void> {
-    let checkpoint: string | null | undefined;
+  /** What was kept last. Throws a `PasskeyError` when that cannot be read. */
+  async load(): Promise<string | undefined> {
     try {
-      checkpoint = await this.#store.load();
+      return (await this.#store.load()) ?? undefined;
     } catch (cause) {
-      throw errorOf('internal', `the checkpoint cannot be read: ${sentence(cause)}`, cause);
-    }
-    try {
-      stream.witness([...keys], checkpoint ?? undefined);
-    } catch (refused) {
-      throw thrown(refused);
+      throw errorOf('internal', `the ${this.#what} cannot be read: ${sentence(cause)}`, cause);
     }
   }
 
-  /** Saves what there is to remember; the newest, if there is more than one while another is being saved. */
-  keep(stream: Stream): void {
-    const checkpoint = stream.takeCheckpoint();
-    if (checkpoint === undefined) return;
-    this.#unsaved = checkpoint;
-    if (this.#isSaving) return;
-    this.#isSaving = true;
-    this.#saving = this.#save();
+  /** There may be something to keep; what comes while another is being saved is saved after it. */
+  keep(): void {
+    this.#saving ??= this.#save().finally(() => {
+      this.#saving = undefined;
+    });
   }
 
   /** Resolves when everything is saved. */
-  saved(): Promise<void> {
-    return this.#saving;
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    this.#hurry();
+    await this.#saving;
+    this.keep();
+    await this.#saving;
   }
 
   async #save(): Promise<void> {
-    while (this.#unsaved !== undefined) {
-      const checkpoint = this.#unsaved;
-      this.#unsaved = undefined;
-      try {
-        await this.#store.save(checkpoint);
-      } catch (error) {
-        console.error('the checkpoint of the log cannot be saved; after a restart, less is noticed:', error);
+    try {
+      for (let text = this.#take(); text !== undefined; text = this.#take()) {
+        await this.#store.save(text);
+        if (this.#everyMs > 0 && !this.#isClosing) await this.#pause();
       }
+    } catch (error) {
+      console.error(`the ${this.#what} cannot be saved; ${this.#loss}:`, error);
     }
-    this.#isSaving = false;
+  }
+
+  async #pause(): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    await new Promise<void>((resolve) => {
+      this.#hurry = resolve;
+      timer = setTimeout(resolve, this.#everyMs);
+    });
+    clearTimeout(timer);
   }
 }

@@ -3,10 +3,12 @@
 import type { PasskeyError } from '../error.js';
 import type { EndReason } from '../types.js';
 import type { Account, VerifyOptions, VerifySocketOptions } from './account.js';
-import type { Live } from './core.js';
+import { Check } from './check.js';
+import type { Live, Stream } from './core.js';
 import { Driver, now } from './driver.js';
-import { cancelled, errorOf } from './failure.js';
 import type { Connection } from './events.js';
+import type { EvidenceOptions } from './evidence.js';
+import { cancelled, errorOf, thrown } from './failure.js';
 import { load } from './load.js';
 import {
   DEFAULT_BODY_LIMIT,
@@ -111,18 +113,26 @@ export class LiveSessions {
   #isClosed = false;
 
   /** @internal */
-  constructor(connection: Connection, origins: readonly string[] | undefined, onEnd: (live: LiveSessions) => void) {
-    this.#live = new (load().Live)();
+  constructor(connection: Connection, { origins, evidence }: SessionsOptions, onEnd: (live: LiveSessions) => void) {
+    this.#live = new (load().Live)(evidence !== undefined);
     this.#origins = origins;
     this.#onEnd = onEnd;
-    this.#driver = new Driver({
-      ...connection,
-      // Nothing is acknowledged: applying an item cannot fail.
-      wish: { window: 0 },
-      position: async () => undefined,
-      onChange: () => this.#pump(),
-    });
+    // Nothing is acknowledged: applying an item cannot fail.
+    const asked = { ...connection, wish: { window: 0 }, position: async () => undefined };
+    if (evidence) {
+      const check = new Check(() => this.#driver.stream, { evidence });
+      this.#check = check;
+      this.#driver = new Driver({ ...asked, prepare: () => check.prepare(), onChange: () => this.#pump() });
+      this.#state = new Driver({ ...asked, onChange: () => this.#look() });
+      this.#look();
+    } else {
+      this.#driver = new Driver({ ...asked, onChange: () => this.#pump() });
+    }
   }
+
+  #check: Check | undefined;
+  /** Where there are pins: says where the state is, until that is known. */
+  #state: Driver | undefined;
 
   /** Resolves when the state has arrived: at the start, and after events were missed. Rejects when the stream is over. */
   async inSync(options: { signal?: AbortSignal } = {}): Promise<void> {
@@ -271,12 +281,30 @@ export class LiveSessions {
 
   /** Ends the connection. From here on no session is known, and those who hold one are told so. */
   async close(): Promise<void> {
-    await this.#driver.stop();
+    await Promise.all([this.#driver.stop(), this.#state?.stop()]);
     this.#finish();
+    await this.#check?.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** What the pins say is shown as soon as the log is read up to where the state is. */
+  #look(): void {
+    const state = this.#state;
+    if (!state) return;
+    let hasLooked = false;
+    try {
+      hasLooked = this.#live.look(state.stream, now(), Date.now());
+    } catch (found) {
+      this.#driver.fail(thrown(found) as PasskeyError);
+    }
+    if (!hasLooked && state.failure) this.#driver.fail(state.failure);
+    if (!hasLooked && !state.isOver) return;
+    this.#state = undefined;
+    void state.stop();
+    this.#pump();
   }
 
   #pump(): void {
@@ -285,13 +313,26 @@ export class LiveSessions {
     const { stream } = this.#driver;
     let hasMore = true;
     while (hasMore) {
-      hasMore = this.#live.pump(stream, ITEMS_AT_ONCE, this.#awaited > 0, now(), Date.now());
+      hasMore = this.#take(stream);
       this.#tellEnds();
     }
+    this.#check?.look();
     this.#tellOpened();
     this.#tellSynced();
     if (this.#driver.isOver) this.#finish();
     else this.#schedule();
+  }
+
+  /** Whether there may be more. */
+  #take(stream: Stream): boolean {
+    try {
+      return this.#live.pump(stream, ITEMS_AT_ONCE, this.#awaited > 0, now(), Date.now());
+    } catch (found) {
+      const error = thrown(found) as PasskeyError;
+      console.error(`passkey-accounts: nobody is known to be signed in any more: ${error.message}`);
+      this.#driver.fail(error);
+      return false;
+    }
   }
 
   #tellOpened(): void {
@@ -370,6 +411,12 @@ export class LiveSessions {
       Math.ceil(at - now()),
     );
   }
+}
+
+/** What live sessions take of the options of `connect`. */
+interface SessionsOptions {
+  origins?: readonly string[];
+  evidence?: EvidenceOptions;
 }
 
 /** The ends of sessions, for one reader. */

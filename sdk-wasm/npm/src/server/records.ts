@@ -23,8 +23,11 @@ export interface AppInfo {
   readonly rpID: string;
   /** Where its pages are. */
   readonly origins: readonly string[];
-  /** How passkeys are asked for: only an address brings one up, or they show up in the platform's list and backups. */
-  readonly policy: 'strict' | 'recoverable';
+  /**
+   * How passkeys are asked for: only an address brings one up, they show up in the platform's list and backups, or they are on
+   * security keys of models that the server lists.
+   */
+  readonly policy: 'strict' | 'recoverable' | 'hardware';
 }
 
 /** Open sessions, oldest first. */

@@ -21,6 +21,7 @@ export const FAILURES = {
   challengeExpired: [4000, 'that took too long; please try again'],
   unknownCeremony: [4500, 'that passkey prompt has been used or replaced; please start again'],
   passkeyRejected: [4500, 'this passkey was not accepted; try again or use another one'],
+  passkeyNotAllowed: [4500, 'this site takes passkeys on security keys of certain models only; use one of those'],
   passkeyExists: [4500, 'this passkey is already registered; sign in with it instead'],
   sessionGone: [4500, 'the session has ended; please sign in again'],
   invalidAction: [4500, 'the action to confirm must be a JSON object of at most 2 KiB in which no name comes twice'],

@@ -84,7 +84,7 @@ pub(crate) fn statement_cases() -> Vec<Case> {
         ),
         case(
             "statement with an empty list of certificates",
-            HasCertificates,
+            invalid,
             statement(move |sig| packed(&[("alg", es256()), ("sig", cbor_bytes(&sig)), ("x5c", vec![0x80])])),
         ),
         case(

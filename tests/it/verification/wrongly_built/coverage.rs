@@ -73,6 +73,7 @@ fn every_step_and_every_reason_of_a_parser_has_a_ceremony_that_fails_it() {
                 RegistrationError::Malformed(malformed) => said.add(malformed),
                 RegistrationError::Refused(step) => said.steps.push(step),
                 RegistrationError::AttestationNotAccepted => {}
+                RegistrationError::NotAllowed(reason) => panic!("the policy allows everything: {reason}"),
             }
         }
     }

@@ -45,6 +45,7 @@ impl From<RegistrationError> for Verdict {
             RegistrationError::Malformed(malformed) => Self::Unreadable(malformed.part),
             RegistrationError::Refused(step) => Self::Fails(step),
             RegistrationError::AttestationNotAccepted => Self::HasCertificates,
+            RegistrationError::NotAllowed(reason) => panic!("the policy allows everything: {reason}"),
         }
     }
 }

@@ -11,6 +11,8 @@ public struct AppInfo: Sendable, Hashable {
         case strict
         /// A passkey that shows up in the platform's list and in its backups.
         case recoverable
+        /// A passkey on a security key of a model that the server lists.
+        case hardware
     }
 
     /// Names it.
@@ -29,6 +31,7 @@ public struct AppInfo: Sendable, Hashable {
         switch native.policy {
         case .strict: policy = .strict
         case .recoverable: policy = .recoverable
+        case .hardware: policy = .hardware
         }
     }
 }

@@ -12,7 +12,8 @@ final class StreamReplayTests: XCTestCase {
                 if let difference = try replay(transcript, seed: seed) { XCTFail(difference) }
             }
         }
-        print("replayed stream \(clients.count)")
+        let evidence = clients.filter { $0.header["evidence"] as? Bool ?? false }.count
+        print("replayed stream \(clients.count - evidence)\nreplayed evidence \(evidence)")
     }
 
     func test_a_transcript_that_says_something_else_fails_at_that_line() throws {
@@ -41,6 +42,8 @@ private let knownKey = "pa_dev_040g2081040g2081_040g2081040g2081040g2081040g2081
 private let address = "wss://auth.example/v1/events"
 /// The public half of the Ed25519 key whose seed is 32 bytes 7.
 private let witnessKey = "6kpsY-KcUgq-9VB7Ey7F-ZVHdq6-vnuSQh7qaRRG0iw"
+private let knownApp = EvidenceOptions(
+    appID: "app_040g2081040g2081040g208104", rpID: "shop.example", origins: ["https://shop.example"], pinsPath: "")
 
 /// Words that are about the server alone.
 private let serversWords: Set<String> = [
@@ -108,11 +111,13 @@ private final class ReplayedClient {
         keys = header["keys"] as? [String] ?? [knownKey]
         keysByHand = header["keysByHand"] as? Bool ?? false
         handlesByHand = header["handlesByHand"] as? Bool ?? false
-        let options = Self.options(header["subscription"] as? [String: Any] ?? [:], header["witness"] as? Bool ?? false)
+        let options = Self.options(header)
         machine = try StreamReplay(address: address, options: options, seed: seed)
     }
 
-    private static func options(_ wish: [String: Any], _ hasWitness: Bool) -> EventsOptions {
+    private static func options(_ header: [String: Any]) -> EventsOptions {
+        let wish = header["subscription"] as? [String: Any] ?? [:]
+        let (hasEvidence, hasWitness) = (header["evidence"] as? Bool ?? false, header["witness"] as? Bool ?? false)
         let starts: [String: EventsOptions.Start] = ["state": .state, "now": .now, "earliest": .earliest]
         return EventsOptions(
             types: wish["types"] as? [String],
@@ -125,6 +130,7 @@ private final class ReplayedClient {
             window: wish["window"] as? Int,
             prefetch: wish["inHand"] as? Int ?? 1,
             ackTimeout: (wish["ackTimeoutMs"] as? Int).map { .milliseconds($0) },
+            evidence: hasEvidence ? knownApp : nil,
             witness: hasWitness ? WitnessOptions(keys: [witnessKey], checkpointPath: "") : nil)
     }
 

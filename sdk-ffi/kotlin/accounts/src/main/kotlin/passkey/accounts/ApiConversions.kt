@@ -18,6 +18,7 @@ internal fun FfiAppInfo.toApp(): AppInfo = AppInfo(
     when (policy) {
         FfiPolicy.STRICT -> Policy.STRICT
         FfiPolicy.RECOVERABLE -> Policy.RECOVERABLE
+        FfiPolicy.HARDWARE -> Policy.HARDWARE
     },
 )
 

@@ -23,6 +23,9 @@ public enum class Policy {
 
     /** A passkey that shows up in the platform's list and in its backups. */
     RECOVERABLE,
+
+    /** A passkey on a security key of a model that the server lists. */
+    HARDWARE,
 }
 
 /** Open sessions, oldest first. */

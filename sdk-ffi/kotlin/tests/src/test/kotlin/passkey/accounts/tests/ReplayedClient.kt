@@ -12,6 +12,7 @@ import passkey.accounts.Bookmark
 import passkey.accounts.Bytes
 import passkey.accounts.Event
 import passkey.accounts.EventsOptions
+import passkey.accounts.EvidenceOptions
 import passkey.accounts.Gap
 import passkey.accounts.PasskeyException
 import passkey.accounts.Snapshot
@@ -67,7 +68,7 @@ private class ReplayedClient(private val header: JsonNode, seed: Long) {
     val seen = ArrayDeque<Pair<Long, Said>>()
     private val keys = ArrayDeque(header.get("keys")?.map { it.asText() } ?: listOf(KEY))
     private val handedOver = mutableListOf<Handed>()
-    private val stream = StreamReplay(ADDRESS, seed) { wish(header.path("subscription"), header.path("witness").asBoolean()) }
+    private val stream = StreamReplay(ADDRESS, seed) { wish(header) }
     private var now = 0L
 
     /** Lets time pass until `to`, or until that is so. */
@@ -154,7 +155,8 @@ private class ReplayedClient(private val header: JsonNode, seed: Long) {
     }
 }
 
-private fun EventsOptions.wish(wish: JsonNode, hasWitness: Boolean) {
+private fun EventsOptions.wish(header: JsonNode) {
+    val wish = header.path("subscription")
     fun textOf(name: String) = wish.get(name)?.asText()
     types = wish.get("types")?.map { it.asText() }
     after = textOf("after")
@@ -166,7 +168,8 @@ private fun EventsOptions.wish(wish: JsonNode, hasWitness: Boolean) {
     window = wish.get("window")?.asInt()
     prefetch = wish.path("inHand").asInt(1)
     ackTimeout = wish.get("ackTimeoutMs")?.asLong()?.milliseconds
-    if (hasWitness) witness = WitnessOptions(listOf(SIGNER), "not used")
+    if (header.path("evidence").asBoolean()) evidence = APP
+    if (header.path("witness").asBoolean()) witness = WitnessOptions(listOf(SIGNER), "not used")
 }
 
 private fun shown(status: Status): JsonNode = when (status) {
@@ -203,6 +206,8 @@ private fun shown(handed: Handed): JsonNode {
 private fun text(text: String): JsonNode = JSON.nodeFactory.textNode(text)
 
 private fun word(name: String, value: JsonNode): ObjectNode = JSON.createObjectNode().apply { set<JsonNode>(name, value) }
+
+private val APP = EvidenceOptions("app_040g2081040g2081040g208104", "shop.example", listOf("https://shop.example"), "not used")
 
 /** The `x` of the Ed25519 key whose seed is 32 bytes 7. */
 private val SIGNER: String = run {
