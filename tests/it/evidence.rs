@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use passkey_accounts::{
     Accounts, Events, EventsBuilder, Item, LiveSessions,
     ceremony::binding::{Binding, thumbprint},
-    evidence::{AuthenticationResponse, Expected, MemoryPins, PinStore},
+    evidence::{AuthenticationResponse, Expected, MemoryPins, PinStore, Pins},
     log::EventID,
     protocol::{
         AppID, CeremonyID, PasskeyID, SessionID, UnixMillis,
@@ -423,6 +423,20 @@ async fn live_sessions_go_on_where_the_pins_end_and_are_shown_when_the_log_is_re
     let live = world.live_sessions().await;
     assert!(live.fresh_within(LONG).unwrap().get(session.session_id).is_some());
     assert!(live.get(world.session.session_id).is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_sessions_that_begin_at_the_head_of_a_quiet_log_wait_for_nothing() {
+    let world = World::start().await;
+    let first = world.live_sessions().await;
+    let seq = |pins: Pins| pins.position().unwrap().parse::<EventID>().unwrap().seq;
+    while world.store.load().unwrap().map(seq) != Some(5) {
+        tokio::task::yield_now().await;
+    }
+    drop(first);
+    // A quiet server says something every 20 s.
+    let again = tokio::time::timeout(LONG / 2, world.live_sessions()).await.expect("it knows where it is");
+    assert!(again.get(world.session.session_id).is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]

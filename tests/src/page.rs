@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_lc_rs::{
+    agreement::{ECDH_P256, PrivateKey},
     rand::SystemRandom,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
 };
@@ -40,6 +41,13 @@ impl PageKey {
     /// A new key.
     pub fn make() -> Self {
         Self(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("P-256 keys can be made"))
+    }
+
+    /// A key whose private half somebody has found: 32 bytes, big-endian. `None` if they are no key.
+    pub fn from_private(private: &[u8]) -> Option<Self> {
+        let point = PrivateKey::from_private_key(&ECDH_P256, private).ok()?.compute_public_key().ok()?;
+        let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
+        EcdsaKeyPair::from_private_key_and_public_key(algorithm, private, point.as_ref()).ok().map(Self)
     }
 
     /// The public half.

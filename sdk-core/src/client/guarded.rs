@@ -73,6 +73,11 @@ impl Guarded {
         }
     }
 
+    /// Everything up to here has been handled.
+    pub(super) fn position(&self) -> Option<String> {
+        lock(&self.guard).pins().position().map(str::to_owned)
+    }
+
     /// The sessions that were seen to be opened by a passkey and have not ended.
     pub(super) fn open_sessions(&self) -> Vec<OpenSession> {
         lock(&self.guard).pins().open_sessions().cloned().collect()

@@ -262,6 +262,10 @@ impl Following {
             }
         }
         drop(state);
+        if let Some(guarded) = self.events.guarded() {
+            let position = guarded.position();
+            proven.begin_at(&mut self.replica, position.as_deref(), || guarded.open_sessions());
+        }
         while !proven.is_following() {
             let next = self.events.next().await;
             let Some(delivery) = self.take(next) else { return };

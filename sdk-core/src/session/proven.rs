@@ -98,12 +98,32 @@ impl Proven {
             return;
         }
         if !is_page {
-            let id = reached.to_string();
-            let page = Snapshot { sessions: pinned(), first: true, last: true, id, hash: None, lane: 0 };
-            replica.apply(&Item::Snapshot(page), begun);
+            show(replica, reached, pinned(), begun);
         }
         self.0 = Phase::Following;
     }
+
+    /// Takes the position at which the stream with pins begins. Where the state is there too, a quiet log has no more to
+    /// say: the position holds the hash of all before it.
+    pub fn begin_at(
+        &mut self,
+        replica: &mut Replica,
+        position: Option<&str>,
+        pinned: impl FnOnce() -> Vec<OpenSession>,
+    ) {
+        if let Phase::CatchingUp { reached, begun } = self.0
+            && position.is_some_and(|position| position == reached.to_string())
+        {
+            show(replica, reached, pinned(), begun);
+            self.0 = Phase::Following;
+        }
+    }
+}
+
+fn show(replica: &mut Replica, reached: EventID, sessions: Vec<OpenSession>, begun: Moment) {
+    let id = reached.to_string();
+    let page = Snapshot { sessions, first: true, last: true, id, hash: None, lane: 0 };
+    replica.apply(&Item::Snapshot(page), begun);
 }
 
 #[cfg(test)]

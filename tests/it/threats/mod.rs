@@ -1,15 +1,21 @@
 //! The threat matrix, executed: every cell is an attack on a real shop, and what stopped it is taken away once to see the
 //! attack succeed. `threats.toml` says what is expected; `cargo xtask attack` makes the table.
 
+mod between;
 mod credentials;
 mod database;
+mod events;
+mod extension;
+mod hooks;
 mod mallory;
 mod malware;
 mod matrix;
+mod memory;
 mod phishing;
 mod protocol;
 mod recovery;
 mod replay;
+mod rollback;
 mod transport;
 mod xss;
 

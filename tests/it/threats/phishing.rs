@@ -124,24 +124,45 @@ async fn a_page_of_another_site_opens_the_browser_socket() {
     let browser = Chromium::launch().await.unwrap();
     attack("foreignSocket", async |build| {
         let shop = Shop::open(build).await;
-        let mallory = Mallory::start("", "").await;
-        let page = browser.open(&mallory.origin("mallory.localhost")).await.unwrap();
-        let auth = shop.auth();
-        let script = format!(
-            "new Promise((resolve) => {{
-                const socket = new WebSocket('{}?app={}', 'passkey-accounts.v1');
-                socket.addEventListener('message', ({{ data }}) => resolve(JSON.parse(data).type));
-                socket.addEventListener('close', () => resolve('closed'));
-            }})",
-            auth.gateway_url(),
-            auth.app_id
-        );
-        match page.evaluate(&script).await.unwrap().as_str() {
-            Some("hello") => fell("the server greets it"),
-            other => held(other.unwrap_or_default()),
-        }
+        hijack(&browser, &shop, |mallory| mallory.origin("mallory.localhost")).await
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_sibling_of_the_site_opens_the_browser_socket() {
+    let browser = Chromium::launch().await.unwrap();
+    attack("siblingSocket", async |build| {
+        let shop = Shop::open(build).await;
+        hijack(&browser, &shop, |mallory| mallory.origin(&format!("blog.{}", shop.host))).await
+    })
+    .await;
+}
+
+/// A page in the browser of somebody who is signed in opens the site's socket, and acts over it: the browser adds the cookies
+/// to the handshake that it adds to any request.
+async fn hijack(browser: &Chromium, shop: &Shop, origin: impl Fn(&Mallory) -> String) -> Outcome {
+    let victim = Victim::sign_up(browser, shop).await;
+    let mallory = Mallory::start("", "").await;
+    let page = browser.open(&origin(&mallory)).await.unwrap();
+    let (address, subprotocol) = match &shop.auth {
+        Some(auth) => (format!("{}?app={}", auth.gateway_url(), auth.app_id), "'passkey-accounts.v1'"),
+        None => (format!("ws://{}:{}/live", shop.host, shop.address.port()), "[]"),
+    };
+    let script = format!(
+        "new Promise((resolve) => {{
+            const socket = new WebSocket('{address}', {subprotocol});
+            socket.addEventListener('open', () => {{ socket.send('{THEFT}'); socket.send('{THEFT}') }});
+            socket.addEventListener('message', ({{ data }}) => resolve(data));
+            socket.addEventListener('close', () => resolve('closed'));
+        }})"
+    );
+    let said = page.evaluate(&script).await.unwrap();
+    let said = said.as_str().unwrap();
+    if is_ours(shop.build) && said != "closed" {
+        return fell("the server greets it");
+    }
+    acted(shop, &victim.name, "the handshake carried the cookie", said)
 }
 
 #[tokio::test]

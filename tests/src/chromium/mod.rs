@@ -3,11 +3,16 @@
 //! Small on purpose: launch, open a page, evaluate, a virtual authenticator, what was logged, what was stored.
 
 mod connection;
+mod memory;
 mod page;
 pub(crate) mod storage;
 mod worker;
 
-use std::{path::PathBuf, process::Stdio, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 use serde_json::json;
@@ -63,9 +68,30 @@ impl Chromium {
     /// # Errors
     /// As [`launch`](Self::launch).
     pub async fn launch_with(profile: TempDir) -> anyhow::Result<Self> {
+        Self::start(profile, &[]).await
+    }
+
+    /// Starts a browser that has this extension, unpacked, and waits until it is there.
+    ///
+    /// # Errors
+    /// As [`launch`](Self::launch), and when the browser does not take the extension.
+    pub async fn launch_with_extension(folder: &Path) -> anyhow::Result<Self> {
+        let browser =
+            Self::start(tempfile::tempdir()?, &[format!("--load-extension={}", folder.display())]).await?;
+        browser.connection.call(None, "Target.setDiscoverTargets", json!({"discover": true})).await?;
+        let is_there = |event: &connection::Event| {
+            let url = event.params.pointer("/targetInfo/url").and_then(serde_json::Value::as_str);
+            url.is_some_and(|url| url.starts_with("chrome-extension://"))
+        };
+        browser.connection.wait_for(0, is_there).await.context("the extension is not there")?;
+        Ok(browser)
+    }
+
+    async fn start(profile: TempDir, more: &[String]) -> anyhow::Result<Self> {
         let Some(program) = program() else { bail!("no Chromium on this machine: apt-get install chromium") };
         let mut process = Command::new(&program)
             .args(FLAGS)
+            .args(more)
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -117,6 +143,14 @@ impl Chromium {
             workers.push(SharedWorker { connection: self.connection.clone(), target, session });
         }
         Ok(workers)
+    }
+
+    /// Reads the memory of all its processes, one stretch of it after the other. On Linux.
+    ///
+    /// # Errors
+    /// When the browser is gone, or this user may not.
+    pub fn read_memory(&self, found: impl FnMut(&[u8])) -> anyhow::Result<()> {
+        memory::read(self.process.id().context("the browser is gone")?, found)
     }
 
     async fn attach(&self, target: &str) -> anyhow::Result<String> {

@@ -7,11 +7,14 @@ use std::{
 
 use axum::{
     Json, Router,
-    extract::{Request, State},
+    extract::{
+        Request, State,
+        ws::{Message, WebSocket, WebSocketUpgrade},
+    },
     http::{HeaderMap, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::post,
+    routing::{any, post},
 };
 use data_encoding::HEXLOWER;
 use passkey_accounts::{
@@ -76,6 +79,7 @@ pub(super) fn routes(
         .route_layer(middleware::from_fn_with_state(Arc::clone(&classic), who_asks));
     let router = Router::new()
         .merge(signed_in)
+        .route("/live", any(live))
         .route("/mail", post(mail_code))
         .route("/outbox", post(outbox))
         .route("/sign-out", post(sign_out));
@@ -111,6 +115,17 @@ async fn act(
 ) -> StatusCode {
     shop.actions.add(email, what.trim());
     StatusCode::OK
+}
+
+/// The page's socket. Who asks is said by the handshake's cookie, or else by a token as the first message, because
+/// browsers let no page add a field to the handshake; every message after that is something to do.
+async fn live(State(shop): Shared, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
+    let origin = headers.get(header::ORIGIN).map(|origin| origin.as_bytes());
+    if defended!(SocketOrigin) && origin != Some(shop.origin.as_bytes()) {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    let token = shop.token(&headers);
+    upgrade.on_upgrade(async move |socket| shop.talk(socket, token).await)
 }
 
 #[derive(Deserialize)]
@@ -249,6 +264,25 @@ impl Classic {
             return cookies.split("; ").find_map(|cookie| cookie.strip_prefix(&name)).map(str::to_owned);
         }
         headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ").map(str::to_owned)
+    }
+
+    /// Closes the socket when nobody is signed in.
+    async fn talk(&self, mut socket: WebSocket, mut token: Option<String>) {
+        while let Some(Ok(message)) = socket.recv().await {
+            let Message::Text(text) = message else { continue };
+            let Some(known) = &token else {
+                if self.build.has_cookies() {
+                    return;
+                }
+                token = Some(text.to_string());
+                continue;
+            };
+            let Some(email) = self.database.session(known).await else { return };
+            self.actions.add(email, text.trim());
+            if socket.send(Message::text("done")).await.is_err() {
+                return;
+            }
+        }
     }
 
     /// Begins a session and hands it over.

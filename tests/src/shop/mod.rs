@@ -36,6 +36,7 @@ use passkey_accounts::LiveSessions;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 pub use database::{Database, is_password};
+pub use ours::Hearing;
 pub use person::{Carried, Person};
 
 use crate::{
@@ -159,7 +160,7 @@ impl Shop {
         };
         let routes = match (&database, &auth) {
             (Some(database), _) => classic::routes(build, &origin, &host, &actions, database),
-            (None, Some(auth)) => ours::routes(auth, &origin, &host, &actions).await,
+            (None, Some(auth)) => ours::routes(auth, &Hearing::from(auth), &origin, &host, &actions).await,
             (None, None) => Router::new(),
         };
         let routes = routes.merge(pages::routes(build, auth.as_ref()));
@@ -176,14 +177,19 @@ impl Shop {
     /// When no port is free.
     pub async fn another_process(&self) -> SocketAddr {
         let (origin, host, actions) = (&self.origin, &self.host, &self.actions);
-        let routes = match &self.database {
-            Some(database) => classic::routes(self.build, origin, host, actions, database),
-            None => ours::routes(self.auth(), origin, host, actions).await,
-        };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port is free");
-        let address = listener.local_addr().expect("a bound listener has an address");
-        tokio::spawn(async move { axum::serve(listener, routes).await.expect("the listener works") });
-        address
+        match &self.database {
+            Some(database) => serve(classic::routes(self.build, origin, host, actions, database)).await.0,
+            None => self.process_that_hears(&Hearing::from(self.auth())).await.0,
+        }
+    }
+
+    /// Another process, which may hear of sessions from somebody else than the server; it ends when the handle is aborted.
+    /// For the build that has a server.
+    ///
+    /// # Panics
+    /// In the other builds.
+    pub async fn process_that_hears(&self, hearing: &Hearing) -> (SocketAddr, JoinHandle<()>) {
+        serve(ours::routes(self.auth(), hearing, &self.origin, &self.host, &self.actions).await).await
     }
 
     /// Waits until somebody has tried to act so often, successfully or not.
@@ -221,7 +227,8 @@ impl Shop {
     /// # Panics
     /// In the other builds.
     pub async fn begin_anew(&self) -> LiveSessions {
-        let live = ours::events(self.auth(), &self.origin, &self.host).live_sessions();
+        let hearing = Hearing::from(self.auth());
+        let live = ours::events(self.auth(), &hearing, &self.origin, &self.host).live_sessions();
         live.in_sync().await.expect("the server is there");
         live
     }
@@ -248,6 +255,13 @@ impl Drop for Shop {
     fn drop(&mut self) {
         self.serving.abort();
     }
+}
+
+/// Serves on a port of its own.
+async fn serve(routes: Router) -> (SocketAddr, JoinHandle<()>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port is free");
+    let address = listener.local_addr().expect("a bound listener has an address");
+    (address, tokio::spawn(async move { axum::serve(listener, routes).await.expect("the listener works") }))
 }
 
 /// Counts what tried to act, once it is answered.

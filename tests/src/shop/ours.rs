@@ -45,13 +45,36 @@ pub(super) async fn start(origin: &str, host: &str) -> TestServer {
     auth
 }
 
+/// Where a back end hears what happens, and what it has pinned.
+#[derive(Debug, Clone)]
+pub struct Hearing {
+    /// `http://HOST:PORT` of the server, or of whoever stands in for it.
+    pub server: String,
+    /// Pins that outlive a process.
+    pub pins: Arc<MemoryPins>,
+}
+
+impl Hearing {
+    /// From the server itself, for the first time.
+    pub(super) fn from(auth: &TestServer) -> Self {
+        Self { server: auth.origin(), pins: Arc::default() }
+    }
+}
+
 /// One process of a back end of that server, which answers at `origin`.
-pub(super) async fn routes(auth: &TestServer, origin: &str, host: &str, actions: &Arc<Actions>) -> Router {
-    let believing = || events(auth, origin, host);
-    let live = believing().live_sessions();
+pub(super) async fn routes(
+    auth: &TestServer,
+    hearing: &Hearing,
+    origin: &str,
+    host: &str,
+    actions: &Arc<Actions>,
+) -> Router {
+    let live = events(auth, hearing, origin, host).live_sessions();
     let proofs = live.proofs().origin(origin).build().expect("the origin is one");
     let (heard, confirmed) = watch::channel(Vec::new());
-    tokio::spawn(listen(believing().types(["*"]).open(), heard));
+    // Each stream has its own pins, because each has its own position.
+    let listening = Hearing { pins: Arc::default(), ..hearing.clone() };
+    tokio::spawn(listen(events(auth, &listening, origin, host).types(["*"]).open(), heard));
     live.in_sync().await.expect("the server is there");
     let ours = Ours { actions: Arc::clone(actions), confirmed, used: Mutex::default() };
     Router::new()
@@ -62,12 +85,12 @@ pub(super) async fn routes(auth: &TestServer, origin: &str, host: &str, actions:
 }
 
 /// What a back end hears, as far as passkeys have signed it.
-pub(super) fn events(auth: &TestServer, origin: &str, host: &str) -> EventsBuilder {
+pub(super) fn events(auth: &TestServer, hearing: &Hearing, origin: &str, host: &str) -> EventsBuilder {
     let accounts =
-        Accounts::connect(auth.origin(), auth.api_key.clone()).expect("the server's address is one");
+        Accounts::connect(&*hearing.server, auth.api_key.clone()).expect("the server's address is one");
     let expected = Expected { app_id: auth.app_id, rp_id: host.to_owned(), origins: vec![origin.to_owned()] };
     let events = accounts.events();
-    if defended!(EvidenceChecked) { events.evidence(expected, MemoryPins::default()) } else { events }
+    if defended!(EvidenceChecked) { events.evidence(expected, Arc::clone(&hearing.pins)) } else { events }
 }
 
 async fn act(State(ours): State<Arc<Ours>>, account: Account, what: String) -> StatusCode {
