@@ -82,6 +82,14 @@ impl Live {
         if self.proven.as_ref().is_some_and(|proven| !proven.has_looked()) {
             return Ok(false);
         }
+        if let Some(proven) = &mut self.proven
+            && !proven.is_following()
+        {
+            proven.begin_at(&mut self.replica, stream.pinned_position(), || stream.pinned_sessions());
+            if proven.is_following() && is_awaited {
+                self.opened.push("*".to_owned());
+            }
+        }
         for _ in 0..most {
             let Some(InHand { item, token, .. }) = stream.take(elapsed)? else { return Ok(false) };
             stream.conclude(elapsed, token, true);

@@ -149,9 +149,7 @@ impl Stream {
     #[wasm_bindgen(js_name = pollItems)]
     pub fn poll_items(&mut self, now: f64, most: u32) -> Result<Option<String>, String> {
         let mut batch = Batch::new();
-        // Pins and a witness look at one item after the other.
-        let is_checked = self.guard.is_some() || self.watch.is_some();
-        for _ in 0..if is_checked { 1 } else { most } {
+        for _ in 0..if self.is_checked() { 1 } else { most } {
             let Some(in_hand) = self.take(now)? else { break };
             let number = self.next_number;
             self.next_number = number.wrapping_add(1);
@@ -178,8 +176,7 @@ impl Stream {
 
     /// These items are handled; only the first outcome of each counts.
     pub fn handled(&mut self, now: f64, numbers: Vec<u32>) {
-        if self.watch.is_some() {
-            // A witness has one item at a time.
+        if self.is_checked() {
             numbers.into_iter().for_each(|number| self.settle(now, number, true));
             return;
         }
@@ -269,6 +266,11 @@ impl Stream {
 }
 
 impl Stream {
+    /// Whether there are pins or a witness, which look at one item after the other.
+    const fn is_checked(&self) -> bool {
+        self.guard.is_some() || self.watch.is_some()
+    }
+
     /// The next item, checked. With an error, which is JSON, the stream is over.
     pub(crate) fn take(&mut self, now: f64) -> Result<Option<InHand>, String> {
         if self.is_given_up {
@@ -310,6 +312,11 @@ impl Stream {
             self.pins_are_new |= guard.settle(is_handled);
         }
         self.machine.handle_settled(duration(now), token, is_handled);
+    }
+
+    /// How far the pins have come.
+    pub(crate) fn pinned_position(&self) -> Option<&str> {
+        self.guard.as_ref().and_then(|guard| guard.pins().position())
     }
 
     /// The sessions that the pins say are open.

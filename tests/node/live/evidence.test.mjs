@@ -32,6 +32,19 @@ async function typesUntil(events, { accountID, sessionID }) {
   }
 }
 
+test('pins that have come to the head of a quiet log wait for nothing', async (t) => {
+  const evidence = { ...(await app(t)), pins: filePins(join(await folder(t), 'pins')) };
+  const { sessionID, page } = await world('signIn', { email: 'quiet@shop.example' });
+  const before = connect(t, apiKey, { WebSocket, evidence });
+  await before.sessions.waitFor(sessionID, { timeoutMs: 20_000 });
+  await before.close();
+  const { sessions } = connect(t, apiKey, { WebSocket, evidence });
+  // The server's next word would be 20 seconds away.
+  await sessions.inSync({ signal: AbortSignal.timeout(10_000) });
+  assert.ok(sessions.get(sessionID));
+  await world('signOut', { page });
+});
+
 test('real sign-ins pass, and one that no pinned passkey signed is refused', async (t) => {
   const [path, known] = [await folder(t), await app(t)];
   const pins = (name) => ({ ...known, pins: filePins(join(path, name)) });
