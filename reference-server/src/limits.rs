@@ -13,7 +13,7 @@ pub const API_REQUESTS_PER_SECOND: u32 = 100;
 pub const API_REQUEST_BURST: u32 = 300;
 
 /// Connections that one address opens at once. All of them may shake hands, which is what a connection costs.
-pub const CONNECTION_BURST: u32 = 500;
+pub const CONNECTION_BURST: u32 = 1_000;
 
 /// Addresses, or whatever else strangers are counted by, that are remembered at once.
 pub const MAX_TRACKED_ADDRESSES: usize = 100_000;

@@ -37,7 +37,7 @@ pub struct Rates {
     pub connections: u32,
     /// Connections of every kind that one address has at once. Default 1,000. Trusted proxies have no such limit.
     pub connections_per_address: u32,
-    /// Connections that one address opens in a minute, 500 of them at once. Default 3,000.
+    /// Connections that one address opens in a minute, 1,000 of them at once. Default 3,000.
     pub connections_per_minute_per_address: u32,
     /// Browser sockets that one address has at once. Default 500: many people share the address of an office.
     pub page_sockets_per_address: u32,

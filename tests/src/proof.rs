@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::{BASE64, BASE64URL_NOPAD};
+use futures_util::future::join_all;
 use passkey_accounts::protocol::{SessionID, UnixMillis};
 use passkey_accounts_server::clock::make_random;
 use tokio::{
@@ -127,7 +128,20 @@ impl WireRequest {
 
     /// Sends it over a socket of its own.
     pub async fn send(&self, address: SocketAddr) -> WireAnswer {
-        let mut socket = TcpStream::connect(address).await.expect("the back end listens");
+        self.send_over(TcpStream::connect(address).await.expect("the back end listens")).await
+    }
+
+    /// Sends so many copies at once, each over a socket of its own.
+    pub async fn send_copies(&self, address: SocketAddr, copies: usize) -> Vec<WireAnswer> {
+        let mut sockets = Vec::with_capacity(copies);
+        // One after the other: so many connections at once may be more than the system lets wait.
+        for _ in 0..copies {
+            sockets.push(TcpStream::connect(address).await.expect("the back end listens"));
+        }
+        join_all(sockets.into_iter().map(|socket| self.send_over(socket))).await
+    }
+
+    async fn send_over(&self, mut socket: TcpStream) -> WireAnswer {
         socket.write_all(&self.bytes()).await.expect("the back end reads");
         WireAnswer::read(&mut socket).await
     }

@@ -30,7 +30,7 @@ use passkey_accounts_server::{
     store::{NewKeyRow, NewPasskeyRow, OpenError, StoreError, Wanted},
 };
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 /// When manual clocks start: 2026-11-22T18:00:00Z.
 pub const START: UnixMillis = UnixMillis(1_795_370_400_000);
@@ -38,6 +38,15 @@ pub const START: UnixMillis = UnixMillis(1_795_370_400_000);
 /// The root keys of every server in this process.
 pub fn root_keys() -> RootKeys {
     RootKeys::one(&[7; 32])
+}
+
+/// Binds the port without listening: while a server restarts, no connection of another test gets it for its own end.
+fn hold_port(address: &mut SocketAddr) -> TcpSocket {
+    let held = TcpSocket::new_v4().expect("a socket");
+    held.set_reuseaddr(true).expect("a new socket takes it");
+    held.bind(*address).expect("the port is free");
+    *address = held.local_addr().expect("a bound socket has an address");
+    held
 }
 
 /// A running server. Dropping it drops everything that it stored.
@@ -56,6 +65,8 @@ pub struct TestServer {
     tls: Option<Arc<rustls::ServerConfig>>,
     front: fn(Router) -> Router,
     address: SocketAddr,
+    /// Keeps the port while no server listens on it.
+    port: Option<TcpSocket>,
     /// The app that tests sign in to.
     pub app_id: AppID,
     /// A key of that app.
@@ -104,6 +115,7 @@ impl TestServer {
             tls: None,
             front: |server| server,
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            port: None,
             app_id: AppID::from_bytes(make_random()),
             api_key: String::new(),
         };
@@ -129,6 +141,7 @@ impl TestServer {
             tls: None,
             front: |server| server,
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            port: None,
             app_id,
             api_key,
         };
@@ -153,8 +166,10 @@ impl TestServer {
             drain_ms: self.drain_ms,
             tls: self.tls.clone(),
         };
-        let listener = TcpListener::bind(self.address).await.expect("the port is free");
-        self.address = listener.local_addr().expect("a bound listener has an address");
+        if self.port.is_none() {
+            self.port = Some(hold_port(&mut self.address));
+        }
+        let listener = TcpListener::bind(self.address).await.expect("the port is held");
         let prepared = Prepared::open(settings).await?;
         if self.api_key.is_empty() {
             let origins = vec![self.origin().parse().expect("localhost is an origin")];

@@ -222,6 +222,11 @@ impl Shop {
         request.send(self.address).await
     }
 
+    /// Sends so many copies of a request at once.
+    pub async fn send_copies(&self, request: &WireRequest, copies: usize) -> Vec<WireAnswer> {
+        request.send_copies(self.address, copies).await
+    }
+
     /// What a back end knows that begins now, in the build that has a server of its own.
     ///
     /// # Panics
