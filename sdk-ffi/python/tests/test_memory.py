@@ -25,7 +25,7 @@ def test_memory_stays_flat() -> None:
             await accounts.sessions.in_sync()
             count, sizes = 0, list[int]()
             async for item in accounts.events(start="earliest", snapshot=False, types=["*"]):
-                if not (isinstance(item, Event) and item.data):
+                if not isinstance(item, Event):
                     continue
                 count += 1
                 if count % (EVENTS // 10) == 0:
@@ -33,8 +33,9 @@ def test_memory_stays_flat() -> None:
                     sizes.append(resident_kib())
                 if count == EVENTS:
                     break
-            # The allocator keeps freed pages for a while, so it goes up and down.
-            assert min(sizes[5:]) - min(sizes[:5]) < 8 * 1024, sizes
+            # The allocator keeps freed pages for a while, so it goes up and down, and most at first. 50,000 events lie between
+            # the two that are compared: 340 bytes kept of each would be seen.
+            assert min(sizes[6:]) - min(sizes[1:6]) < 16 * 1024, sizes
 
     asyncio.run(asyncio.wait_for(test(), 100))
 
