@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use config::{Environment, File, FileFormat};
+use config::{Environment, File, FileFormat, Source};
 use passkey_accounts::{
     proof::{NotServed, Origins},
     protocol::AppID,
@@ -263,14 +263,17 @@ impl Config {
         let mut builder = config::Config::builder();
         if let Some(text) = file {
             let source = File::from_str(text, FileFormat::Toml);
+            check_names(&source)?;
             builder = builder.add_source(source.clone());
             let in_file = config::Config::builder().add_source(source).build()?;
             if in_file.get_string("root_key").is_ok() {
                 return Err(ConfigError::KeyInFile);
             }
         }
+        let environment = environment.prefix_separator("__").separator("__");
+        check_names(&environment)?;
         let config: Self = builder
-            .add_source(environment.prefix_separator("__").separator("__"))
+            .add_source(environment)
             .set_override_option("listen", flags.listen)?
             .set_override_option("public_url", flags.public_url)?
             .set_override_option("data_dir", flags.data_dir)?
@@ -390,12 +393,25 @@ impl Config {
     }
 }
 
+/// The names of a source are paths to the library: `a[9]` makes a list of ten, and `a[99999999999999]` asks for more memory
+/// than there is.
+fn check_names(source: &dyn Source) -> Result<(), ConfigError> {
+    let names = source.collect()?.into_keys();
+    match names.into_iter().find(|name| name.contains(['[', ']'])) {
+        Some(name) => Err(ConfigError::Name(name)),
+        None => Ok(()),
+    }
+}
+
 /// Which setting is wrong, and how to mend it.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A key is missing, unknown, or of the wrong kind.
     #[error("the settings cannot be read: {0}; every key is in docs/operating.md")]
     Unreadable(#[from] config::ConfigError),
+    /// Every name has letters and `_` in it, and nothing else.
+    #[error("no setting has a name like {0:?}; every key is in docs/operating.md")]
+    Name(String),
     /// The file is not there, or nobody may read it.
     #[error("the settings file {} cannot be read: {}", .0.display(), .1)]
     NoFile(PathBuf, io::Error),
@@ -532,6 +548,17 @@ mod tests {
         let error = load(&[("LISTEM", "x")]).unwrap_err().to_string();
         assert!(error.contains("listem"), "{error}");
         assert!(error.contains("docs/operating.md"), "{error}");
+    }
+
+    #[test]
+    fn a_key_that_asks_for_an_enormous_list_is_refused() {
+        let read = |text| Config::read(Some(text), Environment::default(), Overrides::default());
+        for text in ["\"un[67067706013282877]\" = ''", "'a.b[9]' = 1"] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains("no setting has a name like") && error.contains('['), "{error}");
+        }
+        let error = load(&[("UN[67067706013282877]", "")]).unwrap_err().to_string();
+        assert!(error.contains("un[67067706013282877]"), "{error}");
     }
 
     #[test]
