@@ -25,13 +25,13 @@ const USAGE: KeyUsage = KeyUsage::client_auth();
 
 /// The models that apps with the policy `hardware` accept, each by its AAGUID, and the certificates that vouch for it.
 #[derive(Debug, Clone, Default)]
-pub struct Authenticators(HashMap<[u8; 16], Vec<Maker>>);
+pub struct Authenticators(HashMap<[u8; 16], Makers>);
 
-/// A certificate whose word counts.
-#[derive(Debug, Clone)]
-struct Maker {
-    certificate: CertificateDer<'static>,
-    anchor: TrustAnchor<'static>,
+/// The certificates whose word counts, and each as what a chain may end in.
+#[derive(Debug, Clone, Default)]
+struct Makers {
+    certificates: Vec<CertificateDer<'static>>,
+    anchors: Vec<TrustAnchor<'static>>,
 }
 
 impl Authenticators {
@@ -46,7 +46,9 @@ impl Authenticators {
         certificate: CertificateDer<'static>,
     ) -> Result<(), NotACertificate> {
         let anchor = webpki::anchor_from_trusted_cert(&certificate).map_err(|_| NotACertificate)?.to_owned();
-        self.0.entry(aaguid).or_default().push(Maker { certificate, anchor });
+        let makers = self.0.entry(aaguid).or_default();
+        makers.certificates.push(certificate);
+        makers.anchors.push(anchor);
         Ok(())
     }
 
@@ -69,13 +71,12 @@ impl Authenticators {
     ) -> Result<(), NotAllowed> {
         let makers = self.0.get(aaguid).ok_or(NotAllowed::Model)?;
         let (leaf, others) = chain.split_first().ok_or(NotAllowed::Maker)?;
-        if makers.iter().any(|maker| maker.certificate == *leaf) {
+        if makers.certificates.contains(leaf) {
             return Ok(());
         }
-        let anchors: Vec<_> = makers.iter().map(|maker| maker.anchor.clone()).collect();
         let now = UnixTime::since_unix_epoch(Duration::from_millis(now.0));
         let leaf = EndEntityCert::try_from(leaf).map_err(|_| NotAllowed::Maker)?;
-        leaf.verify_for_usage(webpki::ALL_VERIFICATION_ALGS, &anchors, others, now, USAGE, None, None)
+        leaf.verify_for_usage(webpki::ALL_VERIFICATION_ALGS, &makers.anchors, others, now, USAGE, None, None)
             .map(drop)
             .map_err(|_| NotAllowed::Maker)
     }

@@ -1,6 +1,6 @@
 //! `passkey-accounts app`: the customer sites.
 
-use clap::{Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use passkey_accounts::{
     log::Epoch,
     protocol::{AppID, gateway::Policy, http::AppInfo},
@@ -57,14 +57,8 @@ pub enum AppCommand {
     },
     /// Set how much of an app's log is kept; without --days and --events, as the server's configuration says
     Retention {
-        /// The folder of the database; no server may run on it
-        #[arg(long, default_value = DATA_DIRECTORY, value_name = "FOLDER")]
-        data_dir: std::path::PathBuf,
         #[command(flatten)]
-        root_key: RootKeyPlace,
-        /// Which one, in a data folder with several
-        #[arg(long)]
-        app: Option<AppID>,
+        stored: Stored,
         /// Longest age of an event, in days
         #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3_650))]
         days: Option<u64>,
@@ -77,14 +71,8 @@ pub enum AppCommand {
     },
     /// Let accounts be recovered by a code and a mail, after a wait; without --hold-hours by another passkey only
     Recovery {
-        /// The folder of the database; no server may run on it
-        #[arg(long, default_value = DATA_DIRECTORY, value_name = "FOLDER")]
-        data_dir: std::path::PathBuf,
         #[command(flatten)]
-        root_key: RootKeyPlace,
-        /// Which one, in a data folder with several
-        #[arg(long)]
-        app: Option<AppID>,
+        stored: Stored,
         /// How long a recovery waits and can be cancelled, in hours; 72 is a good choice
         #[arg(long, value_parser = clap::value_parser!(u64).range(24..=720))]
         hold_hours: Option<u64>,
@@ -94,14 +82,8 @@ pub enum AppCommand {
     },
     /// Set which passkeys an app takes from now on. After `hardware`, those that are not on listed authenticators sign in no more
     Policy {
-        /// The folder of the database; no server may run on it
-        #[arg(long, default_value = DATA_DIRECTORY, value_name = "FOLDER")]
-        data_dir: std::path::PathBuf,
         #[command(flatten)]
-        root_key: RootKeyPlace,
-        /// Which one, in a data folder with several
-        #[arg(long)]
-        app: Option<AppID>,
+        stored: Stored,
         /// The new policy
         #[arg(value_enum)]
         policy: PolicyArgument,
@@ -137,6 +119,27 @@ pub enum PolicyArgument {
     Hardware,
 }
 
+/// An app in the data folder of a server that is stopped.
+#[derive(Debug, Args)]
+pub struct Stored {
+    /// The folder of the database; no server may run on it
+    #[arg(long, default_value = DATA_DIRECTORY, value_name = "FOLDER")]
+    data_dir: std::path::PathBuf,
+    #[command(flatten)]
+    root_key: RootKeyPlace,
+    /// Which one, in a data folder with several
+    #[arg(long)]
+    app: Option<AppID>,
+}
+
+impl Stored {
+    async fn open(self) -> Result<(Store, AppID), Box<dyn std::error::Error>> {
+        let store = self.root_key.open(&self.data_dir).await?;
+        let app_id = find(&store, self.app)?.app_id;
+        Ok((store, app_id))
+    }
+}
+
 impl From<PolicyArgument> for Policy {
     fn from(policy: PolicyArgument) -> Self {
         match policy {
@@ -162,9 +165,8 @@ impl AppCommand {
                 let apps = root_key.open(&data_dir).await?.apps();
                 show(&apps.iter().map(info).collect::<Vec<_>>(), json)?;
             }
-            Self::Retention { data_dir, root_key, app, days, events, json } => {
-                let store = root_key.open(&data_dir).await?;
-                let app_id = find(&store, app)?.app_id;
+            Self::Retention { stored, days, events, json } => {
+                let (store, app_id) = stored.open().await?;
                 store.set_retention(app_id, days.map(|days| days * DAY_MS), events).await?;
                 if json {
                     print::json(&serde_json::json!({ "appID": app_id, "days": days, "events": events }))?;
@@ -174,9 +176,8 @@ impl AppCommand {
                     println!("{app_id}  days: {}  events: {}", said(days), said(events));
                 }
             }
-            Self::Recovery { data_dir, root_key, app, hold_hours, json } => {
-                let store = root_key.open(&data_dir).await?;
-                let app_id = find(&store, app)?.app_id;
+            Self::Recovery { stored, hold_hours, json } => {
+                let (store, app_id) = stored.open().await?;
                 store.set_recovery(app_id, hold_hours.map(|hours| hours * HOUR_MS)).await?;
                 if json {
                     print::json(&serde_json::json!({ "appID": app_id, "holdHours": hold_hours }))?;
@@ -187,9 +188,8 @@ impl AppCommand {
                     println!("{app_id}  recovery: {said}");
                 }
             }
-            Self::Policy { data_dir, root_key, app, policy, json } => {
-                let store = root_key.open(&data_dir).await?;
-                let app_id = find(&store, app)?.app_id;
+            Self::Policy { stored, policy, json } => {
+                let (store, app_id) = stored.open().await?;
                 store.set_policy(app_id, policy.into()).await?;
                 show(&[find(&store, Some(app_id))?], json)?;
             }
