@@ -1,9 +1,11 @@
 //! A server of our own for one test: port 0, its own folder, a clock that the test moves.
 
 use std::{
+    io::ErrorKind,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use axum::Router;
@@ -30,7 +32,10 @@ use passkey_accounts_server::{
     store::{NewKeyRow, NewPasskeyRow, OpenError, StoreError, Wanted},
 };
 use tempfile::TempDir;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    time::timeout,
+};
 
 /// When manual clocks start: 2026-11-22T18:00:00Z.
 pub const START: UnixMillis = UnixMillis(1_795_370_400_000);
@@ -47,6 +52,20 @@ fn hold_port(address: &mut SocketAddr) -> TcpSocket {
     held.bind(*address).expect("the port is free");
     *address = held.local_addr().expect("a bound socket has an address");
     held
+}
+
+/// Listens on a port that is held. A process that another test starts has a copy of every socket until it becomes its own
+/// program, so one that listened there may be open for a moment after it was closed here.
+async fn listen_again(address: SocketAddr) -> TcpListener {
+    let listening = async {
+        loop {
+            match TcpListener::bind(address).await {
+                Err(error) if error.kind() == ErrorKind::AddrInUse => tokio::task::yield_now().await,
+                listener => break listener.expect("the port is held"),
+            }
+        }
+    };
+    timeout(Duration::from_secs(10), listening).await.expect("nobody else listens there")
 }
 
 /// A running server. Dropping it drops everything that it stored.
@@ -169,7 +188,7 @@ impl TestServer {
         if self.port.is_none() {
             self.port = Some(hold_port(&mut self.address));
         }
-        let listener = TcpListener::bind(self.address).await.expect("the port is held");
+        let listener = listen_again(self.address).await;
         let prepared = Prepared::open(settings).await?;
         if self.api_key.is_empty() {
             let origins = vec![self.origin().parse().expect("localhost is an origin")];
