@@ -61,8 +61,11 @@ async function linkToWorker({ app, url, pageGoneMs, worker, hear, onLost }: Link
   if (script.origin !== location.origin) return undefined;
   const name = `passkey-accounts/${PORT_VERSION} ${app} ${url}`;
   let port: Port | 'late' | undefined = 'late';
-  // A worker that is just dying takes the port and says nothing. Asking again brings a new one.
-  for (let tries = 0; port === 'late' && tries < WORKER_TRIES; tries += 1) port = await openPort(script.href, name);
+  // A worker that is just dying takes the port and says nothing. Asking again brings a new one, unless the browser keeps the
+  // dead one under its name: then all pages try the next name.
+  for (let tries = 0; port === 'late' && tries < WORKER_TRIES; tries += 1) {
+    port = await openPort(script.href, tries < 2 ? name : `${name} ${tries}`);
+  }
   if (!port || port === 'late') return undefined;
   const own = await hold(`passkey-accounts ${crypto.randomUUID()}`);
   const waiting = new AbortController();
