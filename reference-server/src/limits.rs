@@ -97,6 +97,9 @@ pub const MAX_PASSKEYS_PER_ACCOUNT: usize = 20;
 /// Sessions of an account that its pages are shown at most: as many as fit into one frame.
 pub const MAX_LISTED_SESSIONS: usize = 50;
 
+/// News of its account that wait for a page to take them. More are not kept.
+pub const MAX_WAITING_NEWS: usize = 32;
+
 /// Ended sessions that a page is told by name at most. All that it asked for have ended.
 pub const MAX_NAMED_SESSIONS: usize = 1_000;
 

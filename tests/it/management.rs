@@ -113,6 +113,44 @@ async fn a_second_passkey_is_vouched_for_by_the_first_and_signs_in() {
 }
 
 #[tokio::test]
+async fn a_session_and_a_passkey_of_the_account_are_told_to_its_other_pages_and_to_nobody_else() {
+    let server = TestServer::start().await;
+    let (mut page, mut passkey, _) = signed_up(&server, ADA, 1).await;
+    let (mut stranger, mut strangers, _) = signed_up(&server, BOB, 2).await;
+    let opened = |news| match news {
+        ServerMessage::SessionOpened(opened) => opened.session,
+        other => panic!("expected a session, got {other:?}"),
+    };
+
+    let mut second = Page::connect_as(&server, "Second/1.0").await;
+    let session = second.sign_in(ADA, &mut passkey).await;
+    let told = opened(page.hear_news().await);
+    assert_eq!((told.session_id, told.passkey_id), (session.session_id, session.passkey_id));
+    assert_eq!((told.started_at, told.expires_at), (session.started_at, session.expires_at));
+    assert_eq!((told.user_agent.as_str(), told.origin, told.is_current), ("Second/1.0", server.origin(), false));
+
+    // Who signs in is told of the next one first, and not of themselves.
+    let third = Page::connect(&server).await.sign_in(ADA, &mut passkey).await.session_id;
+    for page in [&mut page, &mut second] {
+        assert_eq!(opened(page.hear_news().await).session_id, third);
+    }
+
+    let mut another = authenticator(3);
+    let vouching = second.make_passkey(&mut another).await;
+    let ServerMessage::PasskeyAdded(added) = second.answer(&vouching, &mut passkey).await else {
+        panic!("not added")
+    };
+    assert_eq!(page.hear_news().await, ServerMessage::PasskeyAdded(added));
+
+    // Nor is anybody else: the first that is told them is about their own account.
+    let mut theirs = Page::connect(&server).await;
+    let session = theirs.sign_in(BOB, &mut strangers).await;
+    assert_eq!(opened(stranger.hear_news().await).session_id, session.session_id);
+    let session = Page::connect(&server).await.sign_in(ADA, &mut another).await;
+    assert_eq!(opened(second.hear_news().await).session_id, session.session_id, "its own passkey is no news");
+}
+
+#[tokio::test]
 async fn a_passkey_is_not_added_by_a_signature_that_does_not_cover_it() {
     let server = TestServer::start().await;
     let (mut page, mut first, _) = signed_up(&server, ADA, 1).await;

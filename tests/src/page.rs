@@ -1,6 +1,6 @@
 //! A page without a browser: the browser socket spoken by hand, with a session key of its own.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use aws_lc_rs::{
     agreement::{ECDH_P256, PrivateKey},
@@ -72,6 +72,10 @@ impl PageKey {
     }
 }
 
+const fn is_news(message: &ServerMessage) -> bool {
+    matches!(message, ServerMessage::SessionOpened(_) | ServerMessage::PasskeyAdded(_))
+}
+
 /// A test that waits for what does not come fails instead of hanging.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -88,6 +92,8 @@ pub struct Page {
     pub key: PageKey,
     /// What the server said first.
     pub hello: Hello,
+    /// What was heard of other sessions of the account, oldest first: it comes between everything else.
+    news: VecDeque<ServerMessage>,
     /// The length of the last message, spaces included.
     pub heard_bytes: usize,
 }
@@ -183,6 +189,7 @@ impl Page {
             next_id: 1,
             key: PageKey::make(),
             hello,
+            news: VecDeque::new(),
             heard_bytes: 0,
         })
     }
@@ -197,8 +204,28 @@ impl Page {
         self.socket.send(frame).await.expect("the socket takes a frame");
     }
 
-    /// The next message of the server, heartbeats left out; or how it closed the socket.
+    /// The next message of the server, heartbeats and news left out; or how it closed the socket.
     pub async fn hear(&mut self) -> Result<(Option<RequestID>, ServerMessage), Closed> {
+        loop {
+            match self.hear_any().await? {
+                (None, news) if is_news(&news) => self.news.push_back(news),
+                message => return Ok(message),
+            }
+        }
+    }
+
+    /// The next that is said of other sessions of the account.
+    pub async fn hear_news(&mut self) -> ServerMessage {
+        if let Some(news) = self.news.pop_front() {
+            return news;
+        }
+        match self.hear_any().await {
+            Ok((None, news)) if is_news(&news) => news,
+            other => panic!("expected news, heard {other:?}"),
+        }
+    }
+
+    async fn hear_any(&mut self) -> Result<(Option<RequestID>, ServerMessage), Closed> {
         loop {
             let next = timeout(PATIENCE, self.socket.next()).await;
             match next.expect("the server says something in time") {

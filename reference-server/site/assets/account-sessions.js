@@ -22,6 +22,7 @@ export class Sessions {
       setIdle(button, 'Sign out everywhere else');
       if (!isDone) return;
       this.#keep(({ isCurrent }) => isCurrent);
+      page.signedOutElsewhere(undefined);
       announce(`Signed out in ${ended} other ${ended === 1 ? 'place' : 'places'}.`);
     });
   }
@@ -75,6 +76,7 @@ export class Sessions {
       button.removeAttribute('aria-disabled');
       if (!isDone) return;
       this.#keep((other) => other.sessionID !== sessionID);
+      this.#page.signedOutElsewhere(sessionID);
       announce(`Signed out: ${describeBrowser(session)}.`);
     });
     return make('li', { class: 'item', id: sessionID, 'aria-labelledby': title.id },

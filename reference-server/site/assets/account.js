@@ -3,6 +3,7 @@
 import { make } from '/assets/site.js';
 import { makeTime, openLogin } from '/assets/session.js';
 import { describeFailure } from '/assets/account-words.js';
+import { News } from '/assets/account-news.js';
 import { Passkeys } from '/assets/account-passkeys.js';
 import { Recovery } from '/assets/account-recovery.js';
 import { Sessions } from '/assets/account-sessions.js';
@@ -42,11 +43,14 @@ const page = {
     return done;
   },
   reload: () => load(),
+  /** The person has signed out elsewhere: there, or with `undefined` everywhere. */
+  signedOutElsewhere: (sessionID) => news.forget(sessionID),
 };
 
 const passkeys = new Passkeys(page);
 const sessions = new Sessions(page);
 const recovery = new Recovery(page);
+const news = new News(page);
 
 function show(state) {
   const before = session;
@@ -91,12 +95,18 @@ function load() {
   sessions.load().then(() => passkeys.count(sessions.list));
 }
 
+/** Not while the person is changing something: what is open would be gone. */
+function reload() {
+  if (isConnected && !document.querySelector('.item form, .confirm')) load();
+}
+
 function empty() {
   // What waits for an answer in a session that is over must not hold up the next one.
   line = Promise.resolve();
   passkeys.empty();
   sessions.empty();
   recovery.empty();
+  news.empty();
 }
 
 function clear(message) {
@@ -110,9 +120,14 @@ function say(message, [text, next], canReload) {
 
 byID('sign-out').addEventListener('click', () => document.querySelector('passkey-login').signOut());
 
+document.querySelector('passkey-login').addEventListener('passkey-news', ({ detail }) => {
+  news.show(detail.news);
+  reload();
+});
+
 document.addEventListener('visibilitychange', () => {
   // Another device may have changed the account meanwhile.
-  if (!document.hidden && isConnected && !document.querySelector('.item form, .confirm')) load();
+  if (!document.hidden) reload();
 });
 
 openLogin(show);

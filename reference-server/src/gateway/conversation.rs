@@ -14,7 +14,7 @@ use crate::{
     ceremony::PendingCeremony,
     crypto::Email,
     limits::{MAX_CODE_TRIES, MAX_CODES_PER_CONNECTION, MAX_UNEXPECTED},
-    sessions::{Carried, Loss, Session},
+    sessions::{Carried, Loss, Session, Told},
 };
 
 /// Where the conversation on one connection stands.
@@ -221,13 +221,13 @@ impl Conversation {
         self.state = State::SignedIn(carried, None);
     }
 
-    /// Waits until this connection has lost its session to elsewhere.
+    /// Waits until something has happened elsewhere to the session on this connection, or to its account.
     ///
     /// # Cancel safety
     /// Nothing is lost when it is dropped.
-    pub async fn lost(&mut self) -> Loss {
+    pub async fn told(&mut self) -> Told {
         match &mut self.state {
-            State::SignedIn(carried, _) => carried.lost().await,
+            State::SignedIn(carried, _) => carried.told().await,
             State::Open | State::CodeSent(_) | State::Challenged(_) => std::future::pending().await,
         }
     }

@@ -1,10 +1,13 @@
 //! `ceremony.finish`: what the authenticator made is checked, and what it was made for is done.
 
+use std::sync::Arc;
+
 use passkey_accounts::protocol::{
     AccountID, CeremonyID, Code, PasskeyID, SessionID,
     base64url::Base64Url,
     gateway::{
-        Confirmed, EndReason, Finish, OnePasskey, PasskeyRemoved, RecoveryCode, ServerMessage, SessionKey,
+        AccountSession, Confirmed, EndReason, Finish, OnePasskey, PasskeyRemoved, RecoveryCode,
+        ServerMessage, SessionKey, SessionOpened,
     },
 };
 
@@ -129,7 +132,11 @@ impl Answer<'_> {
         if is_new_browser {
             self.tell_address(usage.account_id, News::NewBrowser { browser: self.browser().to_string() });
         }
-        signed_in(self.page, conversation, session)
+        // It is on its socket before others hear of it: of two that open at once, at least one hears of the other.
+        let answer = signed_in(self.page, conversation, Arc::clone(&session))?;
+        let opened = AccountSession { is_current: false, ..session.for_account(session.session_id) };
+        attached.tell_others(&session, &ServerMessage::SessionOpened(SessionOpened { session: opened }));
+        Ok(answer)
     }
 
     async fn confirm(
@@ -175,10 +182,12 @@ impl Answer<'_> {
         addition: Addition,
     ) -> Result<ServerMessage, Code> {
         let gesture = self.gesture(session, account)?;
-        let Context { store, .. } = &*self.page.context;
+        let Context { store, attached, .. } = &*self.page.context;
         let passkey = add_passkey(store, gesture, addition).await.map_err(|error| self.code(error))?;
         self.tell_address(account.account_id, News::PasskeyAdded { browser: self.browser().to_string() });
-        Ok(ServerMessage::PasskeyAdded(OnePasskey { passkey }))
+        let added = ServerMessage::PasskeyAdded(OnePasskey { passkey });
+        attached.tell_others(session, &added);
+        Ok(added)
     }
 
     async fn remove_passkey(

@@ -19,7 +19,7 @@ use crate::{
     context::{Context, stopped},
     limits::{ANONYMOUS_MS, DEAD_PEER_MS, DRAIN_MS, EXPIRING_MS, IDLE_MS, OVER_CAPACITY_MS, RATE_LIMITED_MS},
     rates::Counted,
-    sessions::{self, Carried, Loss, Session, next_end},
+    sessions::{self, Carried, Loss, Session, Told, next_end},
     socket::{Heard, Socket, WriteError},
 };
 
@@ -155,12 +155,20 @@ async fn exchange(page: &Page, socket: &mut Socket, conversation: &mut Conversat
                     Heard::Closed(_) => return Err(End::PageClosed),
                 }
             }
-            loss = conversation.lost() => {
-                conversation.take_session();
-                let Loss::Ended(reason) = loss else { return Err(End::SessionMoved) };
-                socket.send(ServerMessage::SignedOut(SignedOut { reason }).encode(None)).await?;
-                return Err(End::SessionEnded(reason));
-            }
+            told = conversation.told() => match told {
+                Told::Lost(loss) => {
+                    conversation.take_session();
+                    let Loss::Ended(reason) = loss else { return Err(End::SessionMoved) };
+                    socket.send(ServerMessage::SignedOut(SignedOut { reason }).encode(None)).await?;
+                    return Err(End::SessionEnded(reason));
+                }
+                Told::News(news) => {
+                    for message in news {
+                        socket.send(message.encode(None)).await?;
+                    }
+                    timers.said = clock.uptime();
+                }
+            },
             Ok(()) = recoveries.changed(), if conversation.session().is_some() => {
                 if let Some(news) = recovery::news(page, conversation) {
                     let news = news.map_or(ServerMessage::RecoveryCancelled {}, ServerMessage::RecoveryHeld);

@@ -1,16 +1,19 @@
-//! Which socket carries which session: one at any time. An end that was decided elsewhere reaches the page through here,
-//! and so does the news that the session has moved to another socket.
+//! Which socket carries which session: one at any time. What happens elsewhere reaches the page through here: the end of the
+//! session, its move to another socket, and news of its account.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use passkey_accounts::protocol::{SessionID, gateway::EndReason};
+use passkey_accounts::protocol::{
+    AccountID, SessionID,
+    gateway::{EndReason, ServerMessage},
+};
 use tokio::sync::watch;
 
 use super::{Detached, Session};
-use crate::clock::Uptime;
+use crate::{clock::Uptime, limits::MAX_WAITING_NEWS};
 
 /// The sessions that a browser socket of this server carries.
 ///
@@ -22,8 +25,29 @@ use crate::clock::Uptime;
 #[derive(Debug, Default)]
 pub struct Attached(Arc<Mutex<Carriers>>);
 
-/// How to tell the socket of each session that it carries it no longer.
-type Carriers = HashMap<SessionID, Arc<watch::Sender<Option<Loss>>>>;
+#[derive(Debug, Default)]
+struct Carriers {
+    /// How to tell the socket of each session.
+    telling: HashMap<SessionID, Arc<watch::Sender<Waiting>>>,
+    /// The same sessions by whose they are: those of one account are found without looking through all.
+    by_account: BTreeSet<(AccountID, SessionID)>,
+}
+
+/// What a socket has not taken yet.
+#[derive(Debug, Default)]
+struct Waiting {
+    loss: Option<Loss>,
+    news: Vec<ServerMessage>,
+}
+
+/// What a socket is told of its session.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Told {
+    /// It carries it no longer.
+    Lost(Loss),
+    /// This is to be said to its page.
+    News(Vec<ServerMessage>),
+}
 
 /// Why a socket carries its session no longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,10 +68,8 @@ impl Attached {
     /// it is at neither place: it is about to end. The caller has checked that the session's key asks for it.
     pub fn resume(&self, detached: &Detached, session: Arc<Session>) -> Option<Carried> {
         let mut carriers = self.lock();
-        match carriers.get(&session.session_id) {
-            Some(carrier) => {
-                carrier.send_replace(Some(Loss::Moved));
-            }
+        match carriers.telling.get(&session.session_id) {
+            Some(carrier) => carrier.send_modify(|waiting| waiting.loss = Some(Loss::Moved)),
             None => {
                 detached.take(session.session_id, |_| true)?;
             }
@@ -59,17 +81,36 @@ impl Attached {
     pub fn end(&self, sessions: impl IntoIterator<Item = SessionID>, reason: EndReason) {
         let attached = self.lock();
         for session_id in sessions {
-            if let Some(carrier) = attached.get(&session_id) {
-                carrier.send_replace(Some(Loss::Ended(reason)));
+            if let Some(carrier) = attached.telling.get(&session_id) {
+                carrier.send_modify(|waiting| waiting.loss = Some(Loss::Ended(reason)));
+            }
+        }
+    }
+
+    /// Has the other sockets of the account of `own` say this to their pages.
+    pub fn tell_others(&self, own: &Session, news: &ServerMessage) {
+        let attached = self.lock();
+        let first = (own.account_id, SessionID::from_bytes([0; 16]));
+        let sessions = attached.by_account.range(first..).take_while(|(id, _)| *id == own.account_id);
+        for (_, session_id) in sessions.filter(|(_, session_id)| *session_id != own.session_id) {
+            if let Some(carrier) = attached.telling.get(session_id) {
+                carrier.send_if_modified(|waiting| {
+                    let has_room = waiting.news.len() < MAX_WAITING_NEWS;
+                    if has_room {
+                        waiting.news.push(news.clone());
+                    }
+                    has_room
+                });
             }
         }
     }
 
     fn carry(&self, carriers: &mut Carriers, session: Arc<Session>) -> Carried {
-        let (losing, lost) = watch::channel(None);
-        let losing = Arc::new(losing);
-        carriers.insert(session.session_id, Arc::clone(&losing));
-        Carried { session, losing, lost, attached: Self(Arc::clone(&self.0)) }
+        let (telling, told) = watch::channel(Waiting::default());
+        let telling = Arc::new(telling);
+        carriers.telling.insert(session.session_id, Arc::clone(&telling));
+        carriers.by_account.insert((session.account_id, session.session_id));
+        Carried { session, telling, told, attached: Self(Arc::clone(&self.0)) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Carriers> {
@@ -81,8 +122,8 @@ impl Attached {
 #[derive(Debug)]
 pub struct Carried {
     session: Arc<Session>,
-    losing: Arc<watch::Sender<Option<Loss>>>,
-    lost: watch::Receiver<Option<Loss>>,
+    telling: Arc<watch::Sender<Waiting>>,
+    told: watch::Receiver<Waiting>,
     attached: Attached,
 }
 
@@ -99,20 +140,23 @@ impl Carried {
 
     /// Why this socket carries the session no longer, if so.
     pub fn loss(&self) -> Option<Loss> {
-        *self.lost.borrow()
+        self.told.borrow().loss
     }
 
-    /// Waits until the socket has lost the session to elsewhere, and says why.
+    /// Waits until there is something that the socket has not been told. After a loss there is nothing else.
     ///
     /// # Cancel safety
     /// Nothing is lost when it is dropped.
-    pub async fn lost(&mut self) -> Loss {
-        let loss = self.lost.wait_for(Option::is_some).await.ok().and_then(|loss| *loss);
-        match loss {
-            Some(loss) => loss,
-            // The sender lives as long as this.
-            None => std::future::pending().await,
-        }
+    pub async fn told(&mut self) -> Told {
+        let is_news = |waiting: &Waiting| waiting.loss.is_some() || !waiting.news.is_empty();
+        // An error means that the sender is gone, and that lives as long as this.
+        drop(self.told.wait_for(is_news).await);
+        let mut taken = Waiting::default();
+        self.telling.send_if_modified(|waiting| {
+            taken = Waiting { loss: waiting.loss, news: std::mem::take(&mut waiting.news) };
+            false
+        });
+        taken.loss.map_or(Told::News(taken.news), Told::Lost)
     }
 
     /// Takes the session off the socket for good: the right to end it. `None` when it has moved to another one.
@@ -140,9 +184,10 @@ impl Drop for Carried {
 /// Removes the entry of a socket, unless it is another's by now.
 fn remove(carriers: &mut Carriers, carried: &Carried) -> bool {
     let session_id = carried.session.session_id;
-    let is_ours = carriers.get(&session_id).is_some_and(|other| Arc::ptr_eq(other, &carried.losing));
+    let is_ours = carriers.telling.get(&session_id).is_some_and(|other| Arc::ptr_eq(other, &carried.telling));
     if is_ours {
-        carriers.remove(&session_id);
+        carriers.telling.remove(&session_id);
+        carriers.by_account.remove(&(carried.session.account_id, session_id));
     }
     is_ours
 }
@@ -152,15 +197,19 @@ mod tests {
     use std::sync::Arc;
 
     use futures_util::FutureExt;
-    use passkey_accounts::protocol::gateway::EndReason;
+    use passkey_accounts::protocol::{
+        AccountID,
+        gateway::{EndReason, ServerMessage},
+    };
 
     use super::{
         super::{
             Detached,
             tests::{NOW, session},
         },
-        Attached, Loss,
+        Attached, Loss, Told,
     };
+    use crate::{limits::MAX_WAITING_NEWS, sessions::Session};
 
     #[test]
     fn an_end_reaches_the_socket_that_carries_the_session_and_no_other() {
@@ -169,8 +218,28 @@ mod tests {
         let mut carried = attached.attach(Arc::clone(&ours));
         let mut other = attached.attach(theirs);
         attached.end([ours.session_id], EndReason::Revoked);
-        assert_eq!(carried.lost().now_or_never(), Some(Loss::Ended(EndReason::Revoked)));
-        assert_eq!(other.lost().now_or_never(), None);
+        assert_eq!(carried.told().now_or_never(), Some(Told::Lost(Loss::Ended(EndReason::Revoked))));
+        assert_eq!(other.told().now_or_never(), None);
+    }
+
+    #[test]
+    fn news_reach_the_other_sockets_of_the_account_and_wait_for_them_up_to_a_limit() {
+        let attached = Attached::default();
+        let theirs = Session { account_id: AccountID::from_bytes([9; 16]), ..(*session(3)).clone() };
+        let (ours, also_ours) = (session(1), session(2));
+        let mut asking = attached.attach(Arc::clone(&ours));
+        let mut other = attached.attach(also_ours);
+        let mut stranger = attached.attach(Arc::new(theirs));
+        let news = ServerMessage::RecoveryCancelled {};
+        for _ in 0..=MAX_WAITING_NEWS {
+            attached.tell_others(&ours, &news);
+        }
+        assert_eq!(other.told().now_or_never(), Some(Told::News(vec![news.clone(); MAX_WAITING_NEWS])));
+        for socket in [&mut asking, &mut other, &mut stranger] {
+            assert_eq!(socket.told().now_or_never(), None);
+        }
+        attached.tell_others(&ours, &news);
+        assert_eq!(other.told().now_or_never(), Some(Told::News(vec![news])));
     }
 
     #[test]
@@ -181,9 +250,10 @@ mod tests {
         let mut after = attached.attach(Arc::clone(&session));
         drop(before);
         attached.end([session.session_id], EndReason::Revoked);
-        assert_eq!(after.lost().now_or_never(), Some(Loss::Ended(EndReason::Revoked)));
+        assert_eq!(after.told().now_or_never(), Some(Told::Lost(Loss::Ended(EndReason::Revoked))));
         drop(after);
-        assert!(attached.lock().is_empty(), "nothing is kept of sessions that left");
+        let left = attached.lock();
+        assert!(left.telling.is_empty() && left.by_account.is_empty(), "nothing is kept of sessions that left");
     }
 
     #[test]
@@ -191,7 +261,7 @@ mod tests {
         let (attached, detached, session) = (Attached::default(), Detached::default(), session(1));
         let mut old = attached.attach(Arc::clone(&session));
         let new = attached.resume(&detached, Arc::clone(&session)).unwrap();
-        assert_eq!(old.lost().now_or_never(), Some(Loss::Moved));
+        assert_eq!(old.told().now_or_never(), Some(Told::Lost(Loss::Moved)));
         assert!(!old.is_held() && new.is_held());
         assert!(old.release().is_none(), "the old socket has no say any more");
         assert!(new.is_held());

@@ -14,7 +14,7 @@ use passkey_accounts::protocol::{
     stream::OpenSession,
 };
 
-pub use attached::{Attached, Carried, Loss};
+pub use attached::{Attached, Carried, Loss, Told};
 pub use detached::Detached;
 pub use lifecycle::{Assurance, SessionLimits, next_end};
 pub use open::{Opening, make_room, open};

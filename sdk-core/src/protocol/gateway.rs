@@ -215,13 +215,16 @@ pub enum ServerMessage {
     /// The session ends soon, whatever the page does.
     #[cfg_attr(feature = "json", serde(rename = "session.expiring"))]
     SessionExpiring(SessionExpiring),
+    /// Another session of the account is open now. Pushed to the sessions that were open before it.
+    #[cfg_attr(feature = "json", serde(rename = "session.opened"))]
+    SessionOpened(SessionOpened),
     /// The action is confirmed and its event is stored.
     #[cfg_attr(feature = "json", serde(rename = "confirmed"))]
     Confirmed(Confirmed),
     /// The account's passkeys, oldest first.
     #[cfg_attr(feature = "json", serde(rename = "passkeys"))]
     Passkeys(Passkeys),
-    /// The account has one more passkey.
+    /// The account has one more passkey. Also pushed to its other open sessions.
     #[cfg_attr(feature = "json", serde(rename = "passkeyAdded"))]
     PasskeyAdded(OnePasskey),
     /// The passkey has its new name.
@@ -461,6 +464,14 @@ pub struct Session {
 pub struct SessionExpiring {
     /// When it ends.
     pub at: UnixMillis,
+}
+
+/// Data of `session.opened`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+pub struct SessionOpened {
+    /// As `sessions` lists it.
+    pub session: AccountSession,
 }
 
 /// Data of `confirmed`.
@@ -738,6 +749,7 @@ impl ServerMessage {
             "signedIn" => Self::SignedIn(envelope.data("signedIn")?),
             "signedOut" => Self::SignedOut(envelope.data("signedOut")?),
             "session.expiring" => Self::SessionExpiring(envelope.data("session.expiring")?),
+            "session.opened" => Self::SessionOpened(envelope.data("session.opened")?),
             "confirmed" => Self::Confirmed(envelope.data("confirmed")?),
             "passkeys" => Self::Passkeys(envelope.data("passkeys")?),
             "passkeyAdded" => Self::PasskeyAdded(envelope.data("passkeyAdded")?),

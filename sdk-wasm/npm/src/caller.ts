@@ -132,7 +132,7 @@ export class Caller {
   }
 
   /** An answer, or something about a prompt. */
-  hear(message: Exclude<ToPage, { type: 'ready' | 'broken' | 'state' }>): void {
+  hear(message: Exclude<ToPage, { type: 'ready' | 'broken' | 'state' | 'news' }>): void {
     const call = this.#calls.get(message.id);
     if (!call) return;
     switch (message.type) {

@@ -6,8 +6,8 @@ import { PasskeyError } from './error.js';
 import { link, type Link, type LinkOptions } from './link.js';
 import { cancelled, fromRaw, notSupported, sessionGone, toRaw, type RawState, type ToPage } from './port.js';
 import { Preparation } from './prepared.js';
-import { makeSession, readAnswer, type Ask } from './session.js';
-import type { CallOptions, Client, ConnectOptions, EmailOptions, PendingRecovery, PendingSignUp, Recovered, Session, State } from './types.js';
+import { loadManaging, makeSession, readAnswer, type Ask } from './session.js';
+import type { CallOptions, Client, ConnectOptions, EmailOptions, News, PendingRecovery, PendingSignUp, Recovered, Session, State } from './types.js';
 
 const PAGE_GONE_MS = 10_000;
 
@@ -31,7 +31,8 @@ function socketAddress(app: string, url: string | URL | undefined): string {
 class PasskeyClient implements Client {
   readonly #caller = new Caller();
   readonly #prepared = new Preparation(this.#caller);
-  readonly #listeners = new Set<(state: State) => void>();
+  readonly #states = new Listeners<State>();
+  readonly #news = new Listeners<News>();
   readonly #linkOptions: LinkOptions;
   #link: Link | undefined;
   #persistence: 'worker' | 'page' = 'page';
@@ -66,12 +67,8 @@ class PasskeyClient implements Client {
     return this.#persistence;
   }
 
-  readonly subscribe = (listener: (state: State) => void): (() => void) => {
-    // Its own function each time: a listener that subscribes twice is told twice and can leave once.
-    const entry = (state: State): void => listener(state);
-    this.#listeners.add(entry);
-    return () => void this.#listeners.delete(entry);
-  };
+  readonly subscribe = this.#states.add;
+  readonly onNews = this.#news.add;
 
   // Calls
 
@@ -220,13 +217,25 @@ class PasskeyClient implements Client {
 
   #hear(message: ToPage): void {
     if (message.type === 'state') this.#show(message.state);
+    else if (message.type === 'news') this.#hearNews(message.text).catch(reportError);
     else if (message.type !== 'ready' && message.type !== 'broken') this.#caller.hear(message);
   }
 
-  #show({ status, session: raw, reason, error, expiringAt, recoveryUntil }: RawState): void {
-    const said = JSON.stringify([status, raw, reason, error, expiringAt, recoveryUntil]);
+  /** What reads it is loaded when somebody listens. */
+  async #hearNews(text: string): Promise<void> {
+    const session = this.#session;
+    if (!session || this.#news.isEmpty) return;
+    const { readNews } = await loadManaging();
+    const news = readAnswer(text, (message) => readNews(message, session.passkeyID));
+    // It may be somebody else's session by now.
+    if (session === this.#session) this.#news.tell(news);
+  }
+
+  #show(state: RawState): void {
+    const said = JSON.stringify(state);
     if (said === this.#said) return;
     this.#said = said;
+    const { status, session: raw, reason, error, expiringAt, recoveryUntil } = state;
     if (status === 'closed') return this.#close({ status, ...(error && { reason: fromRaw(error) }) }, lostConnection);
     if (raw?.sessionID !== this.#session?.sessionID) {
       this.#session = raw && makeSession(raw, this.#ask);
@@ -234,14 +243,14 @@ class PasskeyClient implements Client {
     }
     if (status === 'signedIn') this.#isSessionLost = false;
     const ended = reason ?? (this.#isSessionLost ? 'connectionLost' : undefined);
-    const state = {
+    const shown = {
       status,
       ...(this.#session && { session: this.#session }),
       ...(ended && status !== 'connecting' && { reason: ended }),
       ...(expiringAt !== undefined && { expiringAt: new Date(expiringAt) }),
       ...(recoveryUntil !== undefined && { recoveryUntil: new Date(recoveryUntil) }),
     };
-    this.#set(state as State);
+    this.#set(shown as State);
     if (status === 'signedOut') this.#prepared.handleConnected();
     if (status === 'signedIn') this.#prepared.drop();
   }
@@ -259,14 +268,7 @@ class PasskeyClient implements Client {
 
   #set(state: State): void {
     this.#state = Object.freeze(state);
-    for (const listener of [...this.#listeners]) {
-      try {
-        listener(this.#state);
-      } catch (error) {
-        // One listener's fault must reach neither the others nor the engine.
-        reportError(error);
-      }
-    }
+    this.#states.tell(this.#state);
   }
 
   #left(status: State['status']): Promise<State> {
@@ -279,6 +281,32 @@ class PasskeyClient implements Client {
       const leave = this.subscribe(look);
       look();
     });
+  }
+}
+
+class Listeners<T> {
+  readonly #entries = new Set<(value: T) => void>();
+
+  get isEmpty(): boolean {
+    return this.#entries.size === 0;
+  }
+
+  readonly add = (listener: (value: T) => void): (() => void) => {
+    // Its own function each time: a listener that is added twice is told twice and can leave once.
+    const entry = (value: T): void => listener(value);
+    this.#entries.add(entry);
+    return () => void this.#entries.delete(entry);
+  };
+
+  tell(value: T): void {
+    for (const listener of [...this.#entries]) {
+      try {
+        listener(value);
+      } catch (error) {
+        // One listener's fault must reach neither the others nor the engine.
+        reportError(error);
+      }
+    }
   }
 }
 

@@ -41,6 +41,8 @@ export interface Host {
     expiringAt: number | undefined,
     recoveryUntil: number | undefined,
   ): void;
+  /** The server says by itself what happened elsewhere to the session's account: the frame, as it came. */
+  onNews(text: string): void;
   /**
    * Shows the passkey prompt in `page`, the opaque value given with the call. `options` is WebAuthn JSON text that the
    * machine has checked. Resolves to the credential's JSON text; rejects with `{ code, cause }`.
@@ -117,25 +119,22 @@ export class Core {
     return this.#clockOffsetMs;
   }
 
-  /** Has a code mailed. Resolves to the sign-up's number for `verify`, and to when the code expires. */
-  async signUp(email: string, key: KeyPair, signal?: AbortSignal): Promise<[signUp: number, expiresAt: number]> {
-    let signUp = 0;
-    const named = (call: number): void => void (signUp = call);
-    const expiresAt = await this.#call({ name: 'signUp', text: email, key, signal, named });
-    return [signUp, Number(expiresAt)];
+  /** Has a code mailed. Resolves to the call's number, for `verify` or `verifyRecovery`, and to when the code expires. */
+  async askForCode(
+    name: 'signUp' | 'recover',
+    email: string,
+    key: KeyPair,
+    signal?: AbortSignal,
+  ): Promise<[call: number, expiresAt: number]> {
+    let id = 0;
+    const named = (call: number): void => void (id = call);
+    const expiresAt = await this.#call({ name, text: email, key, signal, named });
+    return [id, Number(expiresAt)];
   }
 
   /** Types the code in and makes the passkey. The session comes by `onState` before this resolves. */
   async verify(signUp: number, code: string, page: unknown, signal?: AbortSignal): Promise<void> {
     await this.#call({ name: 'verify', of: signUp, text: code, page, signal });
-  }
-
-  /** Has a code mailed to somebody who has lost every passkey. Resolves as `signUp` does, for `verifyRecovery`. */
-  async recover(email: string, key: KeyPair, signal?: AbortSignal): Promise<[recover: number, expiresAt: number]> {
-    let recover = 0;
-    const named = (call: number): void => void (recover = call);
-    const expiresAt = await this.#call({ name: 'recover', text: email, key, signal, named });
-    return [recover, Number(expiresAt)];
   }
 
   /** Resolves to the JSON text of the answer's data: of `recovery.held`, or of `passkeyAdded`. */
@@ -287,8 +286,11 @@ export class Core {
     }
     this.#socket = socket;
     socket.onmessage = ({ data }) => {
-      this.#machine.frame(now(), parse(data));
+      const message = parse(data);
+      this.#machine.frame(now(), message);
       this.#pump();
+      // It concerns no call and changes no state, so the machine has no part in it.
+      if (isNews(message)) this.#host.onNews(data);
     };
     socket.onclose = ({ code }) => {
       this.#socket = undefined;
@@ -367,6 +369,12 @@ function parse(data: unknown): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** As an answer, `passkeyAdded` has the number of its request. */
+function isNews(message: unknown): boolean {
+  const { type, id } = Object(message) as { type?: unknown; id?: unknown };
+  return id === undefined && (type === 'session.opened' || type === 'passkeyAdded');
 }
 
 /** Milliseconds of a clock that never goes back; rounded up, so that a timer that fires early finds its deadline reached. */

@@ -144,6 +144,7 @@ export class Engine {
         const error = isError ? toRaw(reason) : undefined;
         this.#publish({ status, session, reason: ended, error, expiringAt, recoveryUntil });
       },
+      onNews: (text) => this.#tell({ type: 'news', text }),
       prompt: (call, create, options, signal) => this.#prompt(call as Call, create, options, signal),
       makeError: (...parts) => new PasskeyError(...parts),
     };
@@ -167,7 +168,11 @@ export class Engine {
 
   #publish(state: RawState): void {
     this.#state = state;
-    for (const page of this.#pages) page.post({ type: 'state', state });
+    this.#tell({ type: 'state', state });
+  }
+
+  #tell(message: ToPage): void {
+    for (const page of this.#pages) page.post(message);
   }
 
   #prompt(call: Call, create: boolean, options: string, signal: AbortSignal): Promise<string> {
@@ -210,19 +215,9 @@ export class Engine {
   readonly #handlers: Handlers = {
     prepare: (call, email) => this.#signIn(call, email),
     signIn: (call, email) => this.#signIn(call, email),
-    signUp: async (call, email) => {
-      const [key, core] = await this.#keyFor(call);
-      const sent = await core.signUp(email, key, call.controller.signal);
-      this.#codeUntil = sent[1];
-      return sent;
-    },
+    signUp: (call, email) => this.#askForCode('signUp', call, email),
     verify: (call, signUp, code) => this.#take().verify(signUp, code, call, call.controller.signal),
-    recover: async (call, email) => {
-      const [key, core] = await this.#keyFor(call);
-      const sent = await core.recover(email, key, call.controller.signal);
-      this.#codeUntil = sent[1];
-      return sent;
-    },
+    recover: (call, email) => this.#askForCode('recover', call, email),
     verifyRecovery: (call, recover, code, recoveryCode) =>
       this.#take().verifyRecovery(recover, code, recoveryCode, call, call.controller.signal),
     makeRecoveryCode: (call, sessionID) => this.#take(sessionID).makeRecoveryCode(call, call.controller.signal),
@@ -249,6 +244,13 @@ export class Engine {
     const [key, core] = await this.#keyFor(call);
     if (call.kind === 'call') this.#codeUntil = 0;
     await core.signIn(email, key, call, call.controller.signal);
+  }
+
+  async #askForCode(name: 'signUp' | 'recover', call: Call, email: string): Promise<[id: number, expiresAt: number]> {
+    const [key, core] = await this.#keyFor(call);
+    const sent = await core.askForCode(name, email, key, call.controller.signal);
+    this.#codeUntil = sent[1];
+    return sent;
   }
 
   /** A fresh key, and the core to use it with unless another call came meanwhile. */

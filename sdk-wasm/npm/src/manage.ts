@@ -5,7 +5,7 @@ import { browserOf, uuidOf } from './labels.js';
 import { providerOf } from './providers.js';
 import type { Ask, readAnswer } from './session.js';
 import { signalUnknown } from './signal.js';
-import type { AccountSession, CallOptions, Passkey, Passkeys, Session, Sessions } from './types.js';
+import type { AccountSession, CallOptions, News, Passkey, Passkeys, Session, Sessions } from './types.js';
 
 /** A passkey as the server tells it. */
 interface RawPasskey {
@@ -41,32 +41,17 @@ export function manage(raw: RawSession, ask: Ask, read: typeof readAnswer): Mana
     return read(await ask('request', [sessionID, type, JSON.stringify(data)], options?.signal).result, pick);
   }
 
-  const makePasskey = (passkey: RawPasskey): Passkey => {
-    const { passkeyID, name, createdAt, lastUsedAt, backupEligible, backedUp } = passkey;
-    const aaguid = uuidOf(passkey.aaguid);
-    const provider = providerOf(aaguid);
-    return Object.freeze({
-      passkeyID,
-      ...(name !== undefined && { name }),
-      ...(provider !== undefined && { provider }),
-      aaguid,
-      createdAt: new Date(createdAt),
-      ...(lastUsedAt !== undefined && { lastUsedAt: new Date(lastUsedAt) }),
-      backupEligible,
-      backedUp,
-      isCurrent: passkeyID === raw.passkeyID,
-    });
-  };
+  const own = (passkey: RawPasskey): Passkey => makePasskey(passkey, raw.passkeyID);
 
   const passkeys: Passkeys = {
     list: async (options?: CallOptions) => {
       const list = await request('passkeys.list', {}, (answer) => [...answer.passkeys] as RawPasskey[], options);
-      return Object.freeze(list.map(makePasskey));
+      return Object.freeze(list.map(own));
     },
     add: async (options?: CallOptions) => {
       const call = ask('addPasskey', [sessionID], options?.signal);
       try {
-        return makePasskey(read(await call.result, (answer) => answer.passkey));
+        return own(read(await call.result, (answer) => answer.passkey));
       } catch (error) {
         const [made, vouching] = call.asked;
         // The second prompt was answered with no, so the server never heard of the passkey that the first one made.
@@ -77,7 +62,7 @@ export function manage(raw: RawSession, ask: Ask, read: typeof readAnswer): Mana
       }
     },
     rename: async (passkeyID: string, name: string, options?: CallOptions) =>
-      makePasskey(await request('passkeys.rename', { passkeyID, name }, (answer) => answer.passkey, options)),
+      own(await request('passkeys.rename', { passkeyID, name }, (answer) => answer.passkey, options)),
     remove: async (passkeyID: string, options?: CallOptions) => {
       const call = ask('removePasskey', [sessionID, passkeyID], options?.signal);
       const credentialID = read(await call.result, (answer) => String(answer.credentialID));
@@ -105,6 +90,32 @@ export function manage(raw: RawSession, ask: Ask, read: typeof readAnswer): Mana
       read(await ask('makeRecoveryCode', [sessionID], options?.signal).result, (answer) => String(answer.code)),
     cancelRecovery: (options?: CallOptions) => request('recovery.cancel', {}, () => undefined, options),
   };
+}
+
+/** What the server says by itself; throws when it is not as it must be. `passkeyID`: the one that opened this session. */
+export function readNews({ type, data }: any, passkeyID: string): News {
+  return Object.freeze<News>(
+    type === 'passkeyAdded'
+      ? { type, passkey: makePasskey(data.passkey, passkeyID) }
+      : { type: 'sessionOpened', session: makeAccountSession(data.session) },
+  );
+}
+
+function makePasskey(passkey: RawPasskey, currentID: string): Passkey {
+  const { passkeyID, name, createdAt, lastUsedAt, backupEligible, backedUp } = passkey;
+  const aaguid = uuidOf(passkey.aaguid);
+  const provider = providerOf(aaguid);
+  return Object.freeze({
+    passkeyID,
+    ...(name !== undefined && { name }),
+    ...(provider !== undefined && { provider }),
+    aaguid,
+    createdAt: new Date(createdAt),
+    ...(lastUsedAt !== undefined && { lastUsedAt: new Date(lastUsedAt) }),
+    backupEligible,
+    backedUp,
+    isCurrent: passkeyID === currentID,
+  });
 }
 
 function makeAccountSession(raw: RawAccountSession): AccountSession {

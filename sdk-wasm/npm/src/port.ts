@@ -7,7 +7,7 @@ import type { RawSession } from './core.js';
 import { PasskeyError } from './error.js';
 import type { EndReason, State } from './types.js';
 
-export const PORT_VERSION = 2;
+export const PORT_VERSION = 3;
 
 export interface RawState {
   readonly status: State['status'];
@@ -85,6 +85,8 @@ export type ToPage =
   /** It cannot start here. */
   | { readonly type: 'broken'; readonly error: RawError }
   | { readonly type: 'state'; readonly state: RawState }
+  /** The server's message about something that happened elsewhere, as it came. */
+  | { readonly type: 'news'; readonly text: string }
   | { readonly type: 'answer'; readonly id: number; readonly value: unknown }
   | { readonly type: 'failed'; readonly id: number; readonly error: RawError }
   /** Show a passkey prompt. `options`: WebAuthn JSON that the core has checked. */

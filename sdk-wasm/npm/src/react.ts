@@ -10,6 +10,7 @@ import {
   createElement,
   useContext,
   useEffect,
+  useRef,
   useState,
   useSyncExternalStore,
   type ReactElement,
@@ -18,7 +19,7 @@ import {
 
 import { connect } from './index.js';
 import { Store, type Accounts } from './react/store.js';
-import type { Client, ConnectOptions, Session } from './types.js';
+import type { Client, ConnectOptions, News, Session } from './types.js';
 
 export type { AccountActions, Accounts } from './react/store.js';
 
@@ -67,14 +68,32 @@ export function PasskeyProvider(props: ConnectingProps | ClientProps): ReactElem
  * tells TypeScript whether there is a `session`. The same object until something changes.
  */
 export function useAccounts(): Accounts {
-  const store = useContext(Context);
-  if (!store) throw new Error('useAccounts and useSession work inside <PasskeyProvider>');
+  const store = useStore();
   return useSyncExternalStore(store.subscribe, store.snapshot, store.serverSnapshot);
 }
 
 /** The open session, if there is one; also while its connection is being made anew. */
 export function useSession(): Session | undefined {
   return useAccounts().session;
+}
+
+/**
+ * Calls `listener` when something happens elsewhere to the account of the open session: see `Client.onNews`. It may be
+ * another function each time; the newest is called.
+ */
+export function useNews(listener: (news: News) => void): void {
+  const store = useStore();
+  const newest = useRef(listener);
+  useEffect(() => {
+    newest.current = listener;
+  });
+  useEffect(() => store.onNews((news) => newest.current(news)), [store]);
+}
+
+function useStore(): Store {
+  const store = useContext(Context);
+  if (!store) throw new Error('the hooks of passkey-accounts work inside <PasskeyProvider>');
+  return store;
 }
 
 function makeStore({ client, children, ...options }: ConnectingProps | ClientProps): Store {

@@ -14,12 +14,7 @@ export type Ask = <M extends Method>(method: M, args: Calls[M][0], signal?: Abor
 export function makeSession(raw: RawSession, ask: Ask): Session {
   const { sessionID } = raw;
 
-  const managed = async (): Promise<ReturnType<typeof manage>> => {
-    const module = await import('./manage.js').catch((cause: unknown) => {
-      throw new PasskeyError('connectionLost', 'a part of this page could not be loaded', true, undefined, cause);
-    });
-    return module.manage(raw, ask, readAnswer);
-  };
+  const managed = async (): Promise<ReturnType<typeof manage>> => (await loadManaging()).manage(raw, ask, readAnswer);
   const passkeys: Passkeys = {
     list: async (...given) => (await managed()).passkeys.list(...given),
     add: async (...given) => (await managed()).passkeys.add(...given),
@@ -52,6 +47,15 @@ export function makeSession(raw: RawSession, ask: Ask): Session {
     passkeys: Object.freeze(passkeys),
     sessions: Object.freeze(sessions),
   });
+}
+
+/** What only a page needs that manages passkeys and sessions, or is told of them. */
+export async function loadManaging(): Promise<typeof import('./manage.js')> {
+  try {
+    return await import('./manage.js');
+  } catch (cause) {
+    throw new PasskeyError('connectionLost', 'a part of this page could not be loaded', true, undefined, cause);
+  }
 }
 
 async function signedFetch(

@@ -65,6 +65,11 @@ export interface Client {
   readonly persistence: 'worker' | 'page';
   /** Calls `listener` after each change of `state`. Returns how to stop that. */
   readonly subscribe: (listener: (state: State) => void) => () => void;
+  /**
+   * Calls `listener` when something happens elsewhere to the account of the open session, in all tabs. Show it: whoever it was
+   * not can end that session. What happens while the connection is lost is not told later. Returns how to stop that.
+   */
+  readonly onNews: (listener: (news: News) => void) => () => void;
   /** Has a code mailed to `email`. The answer is the same for addresses that have an account. */
   signUp(options: EmailOptions): Promise<PendingSignUp>;
   /**
@@ -186,6 +191,13 @@ export interface AccountSession {
   readonly browser: string;
   readonly isCurrent: boolean;
 }
+
+/** What has happened to the account elsewhere. */
+export type News =
+  /** Somebody has signed in, on another page or device. `session.sessions.end` ends it by its `sessionID`. */
+  | { readonly type: 'sessionOpened'; readonly session: AccountSession }
+  /** Another session has added a passkey. */
+  | { readonly type: 'passkeyAdded'; readonly passkey: Passkey };
 
 /** Why a session ended; of a newer server, `other`. Checked against the core's list by a test. */
 export type EndReason =

@@ -177,6 +177,37 @@ async fn another_browser_is_seen_signed_out_and_told_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_elsewhere_is_told_on_the_open_page_and_ended_there() {
+    let server = TestServer::start_in_real_time().await;
+    let ada = Person::at(&server, "/account").await;
+    ada.sign_up(&server).await;
+    ada.waits(&format!("{SESSIONS} === 1")).await;
+    let elsewhere = Person::at(&server, "/login").await;
+    ada.copy_passkeys_to(&elsewhere).await;
+
+    // The page is only looked at.
+    elsewhere.sign_in().await;
+    let notices = "document.querySelectorAll('#news .message').length";
+    ada.waits(&format!("{notices} === 1 && {SESSIONS} === 2")).await;
+    let said = ada.page.evaluate("document.getElementById('news').innerText").await.unwrap();
+    for part in ["Somebody has signed in to this account.", "Chrome on Linux", &server.origin()] {
+        assert!(said.as_str().unwrap().contains(part), "{said}");
+    }
+    ada.press("Sign out there").await;
+    elsewhere.wait_for_screen("address").await;
+    ada.waits(&format!("{notices} === 0 && {SESSIONS} === 1")).await;
+
+    elsewhere.sign_in().await;
+    ada.waits(&format!("{notices} === 1 && {SESSIONS} === 2")).await;
+    ada.press("That was me").await;
+    ada.waits(&format!("{notices} === 0")).await;
+    elsewhere.wait_for_screen("signed-in").await;
+    for page in [&ada.page, &elsewhere.page] {
+        assert_eq!(page.logged(), [""; 0], "nothing to complain about");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_session_of_the_login_page_is_the_one_of_the_account_page_and_of_a_reload() {
     let server = TestServer::start_in_real_time().await;
     let ada = Person::at(&server, "/login").await;

@@ -159,6 +159,42 @@ async fn a_person_sees_where_they_are_signed_in_and_signs_out_elsewhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_elsewhere_is_told_to_every_tab_of_the_session_and_not_to_the_page_that_signs_in() {
+    let server = TestServer::start_in_real_time().await;
+    let browser = Chromium::launch().await.unwrap();
+    let tab = Tab::connected(&browser, &server, json!({})).await;
+    tab.sign_up(&server).await;
+    let second = Tab::open(&browser, &server.origin(), &server.app_id.to_string(), json!({})).await;
+    assert_eq!(second.connect().await["status"], "signedIn");
+    for tab in [&tab, &second] {
+        tab.run("globalThis.told = []; client.onNews((news) => told.push(news)); undefined").await;
+    }
+    tab.focus().await;
+    let elsewhere = "(async () => {
+        const { connect } = await import('/sdk/index.js');
+        globalThis.elsewhere = await connect({ app: 'APP', persistence: 'page' });
+        globalThis.toldElsewhere = 0;
+        elsewhere.onNews(() => { toldElsewhere += 1 });
+        const { sessionID } = await elsewhere.signIn({ email: 'ada@example.org' });
+        return sessionID;
+    })()"
+        .replace("APP", &server.app_id.to_string());
+    let other = tab.run(&elsewhere).await;
+    let expected = json!(["sessionOpened", other, "Chrome on Linux", server.origin(), false]);
+    for tab in [&tab, &second] {
+        tab.page.wait_until("told.length > 0").await.unwrap();
+        let told = "told.map(({ type, session }) => [type, session.sessionID, session.browser, session.origin, session.isCurrent])";
+        assert_eq!(tab.run(told).await, json!([expected]));
+    }
+    second.run("client.state.session.sessions.end(told[0].session.sessionID)").await;
+    tab.page.wait_until("elsewhere.state.reason === 'user'").await.unwrap();
+    assert_eq!(tab.run("toldElsewhere").await, 0);
+    for tab in [&tab, &second] {
+        tab.is_clean().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_confirmation_reaches_the_back_end_with_the_action_that_was_shown() {
     let server = TestServer::start_in_real_time().await;
     let mut back_end = BackEnd::view(&server, json!({ "types": ["confirmed"], "start": "now" })).await;

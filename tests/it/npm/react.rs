@@ -15,6 +15,7 @@ async fn under_strict_mode_react_connects_once_shows_one_state_and_lets_go() {
             "connected": [1, 1],
             "isSame": true,
             "torn": [],
+            "heard": ["sessionOpened"],
             "errors": [],
             "left": [0, 0],
             "isFrozen": true,

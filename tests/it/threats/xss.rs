@@ -2,9 +2,10 @@
 
 use passkey_accounts::{
     defence::{Defence, without},
-    protocol::gateway::ServerMessage,
+    protocol::gateway::{EndReason, ServerMessage, Session},
 };
 use passkey_accounts_tests::{
+    Page as PageWithoutBrowser,
     chromium::{Chromium, Page},
     shop::{Build, Carried, Person, Shop},
 };
@@ -165,6 +166,10 @@ async fn an_injected_script_has_the_person_sign_in_for_the_attacker() {
              document.body.dataset.ready = 'true';"
                 .to_owned()
         };
+        if is_ours(build) {
+            let listen = "void (globalThis.told = new Promise((resolve) => shop.client.onNews(resolve)))";
+            victim.page.evaluate(listen).await.unwrap();
+        }
         let mut mallory = Mallory::start("", &script).await;
         let tab = follow_with_passkey(&victim, &browser, &shop, &mallory).await;
         if !build.has_passkeys() {
@@ -192,9 +197,21 @@ async fn an_injected_script_has_the_person_sign_in_for_the_attacker() {
             }
         };
         let answer = shop.send(&shop.carrying(&stolen, "/act", THEFT)).await;
+        if let Carried::Page(thief, session) = stolen {
+            end_what_was_told(&victim, *thief, &session).await;
+        }
         acted(&shop, &victim.name, "a session that outlives the page", answer.status.to_string())
     })
     .await;
+}
+
+/// The person's other tab was told of the attacker's session, and ends it.
+async fn end_what_was_told(victim: &Victim, mut thief: PageWithoutBrowser, session: &Session) {
+    let told = victim.page.evaluate("told.then(({ type, session }) => [type, session.sessionID])").await.unwrap();
+    assert_eq!(told, json!(["sessionOpened", session.session_id.to_string()]));
+    victim.page.evaluate("told.then(({ session }) => shop.client.state.session.sessions.end(session.sessionID))").await.unwrap();
+    let end = thief.hear().await;
+    assert!(matches!(&end, Ok((None, ServerMessage::SignedOut(out))) if out.reason == EndReason::User), "{end:?}");
 }
 
 /// The tab in which the comment runs is the one that has the passkey.

@@ -1,7 +1,8 @@
 // A React app under StrictMode over the fake server. `walk` goes through it and says what was seen.
 import { createElement as h, StrictMode, startTransition, useLayoutEffect, useState } from 'react';
 import { hydrateRoot } from 'react-dom/client';
-import { PasskeyProvider, useAccounts } from 'passkey-accounts/react';
+import { connect } from 'passkey-accounts';
+import { PasskeyProvider, useAccounts, useNews } from 'passkey-accounts/react';
 import { FakeServer, install, SoftwareAuthenticator } from 'passkey-accounts/testing';
 
 const email = 'ada@example.org';
@@ -18,6 +19,7 @@ globalThis.WebSocket = function (...parts) {
 
 const errors = [];
 const torn = [];
+const heard = [];
 let accounts, show;
 let wake = () => {};
 
@@ -33,6 +35,10 @@ function App() {
   const [copies, setCopies] = useState(0);
   show = setCopies;
   accounts = useAccounts();
+  useNews(({ type }) => {
+    heard.push(type);
+    wake();
+  });
   useLayoutEffect(() => {
     const shown = new Set([...document.querySelectorAll('i')].map(({ textContent }) => textContent));
     if (shown.size > 1) torn.push([...shown]);
@@ -64,10 +70,14 @@ export async function walk() {
     await signIn({ email });
   }
   await until(() => document.querySelectorAll('i').length === 50 && document.querySelectorAll('i')[49].textContent === 'signedIn');
+  const elsewhere = await connect({ app: server.app, url: server.url, persistence: 'page' });
+  await elsewhere.signIn({ email });
+  await until(() => heard.length > 0);
+  elsewhere.close();
   root.unmount();
   // The provider lets go of its client in a microtask, the socket says so in another.
   await new Promise((resolve) => setTimeout(resolve));
-  return { connected, isSame, torn, errors, left: [server.connectionCount, server.sessions.length], isFrozen: Object.isFrozen(accounts) };
+  return { connected, isSame, torn, heard, errors, left: [server.connectionCount, server.sessions.length], isFrozen: Object.isFrozen(accounts) };
 }
 
 globalThis.walk = walk;

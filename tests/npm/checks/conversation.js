@@ -119,7 +119,13 @@ async function talk(app, url, codeOf, said) {
   // Another passkey, which the first vouches for; then it goes.
   const phone = new SoftwareAuthenticator({ isSynced: false });
   const vouch = await line.ask('ceremony.finish', await prompted(await line.ask('passkeys.add.begin', {}), phone));
+  // Another page of the account is told of the passkey; the first was told of its session.
+  const [second] = await connect();
+  await second.ask('ceremony.finish', await prompted(await second.ask('signIn.begin', begin)));
+  await line.hear('another session');
   const { passkey } = await line.ask('ceremony.finish', await prompted(vouch));
+  await second.hear('another passkey');
+  await second.ask('signOut', {});
   await line.ask('ceremony.finish', await prompted(await line.ask('passkeys.remove.begin', { passkeyID: passkey.passkeyID })));
   await line.ask('passkeys.list', {});
 

@@ -271,6 +271,28 @@ test('a person sees where they are signed in, and signs out there', async () => 
   other.close();
 });
 
+test('a page is told who signs in elsewhere and which passkey is added there, and nothing of itself', async () => {
+  const session = await startSignedIn();
+  const other = await connect({ app: server.app, url: server.url, persistence: 'page' });
+  const [here, there] = [[], []];
+  const told = new Promise((resolve) => client.onNews((news) => (here.push(news), here.length === 2 && resolve())));
+  const stop = other.onNews((news) => there.push(news));
+  const { sessionID } = await other.signIn({ email });
+  const phone = new SoftwareAuthenticator({ isSynced: false });
+  const { create } = navigator.credentials;
+  navigator.credentials.create = (options) => phone.create(options);
+  const { passkeyID } = await other.state.session.passkeys.add();
+  navigator.credentials.create = create;
+  await told;
+  const [{ type, session: opened }, added] = here;
+  assert.deepEqual([type, opened.sessionID, opened.isCurrent], ['sessionOpened', sessionID, false]);
+  assert.deepEqual([added.type, added.passkey.passkeyID, added.passkey.isCurrent], ['passkeyAdded', passkeyID, false]);
+  assert.deepEqual(there, []);
+  stop();
+  await session.sessions.end(sessionID);
+  other.close();
+});
+
 test('a server that is slow keeps the page waiting, and a signal ends that', async () => {
   const resume = server.pause();
   const controller = new AbortController();

@@ -1,7 +1,7 @@
 /** The element itself: attributes, properties, events, and the life of its client. */
 
 import { connect } from '../index.js';
-import type { Client, ConnectOptions, EndReason, Session, State } from '../types.js';
+import type { Client, ConnectOptions, EndReason, News, Session, State } from '../types.js';
 import type { Mode, ScreenName } from './flow.js';
 import { chooseStrings, type StringsOverride } from './strings.js';
 import { styles } from './styles.js';
@@ -18,7 +18,8 @@ const Base = (globalThis.HTMLElement ?? class {}) as typeof HTMLElement;
  * `heading-level` (1 to 6, default 2), `lang` (of itself or around it: chooses the texts).
  *
  * Events, all bubbling and composed: `passkey-signed-in` with `detail.session`, also when it finds a session that is open
- * already; `passkey-signed-out` with `detail.reason`; `passkey-error` with `detail.error`.
+ * already; `passkey-signed-out` with `detail.reason`; `passkey-news` with `detail.news` (see `Client.onNews`);
+ * `passkey-error` with `detail.error`.
  *
  * Slots: one for each screen, named by `screen`: what a page adds there is shown below it.
  */
@@ -182,6 +183,7 @@ export class PasskeyLogin extends Base {
         },
         fail: (error) => this.#emit('passkey-error', { error }),
         changed: (state) => this.#changed(state),
+        told: (news) => this.#emit('passkey-news', { news }),
         retry: () => this.#start(),
       },
       this.mode,
@@ -230,6 +232,7 @@ declare global {
   interface HTMLElementEventMap {
     'passkey-signed-in': CustomEvent<{ session: Session }>;
     'passkey-signed-out': CustomEvent<{ reason: EndReason }>;
+    'passkey-news': CustomEvent<{ news: News }>;
     'passkey-error': CustomEvent<{ error: unknown }>;
   }
 }

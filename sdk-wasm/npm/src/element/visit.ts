@@ -1,6 +1,6 @@
 /** One element at work: it follows a client, makes the calls that a person asks for, and keeps the model of what is shown. */
 
-import type { Client, PendingSignUp, State } from '../types.js';
+import type { Client, News, PendingSignUp, State } from '../types.js';
 import { begin, nextTickMs, reduce, type Failure, type Happening, type Mode, type Model } from './flow.js';
 import type { Actions } from './screens.js';
 
@@ -11,6 +11,8 @@ export interface Host {
   /** An error of a call, as it was thrown. */
   fail(error: unknown): void;
   changed(state: State): void;
+  /** Something happened to the account elsewhere. */
+  told(news: News): void;
   /** Connects anew. */
   retry(): void;
 }
@@ -52,7 +54,8 @@ export class Visit implements Actions {
   follow(client: Client): void {
     this.connect();
     this.#client = client;
-    this.#stopFollowing = client.subscribe((state) => this.#follow(state));
+    const stops = [client.subscribe((state) => this.#follow(state)), client.onNews((news) => this.#host.told(news))];
+    this.#stopFollowing = () => stops.forEach((stop) => stop());
     this.#follow(client.state);
   }
 

@@ -1,7 +1,7 @@
 /** The state of one client as an external store: what is shown changes only when the client's state does. */
 
 import type { PasskeyError } from '../error.js';
-import type { Client, EmailOptions, PendingSignUp, Session, State } from '../types.js';
+import type { Client, EmailOptions, News, PendingSignUp, Session, State } from '../types.js';
 
 /** What can be done at any time. They are the same functions for as long as the provider has the same client. */
 export interface AccountActions {
@@ -27,6 +27,7 @@ export type Source = Client | ((signal: AbortSignal) => Promise<Client>);
 export class Store {
   readonly #source: Source;
   readonly #listeners = new Set<() => void>();
+  readonly #newsListeners = new Set<(news: News) => void>();
   readonly #actions: AccountActions;
   readonly #onServer: Accounts;
   #state: State;
@@ -60,6 +61,12 @@ export class Store {
     this.#listeners.add(entry);
     return () => void this.#listeners.delete(entry);
   };
+
+  /** News of whichever client there is. */
+  onNews(listener: (news: News) => void): () => void {
+    this.#newsListeners.add(listener);
+    return () => void this.#newsListeners.delete(listener);
+  }
 
   readonly snapshot = (): Accounts => this.#shown;
 
@@ -97,7 +104,8 @@ export class Store {
     if (signal.aborted) return;
     this.#client = client;
     const show = (): void => this.#show(client.state);
-    signal.addEventListener('abort', client.subscribe(show), { once: true });
+    const tell = (news: News): void => [...this.#newsListeners].forEach((listener) => listener(news));
+    for (const stop of [client.subscribe(show), client.onNews(tell)]) signal.addEventListener('abort', stop, { once: true });
     show();
   }
 

@@ -4,7 +4,7 @@ import type { EndReason } from '../types.js';
 import { addPasskey, canonical, challengeOf, removePasskey, resumeInput, type Kind, type SessionKey } from './binding.js';
 import { concat, decode, encode, identifier, makeBytes, sha256, utf8, type Bytes } from './bytes.js';
 import { Failure } from './failure.js';
-import type { Account, Carrier, KeptPasskey, KeptSession, Records } from './records.js';
+import type { Account, Carrier, KeptPasskey, KeptSession, News, Records } from './records.js';
 import { checkAssertion, checkRegistration, ES256, importPoint, type Registered } from './webauthn.js';
 
 /** The app that pages sign in to. */
@@ -117,6 +117,10 @@ export class Conversation implements Carrier {
 
   sessionExpiring(at: number): void {
     this.#line.push({ type: 'session.expiring', data: { at: time(at) } });
+  }
+
+  told(news: News): void {
+    this.#line.push(news);
   }
 
   readonly #handlers: Readonly<Record<string, (data: Data) => Answer | Promise<Answer>>> = {
@@ -284,15 +288,7 @@ export class Conversation implements Carrier {
 
     'sessions.list': () => {
       const current = this.#current();
-      const sessions = this.#records.sessionsOf(current.account).map((session) => ({
-        sessionID: session.sessionID,
-        passkeyID: session.passkeyID,
-        startedAt: time(session.startedAt),
-        expiresAt: time(session.expiresAt),
-        origin: session.origin,
-        userAgent: session.userAgent,
-        isCurrent: session === current,
-      }));
+      const sessions = this.#records.sessionsOf(current.account).map((session) => listed(session, session === current));
       return { type: 'sessions', data: { sessions } };
     },
 
@@ -321,7 +317,10 @@ export class Conversation implements Carrier {
         await this.#assertion(credential, challenge, account, vouchers);
         if (this.#records.isRegistered(made.credentialID)) throw new Failure('passkeyExists');
         if (account.passkeys.length >= MAX_PASSKEYS) throw new Failure('tooManyPasskeys');
-        return { type: 'passkeyAdded', data: { passkey: onWire(this.#records.addPasskey(account, made, passkeyID)) } };
+        const passkey = onWire(this.#records.addPasskey(account, made, passkeyID));
+        const added = { type: 'passkeyAdded', data: { passkey } } as const;
+        this.#records.tellOthers(this.#current(), added);
+        return added;
       },
     });
   }
@@ -381,8 +380,10 @@ export class Conversation implements Carrier {
   async #open(account: Account, { passkeyID }: KeptPasskey, sessionKey: SessionKey): Promise<Answer> {
     const verifier = await verifierOf(sessionKey);
     const { origin, userAgent } = this.#line;
-    this.#session = this.#records.open({ account, passkeyID, sessionKey, verifier, origin, userAgent, carrier: this });
-    return this.#signedIn(this.#session);
+    const session = this.#records.open({ account, passkeyID, sessionKey, verifier, origin, userAgent, carrier: this });
+    this.#session = session;
+    this.#records.tellOthers(session, { type: 'session.opened', data: { session: listed(session, false) } });
+    return this.#signedIn(session);
   }
 
   #signedIn({ sessionID, account, passkeyID, startedAt, expiresAt }: KeptSession): Answer {
@@ -464,6 +465,11 @@ function onWire({ passkeyID, credentialID, name, aaguid, createdAt, lastUsedAt, 
     backupEligible,
     backedUp,
   };
+}
+
+function listed({ sessionID, passkeyID, startedAt, expiresAt, origin, userAgent }: KeptSession, isCurrent: boolean): object {
+  const times = { startedAt: time(startedAt), expiresAt: time(expiresAt) };
+  return { sessionID, passkeyID, ...times, origin, userAgent, isCurrent };
 }
 
 const descriptor = ({ credentialID, transports }: Descriptor): object => ({ type: 'public-key', id: encode(credentialID), transports });

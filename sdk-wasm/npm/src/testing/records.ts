@@ -22,6 +22,12 @@ export interface KeptPasskey extends Omit<Registered, 'signCount' | 'backedUp'> 
   lastUsedAt?: number;
 }
 
+/** A message that the server sends by itself. */
+export interface News {
+  readonly type: 'session.opened' | 'passkeyAdded';
+  readonly data: object;
+}
+
 /** Who carries a session: one connection at a time. */
 export interface Carrier {
   /** The session was ended from elsewhere. */
@@ -30,6 +36,8 @@ export interface Carrier {
   sessionTaken(): void;
   /** The session ends soon. */
   sessionExpiring(at: number): void;
+  /** Something happened to the account elsewhere. */
+  told(news: News): void;
 }
 
 export interface KeptSession {
@@ -182,6 +190,11 @@ export class Records {
   /** Oldest first. */
   sessionsOf(account: Account): KeptSession[] {
     return [...this.sessions.values()].filter((session) => session.account === account);
+  }
+
+  /** Tells the pages of the other sessions of the account. */
+  tellOthers(own: KeptSession, news: News): void {
+    for (const session of this.sessionsOf(own.account)) if (session !== own) session.carrier?.told(news);
   }
 
   /** Ends what is over by now. */

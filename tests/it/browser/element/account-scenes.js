@@ -161,6 +161,23 @@ export const scenes = {
     await press('Sign out everywhere else');
     await fake.answer(2);
   },
+  'a session is opened elsewhere': async () => {
+    await haveAll();
+    fake.tell({ type: 'sessionOpened', session: NAMELESS });
+    fake.tell({ type: 'sessionOpened', session: THERE });
+    await settled();
+  },
+  'that session is ended': async () => {
+    await scenes['a session is opened elsewhere']();
+    for (const each of [[FIRST], [HERE, THERE], [FIRST], [HERE, THERE]]) await fake.answer(each);
+    await press('Sign out there');
+    await fake.refuse('notFound');
+  },
+  'a passkey is added elsewhere': async () => {
+    await have([FIRST], [HERE])();
+    fake.tell({ type: 'passkeyAdded', passkey: SECOND });
+    await settled();
+  },
   'passkey removed elsewhere': async () => {
     await haveAll();
     fake.show({ status: 'signedOut', reason: 'passkeyRemoved' });

@@ -12,6 +12,7 @@ export class FakeClient {
   prepared = [];
   state = Object.freeze({ status: 'connecting' });
   #listeners = new Set();
+  #newsListeners = new Set();
 
   subscribe = (listener) => {
     const entry = (state) => listener(state);
@@ -22,6 +23,16 @@ export class FakeClient {
   show(state) {
     this.state = Object.freeze(state);
     for (const listener of [...this.#listeners]) listener(this.state);
+  }
+
+  onNews = (listener) => {
+    this.#newsListeners.add(listener);
+    return () => this.#newsListeners.delete(listener);
+  };
+
+  /** Says what happened elsewhere. */
+  tell(news) {
+    for (const listener of [...this.#newsListeners]) listener(news);
   }
 
   signUp = (options) => this.#call('signUp', options);
