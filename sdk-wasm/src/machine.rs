@@ -141,14 +141,13 @@ impl Machine {
         Some(call.0)
     }
 
-    /// Something happened that needs no text: `cancel` (with the call's number), `leave`, `wake`, `close`, `timeout`, or
+    /// Something happened that needs no text: `cancel` (with the call's number), `leave`, `close`, `timeout`, or
     /// the socket was `lost` (with its close code, or 0).
     pub fn event(&mut self, now_ms: f64, name: &JsValue, number: u32, random: f64) {
         let (machine, now_ms, random) = (&mut self.0, ms(now_ms), ms(random));
         match text(name).as_str() {
             "cancel" => machine.cancel(CallID(number)),
             "leave" => machine.leave(),
-            "wake" => machine.wake(now_ms),
             "close" => machine.close(),
             "timeout" => machine.handle_timeout(now_ms, random),
             _ => {

@@ -36,6 +36,7 @@ class PasskeyClient implements Client {
   readonly #linkOptions: LinkOptions;
   #link: Link | undefined;
   #persistence: 'worker' | 'page' = 'page';
+  #canRecover = false;
   /** Counts the links: what an earlier one still brings is dropped. */
   #linkNumber = 0;
   #state: State = Object.freeze({ status: 'connecting' });
@@ -65,6 +66,10 @@ class PasskeyClient implements Client {
 
   get persistence(): 'worker' | 'page' {
     return this.#persistence;
+  }
+
+  get canRecover(): boolean {
+    return this.#canRecover;
   }
 
   readonly subscribe = this.#states.add;
@@ -235,7 +240,8 @@ class PasskeyClient implements Client {
     const said = JSON.stringify(state);
     if (said === this.#said) return;
     this.#said = said;
-    const { status, session: raw, reason, error, expiringAt, recoveryUntil } = state;
+    const { status, session: raw, reason, error, expiringAt, recoveryUntil, canRecover } = state;
+    if (canRecover !== undefined) this.#canRecover = canRecover;
     if (status === 'closed') return this.#close({ status, ...(error && { reason: fromRaw(error) }) }, lostConnection);
     if (raw?.sessionID !== this.#session?.sessionID) {
       this.#session = raw && makeSession(raw, this.#ask);

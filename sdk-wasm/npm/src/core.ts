@@ -62,6 +62,8 @@ const SUBPROTOCOL = 'passkey-accounts.v1';
 /** The longest wait that `setTimeout` knows; the machine is asked again after it. */
 const LONGEST_TIMER_MS = 0x7fffffff;
 
+const NEWS = ['session.opened', 'passkeyAdded'];
+
 type Value = number | string | undefined;
 type Failure = Parameters<Driver['failure']>;
 
@@ -71,18 +73,18 @@ interface Call {
   readonly page: unknown;
 }
 
-interface Asked {
+/** One call of the machine; which of these it takes says the table at `call` in `sdk-wasm/src/machine.rs`. */
+export interface Asked {
   readonly name: string;
-  /** The number of the sign-up that `verify` is for. */
+  /** The number of the sign-up or recovery that is verified. */
   readonly of?: number;
   readonly text?: string;
   /** The recovery code of `verifyRecovery`. */
   readonly second?: string;
   readonly key?: KeyPair;
+  /** Where its prompts are shown: handed back to `prompt`. */
   readonly page?: unknown;
   readonly signal?: AbortSignal | undefined;
-  /** Learns the call's number before anything comes of it. */
-  readonly named?: (call: number) => void;
 }
 
 export class Core {
@@ -103,6 +105,8 @@ export class Core {
   #failure: Failure | undefined;
   #session: { readonly session: RawSession; readonly key: KeyPair | undefined } | undefined;
   #clockOffsetMs = 0;
+  /** The app recovers accounts by a recovery code, as the last greeting said. */
+  canRecover = false;
 
   /** Starts to connect to `url`, which has its `app` parameter. `origin` is the page's own. */
   constructor(app: string, url: string, origin: string, host: Host) {
@@ -119,96 +123,29 @@ export class Core {
     return this.#clockOffsetMs;
   }
 
-  /** Has a code mailed. Resolves to the call's number, for `verify` or `verifyRecovery`, and to when the code expires. */
-  async askForCode(
-    name: 'signUp' | 'recover',
-    email: string,
-    key: KeyPair,
-    signal?: AbortSignal,
-  ): Promise<[call: number, expiresAt: number]> {
-    let id = 0;
-    const named = (call: number): void => void (id = call);
-    const expiresAt = await this.#call({ name, text: email, key, signal, named });
-    return [id, Number(expiresAt)];
-  }
-
-  /** Types the code in and makes the passkey. The session comes by `onState` before this resolves. */
-  async verify(signUp: number, code: string, page: unknown, signal?: AbortSignal): Promise<void> {
-    await this.#call({ name: 'verify', of: signUp, text: code, page, signal });
-  }
-
-  /** Resolves to the JSON text of the answer's data: of `recovery.held`, or of `passkeyAdded`. */
-  async verifyRecovery(of: number, code: string, second: string, page: unknown, signal?: AbortSignal): Promise<string> {
-    return String(await this.#call({ name: 'verifyRecovery', of, text: code, second, page, signal }));
-  }
-
-  /** Signs in. The session comes by `onState` before this resolves. */
-  async signIn(email: string, key: KeyPair, page: unknown, signal?: AbortSignal): Promise<void> {
-    await this.#call({ name: 'signIn', text: email, key, page, signal });
-  }
-
-  async signOut(): Promise<void> {
-    await this.#call({ name: 'signOut' });
-  }
-
-  /** `action` is RFC 8785 text. Resolves to the JSON text of the answer's data, as do all calls from here on. */
-  async confirm(action: string, page: unknown, signal?: AbortSignal): Promise<string> {
-    return String(await this.#call({ name: 'confirm', text: action, page, signal }));
-  }
-
-  /** Two prompts: one makes the passkey, in the other an older one vouches for it. */
-  async addPasskey(page: unknown, signal?: AbortSignal): Promise<string> {
-    return String(await this.#call({ name: 'addPasskey', page, signal }));
-  }
-
-  async removePasskey(passkeyID: string, page: unknown, signal?: AbortSignal): Promise<string> {
-    return String(await this.#call({ name: 'removePasskey', text: passkeyID, page, signal }));
-  }
-
-  async makeRecoveryCode(page: unknown, signal?: AbortSignal): Promise<string> {
-    return String(await this.#call({ name: 'makeRecoveryCode', page, signal }));
-  }
-
-  /** `passkeys.list`, `passkeys.rename`, `sessions.list`, `sessions.end` or `recovery.cancel`, beside other calls; `data` is JSON text. */
-  async request(type: string, data: string, signal?: AbortSignal): Promise<string> {
-    return String(await this.#call({ name: type, text: data, signal }));
-  }
-
-  /** The last page is gone: ends the session and the connection, until `wake` or a call asks for another. */
-  leave(): void {
-    this.#tell('leave');
-  }
-
-  /** A page is there: connects if there is no connection. */
-  wake(): void {
-    this.#tell('wake');
-  }
-
-  /** Ends everything, for good. */
-  close(): void {
-    this.#tell('close');
-  }
-
-  async #call({ name, of = 0, text, second, key, page, signal, named }: Asked): Promise<Value> {
+  /**
+   * Begins a call. Returns its number, and what it resolves to: `signUp` and `recover` to when the code expires, `verify`,
+   * `signIn` and `signOut` to nothing (the session comes by `onState` before), all others to the JSON text of the answer's data.
+   */
+  call({ name, of = 0, text, second, key, page, signal }: Asked): [call: number, result: Promise<Value>] {
     if (signal?.aborted) throw this.#error(['cancelled', CANCELLED, false, undefined], signal.reason);
     const call = this.#machine.call(now(), name, of, text, key?.x ?? second, key?.y);
     if (call === undefined) throw this.#error(['notFound', NOT_FOUND, false, undefined], undefined);
     if (key) this.#keys.set(call, key);
-    named?.(call);
-    const abort = (): void => this.#because(signal?.reason, () => this.#tell('cancel', call));
+    const abort = (): void => this.#because(signal?.reason, () => this.tell('cancel', call));
     signal?.addEventListener('abort', abort);
-    try {
-      return await new Promise<Value>((resolve, reject) => {
-        this.#calls.set(call, { resolve, reject, page });
-        this.#pump();
-      });
-    } finally {
-      signal?.removeEventListener('abort', abort);
-    }
+    const result = new Promise<Value>((resolve, reject) => {
+      this.#calls.set(call, { resolve, reject, page });
+      this.#pump();
+    });
+    return [call, result.finally(() => signal?.removeEventListener('abort', abort))];
   }
 
-  /** Tells the machine what happened, then does what it says. */
-  #tell(event: Event, number = 0): void {
+  /**
+   * Tells the machine what happened, then does what it says. `leave`: the last page is gone, which ends the session and the
+   * connection, until a call asks for another. `close`: ends everything, for good.
+   */
+  tell(event: Event, number = 0): void {
     this.#machine.event(now(), event, number, random());
     this.#pump();
   }
@@ -230,7 +167,7 @@ export class Core {
     clearTimeout(this.#timer);
     const wait = Math.max(this.#machine.deadline() - now(), 0);
     this.#timer =
-      wait === Infinity ? undefined : setTimeout(() => this.#tell('timeout'), Math.min(wait, LONGEST_TIMER_MS));
+      wait === Infinity ? undefined : setTimeout(() => this.tell('timeout'), Math.min(wait, LONGEST_TIMER_MS));
   }
 
   readonly #driver: Driver = {
@@ -287,14 +224,15 @@ export class Core {
     this.#socket = socket;
     socket.onmessage = ({ data }) => {
       const message = parse(data);
+      if (message?.type === 'hello') this.canRecover = message.data?.recovery === 'recoveryCode';
       this.#machine.frame(now(), message);
       this.#pump();
-      // It concerns no call and changes no state, so the machine has no part in it.
-      if (isNews(message)) this.#host.onNews(data);
+      // News concern no call and change no state, so the machine has no part in them. An answer has a number.
+      if (message?.id === undefined && NEWS.includes(message?.type)) this.#host.onNews(data);
     };
     socket.onclose = ({ code }) => {
       this.#socket = undefined;
-      this.#tell('lost', code);
+      this.tell('lost', code);
     };
   }
 
@@ -347,7 +285,7 @@ export class Core {
   }
 }
 
-const CANCELLED = 'the call was cancelled before it began';
+const CANCELLED = 'the call was cancelled';
 const NOT_FOUND = 'there is no such thing; check its id';
 
 /** Nothing of this socket is heard any more. */
@@ -363,18 +301,12 @@ function shut(socket: WebSocket | undefined): void {
 }
 
 /** Binary frames, and what is no JSON, do not exist in this protocol. */
-function parse(data: unknown): unknown {
+function parse(data: unknown): any {
   try {
     return typeof data === 'string' ? JSON.parse(data) : undefined;
   } catch {
     return undefined;
   }
-}
-
-/** As an answer, `passkeyAdded` has the number of its request. */
-function isNews(message: unknown): boolean {
-  const { type, id } = Object(message) as { type?: unknown; id?: unknown };
-  return id === undefined && (type === 'session.opened' || type === 'passkeyAdded');
 }
 
 /** Milliseconds of a clock that never goes back; rounded up, so that a timer that fires early finds its deadline reached. */

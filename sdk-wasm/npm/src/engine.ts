@@ -3,7 +3,7 @@
  * SharedWorker, or in the page itself. Prompts are shown by the page whose call needs one.
  */
 
-import { Core, type Host, type KeyPair } from './core.js';
+import { Core, type Asked, type Host, type KeyPair } from './core.js';
 import { PasskeyError } from './error.js';
 import { makeKeyPair } from './key.js';
 import {
@@ -142,7 +142,7 @@ export class Engine {
         const isError = reason instanceof PasskeyError;
         const ended = isError ? undefined : ((reason as EndReason | undefined) ?? lastEnd(status));
         const error = isError ? toRaw(reason) : undefined;
-        this.#publish({ status, session, reason: ended, error, expiringAt, recoveryUntil });
+        this.#publish({ status, session, reason: ended, error, expiringAt, recoveryUntil, canRecover: this.#core?.canRecover });
       },
       onNews: (text) => this.#tell({ type: 'news', text }),
       prompt: (call, create, options, signal) => this.#prompt(call as Call, create, options, signal),
@@ -162,8 +162,8 @@ export class Engine {
     this.#core = this.#host = this.#key = undefined;
     this.#codeUntil = 0;
     this.#state = { status: 'connecting' };
-    core?.leave();
-    core?.close();
+    core?.tell('leave');
+    core?.tell('close');
   }
 
   #publish(state: RawState): void {
@@ -216,17 +216,16 @@ export class Engine {
     prepare: (call, email) => this.#signIn(call, email),
     signIn: (call, email) => this.#signIn(call, email),
     signUp: (call, email) => this.#askForCode('signUp', call, email),
-    verify: (call, signUp, code) => this.#take().verify(signUp, code, call, call.controller.signal),
+    verify: (call, of, text) => this.#ask(call, { name: 'verify', of, text }),
     recover: (call, email) => this.#askForCode('recover', call, email),
-    verifyRecovery: (call, recover, code, recoveryCode) =>
-      this.#take().verifyRecovery(recover, code, recoveryCode, call, call.controller.signal),
-    makeRecoveryCode: (call, sessionID) => this.#take(sessionID).makeRecoveryCode(call, call.controller.signal),
-    signOut: () => this.#take().signOut(),
-    confirm: (call, sessionID, action) => this.#take(sessionID).confirm(action, call, call.controller.signal),
-    addPasskey: (call, sessionID) => this.#take(sessionID).addPasskey(call, call.controller.signal),
-    removePasskey: (call, sessionID, passkeyID) =>
-      this.#take(sessionID).removePasskey(passkeyID, call, call.controller.signal),
-    request: (call, sessionID, type, data) => this.#take(sessionID).request(type, data, call.controller.signal),
+    verifyRecovery: (call, of, text, second) => this.#ask(call, { name: 'verifyRecovery', of, text, second }),
+    makeRecoveryCode: (call, sessionID) => this.#ask(call, { name: 'makeRecoveryCode' }, sessionID),
+    // Not with the call's signal: a page that goes has signed out all the same.
+    signOut: async () => void (await this.#take().call({ name: 'signOut' })[1]),
+    confirm: (call, sessionID, text) => this.#ask(call, { name: 'confirm', text }, sessionID),
+    addPasskey: (call, sessionID) => this.#ask(call, { name: 'addPasskey' }, sessionID),
+    removePasskey: (call, sessionID, text) => this.#ask(call, { name: 'removePasskey', text }, sessionID),
+    request: (call, sessionID, name, text) => this.#ask(call, { name, text }, sessionID),
     proveRequest: async (_, sessionID, method, url, digest) =>
       signRequest(...this.#signing(sessionID), method, url, digest),
     prove: async (_, sessionID, audience, nonce) => signNonce(...this.#signing(sessionID), audience, nonce),
@@ -240,17 +239,26 @@ export class Engine {
     return this.#core;
   }
 
-  async #signIn(call: Call, email: string): Promise<void> {
-    const [key, core] = await this.#keyFor(call);
-    if (call.kind === 'call') this.#codeUntil = 0;
-    await core.signIn(email, key, call, call.controller.signal);
+  /** What a call resolves to is said by the machine and written down in `Calls`. With `sessionID`, in that session only. */
+  async #ask<T>(call: Call, asked: Asked, sessionID?: string): Promise<T> {
+    return (await this.#begin(this.#take(sessionID), call, asked)[1]) as T;
   }
 
-  async #askForCode(name: 'signUp' | 'recover', call: Call, email: string): Promise<[id: number, expiresAt: number]> {
+  #begin(core: Core, call: Call, asked: Asked): ReturnType<Core['call']> {
+    return core.call({ ...asked, page: call, signal: call.controller.signal });
+  }
+
+  async #signIn(call: Call, text: string): Promise<void> {
     const [key, core] = await this.#keyFor(call);
-    const sent = await core.askForCode(name, email, key, call.controller.signal);
-    this.#codeUntil = sent[1];
-    return sent;
+    if (call.kind === 'call') this.#codeUntil = 0;
+    await this.#begin(core, call, { name: 'signIn', text, key })[1];
+  }
+
+  async #askForCode(name: 'signUp' | 'recover', call: Call, text: string): Promise<[id: number, expiresAt: number]> {
+    const [key, core] = await this.#keyFor(call);
+    const [id, expiresAt] = this.#begin(core, call, { name, text, key });
+    this.#codeUntil = Number(await expiresAt);
+    return [id, this.#codeUntil];
   }
 
   /** A fresh key, and the core to use it with unless another call came meanwhile. */

@@ -55,4 +55,4 @@ export class Machine {
   signed(nowMs: number, request: number, signature: string | undefined): void;
 }
 
-export type Event = 'cancel' | 'leave' | 'wake' | 'close' | 'timeout' | 'lost';
+export type Event = 'cancel' | 'leave' | 'close' | 'timeout' | 'lost';

@@ -17,6 +17,7 @@ export interface RawState {
   readonly error?: RawError | undefined;
   readonly expiringAt?: number | undefined;
   readonly recoveryUntil?: number | undefined;
+  readonly canRecover?: boolean | undefined;
 }
 
 /** A `PasskeyError`; its cause is reduced to what a clone keeps. */

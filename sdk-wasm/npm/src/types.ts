@@ -63,6 +63,8 @@ export interface Client {
   readonly state: State;
   /** Where the session lives; see {@link ConnectOptions.persistence}. */
   readonly persistence: 'worker' | 'page';
+  /** Whether the app recovers accounts by a recovery code; `false` before the server has greeted. See {@link Client.recover}. */
+  readonly canRecover: boolean;
   /** Calls `listener` after each change of `state`. Returns how to stop that. */
   readonly subscribe: (listener: (state: State) => void) => () => void;
   /**
