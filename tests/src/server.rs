@@ -321,8 +321,13 @@ impl TestServer {
 
     /// Lets the accounts of the app be recovered by a code and a mail, after this many milliseconds.
     pub async fn allow_recovery(&self, hold_ms: u64) {
+        self.allow_recovery_of(self.app_id, hold_ms).await;
+    }
+
+    /// The same for another app of this server.
+    pub async fn allow_recovery_of(&self, app_id: AppID, hold_ms: u64) {
         let context = self.context();
-        context.store.set_recovery(self.app_id, Some(hold_ms)).await.expect("the app is there");
+        context.store.set_recovery(app_id, Some(hold_ms)).await.expect("the app is there");
         context.store.apps().into_iter().for_each(|app| context.apps.insert(app));
     }
 

@@ -30,12 +30,13 @@ async fn the_fake_server_answers_as_the_real_one_does() {
     let server = TestServer::start_in_real_time().await;
     let origin = npm::serve(npm::installed().to_owned()).await;
     let app_id = server.make_app_at(&[&origin]).await;
+    server.allow_recovery_of(app_id, 60_000).await;
     let browser = Chromium::launch().await.unwrap();
     let page = browser.open(&format!("{origin}/checks/blank.html")).await.unwrap();
     let load = "(async () => {
         globalThis.conversation = await import('/checks/conversation.js');
         const { FakeServer } = globalThis.testing = await import('/node_modules/passkey-accounts/dist/testing.js');
-        globalThis.fake = new FakeServer({ name: 'Shop' });
+        globalThis.fake = new FakeServer({ name: 'Shop', recoveryHoldMs: 60_000 });
     })()";
     page.evaluate(load).await.unwrap();
 

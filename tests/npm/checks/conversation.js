@@ -129,6 +129,22 @@ async function talk(app, url, codeOf, said) {
   await line.ask('ceremony.finish', await prompted(await line.ask('passkeys.remove.begin', { passkeyID: passkey.passkeyID })));
   await line.ask('passkeys.list', {});
 
+  // A recovery that somebody begins is told, and cancelled; its code is burnt.
+  const { code: recoveryCode } = await line.ask('ceremony.finish', await prompted(await line.ask('recovery.code.begin', {})));
+  const [stranger] = await connect();
+  await stranger.ask('recovery.begin', begin);
+  const code = await codeOf(EMAIL);
+  await stranger.ask('signUp.verify', { code });
+  await stranger.ask('recovery.verify', { code: 'x', recoveryCode });
+  await stranger.ask('recovery.verify', { code, recoveryCode: 'x' });
+  await stranger.ask('recovery.verify', { code, recoveryCode: recoveryCode.toLowerCase() });
+  await line.hear('a recovery');
+  await line.ask('recovery.cancel', {});
+  await line.ask('recovery.cancel', {});
+  await stranger.ask('recovery.begin', begin);
+  await stranger.ask('recovery.verify', { code: await codeOf(EMAIL), recoveryCode });
+  stranger.close();
+
   // Another connection takes the session over; a wrong key does not.
   const [other, { nonce }] = await connect();
   const other64 = Uint8Array.from(atob(nonce.replaceAll('-', '+').replaceAll('_', '/')), (byte) => byte.charCodeAt(0));
@@ -158,12 +174,15 @@ function shape(value, name = '') {
     // The real server says more than the table where the page has made a mistake.
     return Object.fromEntries(entries.map(([key, of]) => [key, key === 'message' && MORE_PRECISE.includes(value.code) ? 'text' : of]));
   }
+  if (typeof value === 'string' && RECOVERY_CODE.test(value)) return 'recovery code';
   if (typeof value !== 'string' || WORDS.includes(name)) return value;
   const [prefix] = /^[a-z]+_(?=[\da-v]{26}$)/.exec(value) ?? [];
   if (prefix) return prefix;
   return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(value) ? 'time' : 'text';
 }
 
+const RECOVERY_CODE = /^([0-9A-HJKMNP-TV-Z]{4}-){6}[0-9A-HJKMNP-TV-Z]{2}[0-9A-Z*~$=]$/;
+
 const MORE_PRECISE = ['unknownType', 'badMessage'];
 
-const WORDS = ['type', 'code', 'message', 'kind', 'policy', 'reason', 'error', 'residentKey', 'userVerification', 'attestation'];
+const WORDS = ['type', 'recovery', 'code', 'message', 'kind', 'policy', 'reason', 'error', 'residentKey', 'userVerification', 'attestation'];

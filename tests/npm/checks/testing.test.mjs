@@ -293,6 +293,55 @@ test('a page is told who signs in elsewhere and which passkey is added there, an
   other.close();
 });
 
+test('a recovery is told and cancelled, or waited for and completed', async () => {
+  const day = 24 * 60 * minutes;
+  const session = await startSignedIn({ recoveryHoldMs: 3 * day });
+  const recover = async (recoveryCode) => {
+    const other = await connect({ app: server.app, url: server.url, persistence: 'page' });
+    const pending = await other.recover({ email });
+    return pending.verify(server.codeOf(email), recoveryCode).finally(() => other.close());
+  };
+  const first = await session.makeRecoveryCode();
+  assert.match(first, /^(\w{4}-){6}\w\w.$/);
+  await assert.rejects(recover('nonsense'), failsWith('wrongRecoveryCode'));
+  const { status, until } = await recover(first.toLowerCase());
+  assert.equal(status, 'held');
+  await new Promise((resolve) => {
+    const look = (state) => state.recoveryUntil && resolve();
+    client.subscribe(look);
+    look(client.state);
+  });
+  assert.deepEqual(client.state.recoveryUntil, until);
+  await session.cancelRecovery();
+  await assert.rejects(recover(first), failsWith('wrongRecoveryCode'));
+
+  // With a code that nobody had to click for.
+  const second = server.makeRecoveryCode(email);
+  await recover(second);
+  server.advance(3 * day);
+  const phone = new SoftwareAuthenticator({ isSynced: false });
+  const { create } = navigator.credentials;
+  navigator.credentials.create = (options) => phone.create(options);
+  assert.deepEqual(await recover(second), { status: 'recovered' });
+  navigator.credentials.create = create;
+  await assert.rejects(recover(second), failsWith('wrongRecoveryCode'));
+  assert.deepEqual(types().filter((type) => type.startsWith('recovery')), ['recoveryStarted', 'recoveryCancelled', 'recoveryStarted', 'recoveryCompleted']);
+});
+
+test('a recovery that nobody comes back for is over, and an app without recovery has none', async () => {
+  const session = await startSignedIn();
+  await assert.rejects(session.makeRecoveryCode(), failsWith('recoveryOff'));
+  await client.signOut();
+  await assert.rejects(client.recover({ email }), failsWith('recoveryOff'));
+  await startSignedIn({ recoveryHoldMs: minutes });
+  await client.signOut();
+  const code = server.makeRecoveryCode(email);
+  const pending = await client.recover({ email });
+  await pending.verify(server.codeOf(email), code);
+  server.advance(minutes + 7 * 24 * 60 * minutes);
+  assert.deepEqual([server.events.at(-1).type, server.events.at(-1).reason], ['recoveryCancelled', 'expired']);
+});
+
 test('a server that is slow keeps the page waiting, and a signal ends that', async () => {
   const resume = server.pause();
   const controller = new AbortController();

@@ -2,7 +2,7 @@
 
 import { encode, labelled, sha256, utf8, type Bytes } from './bytes.js';
 
-export type Kind = 'signUp' | 'signIn' | 'confirm' | 'addPasskey' | 'removePasskey';
+export type Kind = 'signUp' | 'signIn' | 'confirm' | 'addPasskey' | 'removePasskey' | 'makeRecoveryCode' | 'recover';
 
 /** The public half of a session key, as on the wire. */
 export interface SessionKey {

@@ -5,6 +5,7 @@ import { addPasskey, canonical, challengeOf, removePasskey, resumeInput, type Ki
 import { concat, decode, encode, identifier, makeBytes, sha256, utf8, type Bytes } from './bytes.js';
 import { Failure } from './failure.js';
 import type { Account, Carrier, KeptPasskey, KeptSession, News, Records } from './records.js';
+import { isRecoveryCode, makeRecoveryCode } from './recovery.js';
 import { checkAssertion, checkRegistration, ES256, importPoint, type Registered } from './webauthn.js';
 
 /** The app that pages sign in to. */
@@ -13,6 +14,8 @@ export interface App {
   readonly name: string;
   readonly rpID: string;
   readonly policy: 'strict' | 'recoverable';
+  /** How long a recovery waits, in milliseconds; `undefined` where there is none. */
+  readonly recoveryHoldMs: number | undefined;
   /** Makes decoys. */
   readonly secret: Bytes;
 }
@@ -26,6 +29,7 @@ export interface Answer {
 }
 
 interface PendingCode {
+  readonly purpose: 'signUp' | 'recovery';
   readonly email: string;
   readonly sessionKey: SessionKey;
   readonly code: string;
@@ -124,20 +128,10 @@ export class Conversation implements Carrier {
   }
 
   readonly #handlers: Readonly<Record<string, (data: Data) => Answer | Promise<Answer>>> = {
-    'signUp.begin': async (data) => {
-      this.#begin();
-      const { email, sessionKey } = await checkBegin(data);
-      this.#codesAskedFor += 1;
-      if (this.#codesAskedFor > MAX_CODES) throw new Failure('rateLimited');
-      const code = String(makeBytes(4).reduce((sum, byte) => sum * 256 + byte, 0) % 1_000_000).padStart(6, '0');
-      const expiresAt = this.#records.now() + CODE_MS;
-      this.#code = { email, sessionKey, code, expiresAt, tries: 0 };
-      this.#records.codes.set(email.toLowerCase(), code);
-      return { type: 'signUp.codeSent', data: { expiresAt: time(expiresAt) } };
-    },
+    'signUp.begin': async (data) => ({ type: 'signUp.codeSent', data: await this.#mailCode('signUp', data) }),
 
     'signUp.verify': async ({ code }) => {
-      const { email, sessionKey } = this.#takeCode(text(code));
+      const { email, sessionKey } = this.#takeCode('signUp', text(code));
       if (this.#records.account(email)) throw new Failure('accountExists');
       const userID = makeBytes(16);
       return this.#challenge({
@@ -221,19 +215,52 @@ export class Conversation implements Carrier {
       return answer;
     },
 
-    // The fake app recovers accounts by another passkey only.
-    'recovery.begin': () => {
-      throw new Failure('recoveryOff');
+    'recovery.code.begin': () => {
+      const { account, sessionKey } = this.#beginGesture();
+      this.#holdMs();
+      return this.#challenge({
+        kind: 'makeRecoveryCode',
+        sessionKey,
+        options: { get: account.passkeys },
+        finish: async (credential, challenge) => {
+          await this.#assertion(credential, challenge, account, account.passkeys);
+          const code = makeRecoveryCode();
+          this.#records.setRecoveryCode(account, code);
+          return { type: 'recovery.code', data: { code } };
+        },
+      });
     },
 
-    'recovery.code.begin': () => {
-      this.#beginGesture();
-      throw new Failure('recoveryOff');
+    'recovery.begin': async (data) => {
+      this.#holdMs();
+      return { type: 'recovery.codeSent', data: await this.#mailCode('recovery', data) };
+    },
+
+    'recovery.verify': ({ code, recoveryCode }) => {
+      const [typed, pending] = [text(recoveryCode), this.#takeCode('recovery', text(code))];
+      const account = this.#records.account(pending.email);
+      const right = account?.recoveryCode;
+      if (!account || right === undefined || !isRecoveryCode(typed, right)) throw this.#wrongRecoveryCode(pending);
+      if (account.recoveryUntil === undefined) this.#records.startRecovery(account, this.#holdMs());
+      const until = account.recoveryUntil ?? 0;
+      if (until > this.#records.now()) return { type: 'recovery.held', data: { until: time(until) } };
+      return this.#challenge({
+        kind: 'recover',
+        sessionKey: pending.sessionKey,
+        options: { create: account },
+        finish: async (credential, challenge) => {
+          const made = await this.#registration(credential, challenge);
+          // It may have been cancelled while the prompt was open.
+          if (account.recoveryUntil !== until || account.recoveryCode !== right) throw new Failure('wrongRecoveryCode');
+          return { type: 'passkeyAdded', data: { passkey: onWire(this.#records.completeRecovery(account, made)) } };
+        },
+      });
     },
 
     'recovery.cancel': () => {
-      this.#current();
-      throw new Failure('notFound');
+      const { account } = this.#current();
+      if (!this.#records.cancelRecovery(account, 'user', this)) throw new Failure('notFound');
+      return { type: 'recovery.cancelled', data: {} };
     },
 
     'passkeys.list': () => {
@@ -389,7 +416,9 @@ export class Conversation implements Carrier {
   #signedIn({ sessionID, account, passkeyID, startedAt, expiresAt }: KeptSession): Answer {
     const { idleMs, graceMs } = this.#records.limits;
     const times = { startedAt: time(startedAt), expiresAt: time(expiresAt) };
-    return { type: 'signedIn', data: { session: { sessionID, accountID: account.accountID, passkeyID, ...times, idleMs, graceMs } } };
+    const { accountID, recoveryUntil } = account;
+    const recovery = recoveryUntil !== undefined && { recovery: { until: time(recoveryUntil) } };
+    return { type: 'signedIn', data: { session: { sessionID, accountID, passkeyID, ...times, idleMs, graceMs }, ...recovery } };
   }
 
   #begin(): void {
@@ -409,9 +438,34 @@ export class Conversation implements Carrier {
     return session;
   }
 
-  #takeCode(typed: string): PendingCode {
+  #holdMs(): number {
+    if (this.#app.recoveryHoldMs === undefined) throw new Failure('recoveryOff');
+    return this.#app.recoveryHoldMs;
+  }
+
+  async #mailCode(purpose: PendingCode['purpose'], data: Data): Promise<{ expiresAt: string }> {
+    this.#begin();
+    const { email, sessionKey } = await checkBegin(data);
+    this.#codesAskedFor += 1;
+    if (this.#codesAskedFor > MAX_CODES) throw new Failure('rateLimited');
+    const code = String(makeBytes(4).reduce((sum, byte) => sum * 256 + byte, 0) % 1_000_000).padStart(6, '0');
+    const expiresAt = this.#records.now() + CODE_MS;
+    this.#code = { purpose, email, sessionKey, code, expiresAt, tries: 0 };
+    this.#records.codes.set(email.toLowerCase(), code);
+    return { expiresAt: time(expiresAt) };
+  }
+
+  /** Both codes may be typed again, as long as tries are left. */
+  #wrongRecoveryCode(pending: PendingCode): Failure {
+    pending.tries += 1;
+    if (pending.tries >= MAX_CODE_TRIES) return new Failure('tooManyAttempts');
+    this.#code = pending;
+    return new Failure('wrongRecoveryCode');
+  }
+
+  #takeCode(purpose: PendingCode['purpose'], typed: string): PendingCode {
     const pending = this.#code;
-    if (!pending) throw new Failure('unexpected');
+    if (pending?.purpose !== purpose) throw new Failure('unexpected');
     if (pending.expiresAt > this.#records.now()) {
       if (typed.trim() === pending.code) {
         this.#code = undefined;

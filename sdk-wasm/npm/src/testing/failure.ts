@@ -27,6 +27,7 @@ export const FAILURES = {
   invalidAction: [4500, 'the action to confirm must be a JSON object of at most 2 KiB in which no name comes twice'],
   invalidName: [4500, "a passkey's name has 1 to 64 characters and no control characters"],
   tooManyPasskeys: [4506, 'this account has as many passkeys as it may; remove one first'],
+  wrongRecoveryCode: [4500, "that is not the account's recovery code, or it no longer works; check it and type it again"],
   recoveryOff: [4506, 'this app has no recovery by code; sign in with another passkey of the account'],
 } as const satisfies Record<string, readonly [number, string]>;
 

@@ -11,6 +11,10 @@ export interface Account {
   readonly userID: Bytes;
   readonly email: string;
   readonly passkeys: KeptPasskey[];
+  /** The code that works; used up when the recovery that it began is over, however that ends. */
+  recoveryCode: string | undefined;
+  /** The account is being recovered, and gets a passkey then at the earliest. */
+  recoveryUntil: number | undefined;
 }
 
 export interface KeptPasskey extends Omit<Registered, 'signCount' | 'backedUp'> {
@@ -24,7 +28,7 @@ export interface KeptPasskey extends Omit<Registered, 'signCount' | 'backedUp'> 
 
 /** A message that the server sends by itself. */
 export interface News {
-  readonly type: 'session.opened' | 'passkeyAdded';
+  readonly type: 'session.opened' | 'passkeyAdded' | 'recovery.held' | 'recovery.cancelled';
   readonly data: object;
 }
 
@@ -67,7 +71,10 @@ export interface FakeEvent {
     | 'confirmed'
     | 'passkeyRenamed'
     | 'passkeyRemoved'
-    | 'accountErased';
+    | 'accountErased'
+    | 'recoveryStarted'
+    | 'recoveryCancelled'
+    | 'recoveryCompleted';
   readonly accountID: string;
   readonly sessionID?: string;
   readonly passkeyID?: string;
@@ -125,16 +132,51 @@ export class Records {
   }
 
   addAccount(email: string, accountID: string, userID: Bytes): Account {
-    const account = { accountID, userID, email, passkeys: [] };
+    const account = { accountID, userID, email, passkeys: [], recoveryCode: undefined, recoveryUntil: undefined };
     this.accounts.set(email.toLowerCase(), account);
     this.say({ type: 'registered', accountID });
     return account;
   }
 
-  addPasskey({ accountID, passkeys }: Account, made: Registered, passkeyID = identifier('pk', makeBytes(16))): KeptPasskey {
+  addPasskey(
+    { accountID, passkeys }: Account,
+    made: Registered,
+    passkeyID = identifier('pk', makeBytes(16)),
+    type: 'passkeyAdded' | 'recoveryCompleted' = 'passkeyAdded',
+  ): KeptPasskey {
     const passkey = { ...made, passkeyID, createdAt: this.now() };
     passkeys.push(passkey);
-    this.say({ type: 'passkeyAdded', accountID, passkeyID: passkey.passkeyID });
+    this.say({ type, accountID, passkeyID });
+    return passkey;
+  }
+
+  /** Another code; what the one before began is over. */
+  setRecoveryCode(account: Account, code: string): void {
+    this.cancelRecovery(account, 'user');
+    account.recoveryCode = code;
+  }
+
+  startRecovery(account: Account, holdMs: number): void {
+    const until = this.now() + holdMs;
+    account.recoveryUntil = until;
+    this.say({ type: 'recoveryStarted', accountID: account.accountID });
+    this.#tellAll(account, { type: 'recovery.held', data: { until: new Date(until).toISOString() } });
+  }
+
+  /** `false`: there was none. Its code is burnt: whoever began it has it. */
+  cancelRecovery(account: Account, reason: 'user' | 'backEnd' | 'expired', asking?: Carrier): boolean {
+    if (account.recoveryUntil === undefined) return false;
+    account.recoveryUntil = account.recoveryCode = undefined;
+    this.say({ type: 'recoveryCancelled', accountID: account.accountID, reason });
+    this.#tellAll(account, { type: 'recovery.cancelled', data: {} }, asking);
+    return true;
+  }
+
+  /** The account has a new passkey, and whoever was signed in is signed out. */
+  completeRecovery(account: Account, made: Registered): KeptPasskey {
+    account.recoveryUntil = account.recoveryCode = undefined;
+    const passkey = this.addPasskey(account, made, undefined, 'recoveryCompleted');
+    for (const session of this.sessionsOf(account)) this.end(session, 'recovered');
     return passkey;
   }
 
@@ -197,9 +239,16 @@ export class Records {
     for (const session of this.sessionsOf(own.account)) if (session !== own) session.carrier?.told(news);
   }
 
+  #tellAll(account: Account, news: News, asking?: Carrier): void {
+    for (const { carrier } of this.sessionsOf(account)) if (carrier !== asking) carrier?.told(news);
+  }
+
   /** Ends what is over by now. */
   sweep(): void {
     const now = this.now();
+    for (const account of this.accounts.values()) {
+      if (account.recoveryUntil !== undefined && account.recoveryUntil + RECOVERY_READY_MS <= now) this.cancelRecovery(account, 'expired');
+    }
     for (const session of [...this.sessions.values()]) {
       const { carrier, detachedAt, expiresAt, heardAt } = session;
       const endsAt = Math.min(expiresAt, heardAt + this.limits.idleMs);
@@ -216,3 +265,6 @@ export class Records {
 
 /** A page hears this long before its session ends, in milliseconds. */
 const EXPIRING_MS = 60_000;
+
+/** After its hold, a recovery can be completed for so long, in milliseconds. */
+const RECOVERY_READY_MS = 7 * 24 * 60 * 60 * 1000;

@@ -6,6 +6,7 @@ import { identifier, makeBytes } from './bytes.js';
 import type { App } from './conversation.js';
 import { Failure, type FailureCode } from './failure.js';
 import { Records, type FakeEvent } from './records.js';
+import { makeRecoveryCode } from './recovery.js';
 import { FakeSocket, type Host } from './socket.js';
 import { checkRegistration } from './webauthn.js';
 
@@ -17,6 +18,11 @@ export interface FakeServerOptions {
   /** The app's name, for people. */
   name?: string;
   policy?: 'strict' | 'recoverable';
+  /**
+   * The app recovers accounts by a recovery code, and a recovery waits for so long before it gives a passkey, in milliseconds:
+   * `advance` lets that pass. Default: it does not recover accounts.
+   */
+  recoveryHoldMs?: number;
   /** How long a session lives at most, in milliseconds. Default 12 hours. */
   maxMs?: number;
   /** It ends after this long without a message of the page, in milliseconds. Default 12 hours. */
@@ -56,12 +62,12 @@ export class FakeServer {
 
   constructor(options: FakeServerOptions = {}) {
     const hours12 = 12 * 60 * 60 * 1000;
-    const { name = 'Test App', policy = 'strict', maxMs = hours12, idleMs = maxMs, graceMs = 30_000 } = options;
+    const { name = 'Test App', policy = 'strict', recoveryHoldMs, maxMs = hours12, idleMs = maxMs, graceMs = 30_000 } = options;
     this.origins = Object.freeze([...(options.origins ?? [pageOrigin()])]);
     const { hostname, host, protocol } = new URL(this.origins[0] ?? pageOrigin());
     this.app = identifier('app', makeBytes(16));
     this.url = `${protocol === 'http:' ? 'ws' : 'wss'}://${host}/v1/gateway`;
-    this.#app = { app: this.app, name, rpID: options.rpID ?? hostname, policy, secret: makeBytes(32) };
+    this.#app = { app: this.app, name, rpID: options.rpID ?? hostname, policy, recoveryHoldMs, secret: makeBytes(32) };
     this.#records = new Records({ maxMs, idleMs, graceMs });
   }
 
@@ -91,6 +97,15 @@ export class FakeServer {
     const account = this.#records.addAccount(email, identifier('acct', userID), userID);
     this.#records.addPasskey(account, passkey);
     return account.accountID;
+  }
+
+  /** Gives an account a recovery code, without a page and a gesture. The one before no longer works. Returns it. */
+  makeRecoveryCode(email: string): string {
+    const account = this.#records.account(email.trim());
+    if (!account) throw new Error(`${email} has no account`);
+    const code = makeRecoveryCode();
+    this.#records.setRecoveryCode(account, code);
+    return code;
   }
 
   /** The sessions that are open, oldest first. */
@@ -155,6 +170,12 @@ export class FakeServer {
     const session = this.#records.sessions.get(sessionID);
     if (!session) throw new Error(`no session ${sessionID} is open`);
     this.#records.end(session, reason);
+  }
+
+  /** Cancels the recovery of an account, as a back end can. */
+  cancelRecovery(accountID: string): void {
+    const account = this.#records.accountOf(accountID);
+    if (!account || !this.#records.cancelRecovery(account, 'backEnd')) throw new Error(`${accountID} is not being recovered`);
   }
 
   /** Erases an account and ends its sessions, as a back end can. */

@@ -130,7 +130,7 @@ export class FakeSocket extends EventTarget {
         rpID: app.rpID,
         app: { name: app.name },
         policy: app.policy,
-        recovery: 'passkeyOnly',
+        recovery: app.recoveryHoldMs === undefined ? 'passkeyOnly' : 'recoveryCode',
         time: new Date(records.now()).toISOString(),
       },
     });
