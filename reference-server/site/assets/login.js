@@ -10,7 +10,7 @@ const RELOADS = {
 
 const byID = (id) => document.getElementById(id);
 
-const TITLES = { 'sign-in': 'Sign in', 'sign-up': 'Create an account' };
+const TITLES = { 'sign-in': 'Sign in', 'sign-up': 'Create an account', recover: 'Recover your account' };
 
 const login = document.querySelector('passkey-login');
 let isSignedIn = false;

@@ -8,7 +8,10 @@ use passkey_accounts_tests::{
 };
 use serde_json::{Value, json};
 
-use super::tab::{ADA, Tab};
+use super::{
+    login::{LOGIN, submit, wait_for_screen},
+    tab::{ADA, Tab},
+};
 use crate::confirm::events;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
@@ -72,13 +75,6 @@ async fn a_recovery_that_has_waited_gives_a_passkey_that_signs_in() {
     tab.is_clean().await;
 }
 
-/// Fills a form of the page in and sends it off.
-fn send(form: &str, values: &[(&str, &str)]) -> String {
-    let fill =
-        values.iter().map(|(id, value)| format!("document.getElementById('{id}').value = {};", json!(value)));
-    format!("{} document.getElementById('{form}').requestSubmit()", fill.collect::<String>())
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sites_page_leads_through_a_recovery_and_says_what_is_wrong_where_it_is() {
     let server = TestServer::start_in_real_time().await;
@@ -93,18 +89,22 @@ async fn the_sites_page_leads_through_a_recovery_and_says_what_is_wrong_where_it
     page.add_authenticator(VirtualAuthenticator::default()).await.unwrap();
     page.call("Page.bringToFront", json!({})).await.unwrap();
 
-    page.evaluate(&send("address-form", &[("email", "nobody")])).await.unwrap();
-    page.wait_until("document.getElementById('email-wrong').textContent !== ''").await.unwrap();
-    page.evaluate(&send("address-form", &[("email", ADA)])).await.unwrap();
-    page.wait_until("!document.getElementById('codes').hidden").await.unwrap();
+    wait_for_screen(&page, "address").await;
+    submit(&page, ADA).await;
+    wait_for_screen(&page, "code").await;
     let mailed = server.mailed_code(ADA).expect("a code was mailed");
-    let wrong = send("codes-form", &[("mailed", &mailed), ("recovery", "0123")]);
-    page.evaluate(&wrong).await.unwrap();
-    page.wait_until("document.activeElement.id === 'recovery'").await.unwrap();
-    let right = send("codes-form", &[("mailed", &mailed), ("recovery", code.as_str().unwrap())]);
-    page.evaluate(&right).await.unwrap();
-    page.wait_until("document.getElementById('title').textContent === 'Your account is recovered'")
-        .await
-        .unwrap();
+    let type_code = |code: &str| {
+        format!("(() => {{ {LOGIN}.shadowRoot.querySelector('#recovery-code').value = {} }})()", json!(code))
+    };
+    page.evaluate(&type_code("0123")).await.unwrap();
+    submit(&page, &mailed).await;
+    let wrong = format!("{LOGIN}.shadowRoot.querySelector('#recovery-code-wrong').textContent !== ''");
+    page.wait_until(&wrong).await.unwrap();
+    page.evaluate(&type_code(code.as_str().unwrap())).await.unwrap();
+    submit(&page, &mailed).await;
+    wait_for_screen(&page, "recovered").await;
+    page.evaluate(&format!("{LOGIN}.shadowRoot.querySelector('.button.main').click()")).await.unwrap();
+    submit(&page, ADA).await;
+    wait_for_screen(&page, "signed-in").await;
     assert_eq!(page.logged(), [""; 0]);
 }

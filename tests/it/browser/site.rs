@@ -119,7 +119,7 @@ async fn a_wrong_code_can_be_typed_again_and_an_unknown_address_gets_a_prompt_li
     submit(&login.page, wrong).await;
     login
         .page
-        .wait_until(&format!("{LOGIN}.shadowRoot.querySelector('#wrong')?.hidden === false"))
+        .wait_until(&format!("{LOGIN}.shadowRoot.querySelector('#code-wrong')?.hidden === false"))
         .await
         .unwrap();
     submit(&login.page, &code).await;

@@ -12,10 +12,10 @@ import { Visit } from './visit.js';
 const Base = (globalThis.HTMLElement ?? class {}) as typeof HTMLElement;
 
 /**
- * `<passkey-login app="app_...">`: signs people up, in and out.
+ * `<passkey-login app="app_...">`: signs people up, in and out, and leads those who have lost every passkey through a recovery.
  *
- * Attributes: `app`, `url`, `persistence` (as {@link ConnectOptions}), `mode` (`sign-in` or `sign-up`, kept up to date),
- * `heading-level` (1 to 6, default 2), `lang` (of itself or around it: chooses the texts).
+ * Attributes: `app`, `url`, `persistence` (as {@link ConnectOptions}), `mode` (`sign-in`, `sign-up` or `recover`, kept up to
+ * date), `heading-level` (1 to 6, default 2), `lang` (of itself or around it: chooses the texts).
  *
  * Events, all bubbling and composed: `passkey-signed-in` with `detail.session`, also when it finds a session that is open
  * already; `passkey-signed-out` with `detail.reason`; `passkey-news` with `detail.news` (see `Client.onNews`);
@@ -62,7 +62,8 @@ export class PasskeyLogin extends Base {
 
   /** Which form is shown to who is not signed in. */
   get mode(): Mode {
-    return this.getAttribute('mode') === 'sign-up' ? 'sign-up' : 'sign-in';
+    const mode = this.getAttribute('mode');
+    return mode === 'sign-up' || mode === 'recover' ? mode : 'sign-in';
   }
 
   set mode(mode: Mode) {

@@ -1,8 +1,9 @@
 /** What the element shows, as a value: a pure function of what was shown before and what has happened. */
 
-import type { EndReason, Session, State } from '../types.js';
+import type { EndReason, Recovered, Session, State } from '../types.js';
 
-export type Mode = 'sign-in' | 'sign-up';
+/** `recover`: for who has lost every passkey. */
+export type Mode = 'sign-in' | 'sign-up' | 'recover';
 
 /** What is being done. The screen stays meanwhile, so that nothing jumps. */
 export type Task = 'prompt' | 'sending' | 'making' | 'signingOut';
@@ -18,6 +19,10 @@ export type Screen =
   | { readonly name: 'address' }
   | { readonly name: 'code'; readonly expiresAt: Date }
   | { readonly name: 'code-expired' }
+  /** The recovery has begun, and gives a passkey then at the earliest. */
+  | { readonly name: 'recovery-held'; readonly until: Date }
+  /** The account has a new passkey, and nobody is signed in. */
+  | { readonly name: 'recovered' }
   | { readonly name: 'signed-in'; readonly session: Session };
 
 export type ScreenName = Screen['name'];
@@ -31,19 +36,21 @@ export interface Failure {
 
 /** What has happened, said below the form. */
 export type Notice =
-  | { readonly kind: 'failed'; readonly failure: Failure; readonly offer?: 'signIn' }
+  | { readonly kind: 'failed'; readonly failure: Failure; readonly offer?: 'sign-in' | 'recover' }
   /** `elsewhere`: the person signed out, but not here. */
   | { readonly kind: 'ended'; readonly reason: EndReason | 'elsewhere' }
   | { readonly kind: 'expiring'; readonly at: Date }
   | { readonly kind: 'cancelled' | 'codeSentAgain' | 'codeLost' | 'held' | 'waitOver' };
 
 /** The text at a field; its name is that of the string. */
-export type Wrong = 'emailMissing' | 'emailInvalid' | 'codeInvalid' | 'wrongCode';
+export type Wrong = 'emailMissing' | 'emailInvalid' | 'codeInvalid' | 'wrongCode' | 'recoveryCodeMissing' | 'wrongRecoveryCode';
 
 export interface Model {
   readonly screen: Screen;
   readonly mode: Mode;
   readonly link: 'connecting' | 'up' | 'lost' | 'down';
+  /** Who has lost every passkey can be helped. */
+  readonly canRecover?: boolean;
   /** As it was typed last. In memory only. */
   readonly email: string;
   readonly task?: Task | undefined;
@@ -57,7 +64,7 @@ export interface Model {
 
 export type Happening =
   /** The client's state changed. */
-  | { readonly type: 'state'; readonly state: State }
+  | { readonly type: 'state'; readonly state: State; readonly canRecover: boolean }
   /** Connecting begins. */
   | { readonly type: 'connect' }
   /** The person wants the other form, or to type another address. */
@@ -67,6 +74,7 @@ export type Happening =
   | { readonly type: 'wrong'; readonly wrong: Wrong }
   | { readonly type: 'start'; readonly task: Task }
   | { readonly type: 'codeSent'; readonly expiresAt: Date }
+  | { readonly type: 'recovered'; readonly recovered: Recovered }
   | { readonly type: 'done' }
   | { readonly type: 'cancelled' }
   | { readonly type: 'failed'; readonly failure: Failure; readonly nowMs: number }
@@ -79,7 +87,7 @@ export function begin(mode: Mode): Model {
 export function reduce(model: Model, happening: Happening): Model {
   switch (happening.type) {
     case 'state':
-      return follow(model, happening.state);
+      return follow({ ...model, canRecover: happening.canRecover }, happening.state);
     case 'connect':
       return { ...begin(model.mode), email: model.email };
     case 'entry':
@@ -94,6 +102,11 @@ export function reduce(model: Model, happening: Happening): Model {
       const again = model.screen.name === 'code' || model.screen.name === 'code-expired';
       const screen: Screen = { name: 'code', expiresAt: happening.expiresAt };
       return { ...calm(model), screen, isCodeLost: false, notice: again ? { kind: 'codeSentAgain' } : undefined };
+    }
+    case 'recovered': {
+      const { recovered } = happening;
+      const screen: Screen = recovered.status === 'held' ? { name: 'recovery-held', until: recovered.until } : { name: 'recovered' };
+      return { ...calm(model), screen };
     }
     case 'done':
       return { ...model, task: undefined };
@@ -174,7 +187,7 @@ function greet(model: Model, reason: EndReason | undefined): Model {
 
 function fail(model: Model, failure: Failure, nowMs: number): Model {
   const idle = calm(model);
-  const notice = (offer?: 'signIn'): Notice => ({ kind: 'failed', failure, ...(offer && { offer }) });
+  const notice = (offer?: 'sign-in' | 'recover'): Notice => ({ kind: 'failed', failure, ...(offer && { offer }) });
   switch (failure.code) {
     case 'challengeMismatch':
       return { ...idle, screen: { name: 'mismatch' } };
@@ -183,17 +196,21 @@ function fail(model: Model, failure: Failure, nowMs: number): Model {
     case 'invalidEmail':
       return { ...idle, screen: { name: 'address' }, wrong: 'emailInvalid' };
     case 'wrongCode':
-      return { ...idle, wrong: 'wrongCode' };
+    case 'wrongRecoveryCode':
+      return { ...idle, wrong: failure.code };
     case 'codeExpired':
       return { ...idle, screen: { name: 'code-expired' } };
     case 'tooManyAttempts':
       return { ...idle, screen: { name: 'code-expired' }, notice: notice() };
     case 'cancelled':
+      // Browsers do not say whether this device has no such passkey.
+      if (model.task === 'prompt' && model.canRecover) return { ...idle, notice: notice('recover') };
       if (model.task !== 'making') return { ...idle, notice: notice() };
       return { ...idle, notice: { kind: 'failed', failure: { ...failure, code: 'notMade' } } };
     case 'accountExists':
     case 'passkeyExists':
-      return { ...idle, notice: notice('signIn') };
+    case 'recoveryOff':
+      return { ...idle, notice: notice('sign-in') };
     default: {
       const isUnconnected = model.screen.name === 'connecting' || model.screen.name === 'unavailable';
       if (isUnconnected) return { ...idle, link: 'down', screen: { name: 'unavailable', failure } };

@@ -1,7 +1,7 @@
 /** The screens: each builds its elements once, and afterwards only changes what changed. */
 
 import { isolate, make, makeButton, setBlocked } from './dom.js';
-import { isReady, type Model, type Mode } from './flow.js';
+import { isReady, type Model, type Mode, type Wrong } from './flow.js';
 import { fill, type Strings } from './strings.js';
 import { describeFailure, makeAddress, makeTime } from './words.js';
 
@@ -9,7 +9,8 @@ import { describeFailure, makeAddress, makeTime } from './words.js';
 export interface Actions {
   type(email: string): void;
   submitAddress(email: string, isValid: boolean): void;
-  submitCode(code: string): void;
+  /** `recoveryCode` is of use with the mode `recover`. */
+  submitCode(code: string, recoveryCode: string): void;
   choose(mode: Mode): void;
   sendCode(): void;
   signOut(): void;
@@ -23,6 +24,8 @@ export interface Shown {
   readonly element: HTMLElement;
   /** Gets the focus when a person's own action brought the screen up, or when what they typed is wrong. */
   readonly focus: HTMLElement;
+  /** Which of several fields it is that something is wrong with. */
+  readonly wrongField?: (wrong: Wrong) => HTMLElement;
   update(model: Model): void;
 }
 
@@ -39,7 +42,7 @@ export interface Kit {
 export function build(kit: Kit, model: Model): Shown {
   switch (model.screen.name) {
     case 'connecting': {
-      const shown = plain(kit, kit.strings[model.mode === 'sign-up' ? 'signUpTitle' : 'signInTitle'], [kit.strings.connectingText]);
+      const shown = plain(kit, entry(kit, model.mode).title, [kit.strings.connectingText]);
       shown.element.classList.add('waiting');
       return shown;
     }
@@ -71,8 +74,17 @@ export function build(kit: Kit, model: Model): Shown {
       const button = makeButton('main', kit.strings.newCode, () => {
         if (button.getAttribute('aria-disabled') !== 'true') kit.actions.sendCode();
       });
-      const shown = plain(kit, kit.strings.codeExpiredTitle, [text], button, otherAddress(kit));
+      const shown = plain(kit, kit.strings.codeExpiredTitle, [text], button, otherAddress(kit, model.mode));
       return { ...shown, update: (model) => work(button, model, 'sending', kit.strings.newCode, kit.strings.sending) };
+    }
+    case 'recovery-held': {
+      const { recoveryHeldTitle, recoveryHeldText, recoveryHeldNext, lang } = kit.strings;
+      const values = { email: makeAddress(model.email), time: makeTime(model.screen.until, lang, 'full') };
+      return plain(kit, recoveryHeldTitle, [fill(recoveryHeldText, values), recoveryHeldNext]);
+    }
+    case 'recovered': {
+      const button = makeButton('main', kit.strings.signInInstead, () => kit.actions.choose('sign-in'));
+      return plain(kit, kit.strings.recoveredTitle, [kit.strings.recoveredText], button);
     }
     case 'signed-in':
       return signedIn(kit, model);
@@ -90,21 +102,51 @@ function identify({ screen, mode }: Model): string {
     case 'connecting':
       return `${screen.name} ${mode}`;
     case 'code':
-      return `code ${screen.expiresAt.getTime()}`;
+      return `code ${mode} ${screen.expiresAt.getTime()}`;
+    case 'recovery-held':
+      return `recovery-held ${screen.until.getTime()}`;
     case 'signed-in':
       return `signed-in ${screen.session.sessionID}`;
     case 'unavailable':
     case 'not-supported':
     case 'code-expired':
+    case 'recovered':
     case 'mismatch':
       return `${screen.name} ${'failure' in screen ? screen.failure?.code : ''}`;
   }
 }
 
+interface Entry {
+  readonly title: string;
+  readonly text: string;
+  readonly label: string;
+  /** The way to another form. */
+  readonly question: string;
+  readonly other: string;
+  readonly otherMode: Mode;
+}
+
+function entry({ strings }: Kit, mode: Mode): Entry {
+  switch (mode) {
+    case 'sign-in': {
+      const { signInTitle: title, signInText: text, signInButton: label, noAccount: question, createOne: other } = strings;
+      return { title, text, label, question, other, otherMode: 'sign-up' };
+    }
+    case 'sign-up': {
+      const { signUpTitle: title, signUpText: text, signUpButton: label, haveAccount: question, signInInstead: other } = strings;
+      return { title, text, label, question, other, otherMode: 'sign-in' };
+    }
+    case 'recover': {
+      const { recoverTitle: title, recoverText: text, signUpButton: label, havePasskey: question, signInInstead: other } = strings;
+      return { title, text, label, question, other, otherMode: 'sign-in' };
+    }
+  }
+}
+
 function address(kit: Kit, { mode, email }: Model): Shown {
   const { strings, actions } = kit;
-  const isSignUp = mode === 'sign-up';
-  const label = isSignUp ? strings.signUpButton : strings.signInButton;
+  const isSignIn = mode === 'sign-in';
+  const { title, text, label, question, other, otherMode } = entry(kit, mode);
   const input = make('input', {
     id: 'email',
     part: 'input',
@@ -122,7 +164,7 @@ function address(kit: Kit, { mode, email }: Model): Shown {
   input.value = email;
   input.addEventListener('input', () => actions.type(input.value));
   const button = makeButton('main', label);
-  const field = makeField(strings, input, strings.email);
+  const field = makeField(strings, input, strings.email, '');
   const form = make('form', { part: 'form', novalidate: '' }, field.element, button);
   form.addEventListener('submit', (event) => {
     event.preventDefault();
@@ -131,14 +173,9 @@ function address(kit: Kit, { mode, email }: Model): Shown {
     input.value = input.value.trim();
     actions.submitAddress(input.value, input.validity.valid);
   });
-  const other = makeButton('link', isSignUp ? strings.signInInstead : strings.createOne, () =>
-    actions.choose(isSignUp ? 'sign-in' : 'sign-up'),
-  );
-  const below = make('p', { class: 'below', part: 'below' }, isSignUp ? strings.haveAccount : strings.noAccount, ' ', other);
-  const { element } = plain(kit, isSignUp ? strings.signUpTitle : strings.signInTitle, [
-    isSignUp ? strings.signUpText : strings.signInText,
-  ]);
-  element.append(form, below);
+  const link = makeButton('link', other, () => actions.choose(otherMode));
+  const { element } = plain(kit, title, [text]);
+  element.append(form, make('p', { class: 'below', part: 'below' }, question, ' ', link));
   return {
     element,
     focus: input,
@@ -146,13 +183,14 @@ function address(kit: Kit, { mode, email }: Model): Shown {
       // A browser that fills the field in, or a page that set the address, must not fight with who types.
       if (input.value.trim() !== model.email.trim()) input.value = model.email;
       field.update(model);
-      work(button, model, isSignUp ? 'sending' : 'prompt', label, isSignUp ? strings.sending : strings.waiting);
+      work(button, model, isSignIn ? 'prompt' : 'sending', label, isSignIn ? strings.waiting : strings.sending);
     },
   };
 }
 
-function code(kit: Kit, { email }: Model, expiresAt: Date): Shown {
+function code(kit: Kit, { email, mode }: Model, expiresAt: Date): Shown {
   const { strings, actions } = kit;
+  const isRecovery = mode === 'recover';
   const input = make('input', {
     id: 'code',
     part: 'input code',
@@ -166,25 +204,42 @@ function code(kit: Kit, { email }: Model, expiresAt: Date): Shown {
     maxlength: '16',
     dir: 'ltr',
   });
-  const button = makeButton('main', strings.codeButton);
-  const field = makeField(strings, input, strings.code, strings.codeHint);
-  const form = make('form', { part: 'form', novalidate: '' }, field.element, button);
+  const recoveryInput = make('input', {
+    id: 'recovery-code',
+    part: 'input recovery-code',
+    name: 'recovery-code',
+    type: 'text',
+    autocomplete: 'off',
+    autocapitalize: 'characters',
+    spellcheck: 'false',
+    enterkeyhint: 'go',
+    required: '',
+    maxlength: '64',
+    dir: 'ltr',
+  });
+  const [label, busyLabel] = isRecovery ? [strings.recoverButton, strings.checking] : [strings.codeButton, strings.making];
+  const button = makeButton('main', label);
+  const field = makeField(strings, input, strings.code, isRecovery ? '' : strings.codeHint);
+  const recoveryField = isRecovery && makeField(strings, recoveryInput, strings.recoveryCode, strings.recoveryCodeHint, isOfRecoveryCode);
+  const form = make('form', { part: 'form', novalidate: '' }, field.element, ...(recoveryField ? [recoveryField.element] : []), button);
   form.addEventListener('submit', (event) => {
     event.preventDefault();
-    if (button.getAttribute('aria-disabled') !== 'true') actions.submitCode(readDigits(input.value));
+    if (button.getAttribute('aria-disabled') !== 'true') actions.submitCode(readDigits(input.value), recoveryInput.value.trim());
   });
   const again = makeButton('link', strings.newCode, () => {
     if (again.getAttribute('aria-disabled') !== 'true') actions.sendCode();
   });
   const values = { email: makeAddress(email), time: makeTime(expiresAt, strings.lang, 'short') };
   const { element } = plain(kit, strings.codeTitle, [fill(strings.codeText, values)]);
-  element.append(form, make('p', { class: 'below links', part: 'below' }, again, ' ', otherAddress(kit)));
+  element.append(form, make('p', { class: 'below links', part: 'below' }, again, ' ', otherAddress(kit, mode)));
   return {
     element,
     focus: input,
+    wrongField: (wrong) => (isOfRecoveryCode(wrong) ? recoveryInput : input),
     update(model) {
       field.update(model);
-      work(button, model, 'making', strings.codeButton, strings.making);
+      if (recoveryField) recoveryField.update(model);
+      work(button, model, 'making', label, busyLabel);
       work(again, model, 'sending', strings.newCode, strings.sending);
     },
   };
@@ -238,8 +293,12 @@ function plain(kit: Kit, title: string, paragraphs: Paragraph[], ...actions: (HT
   return { element, focus: heading, update: () => undefined };
 }
 
-function otherAddress({ strings, actions }: Kit): HTMLButtonElement {
-  return makeButton('link', strings.otherAddress, () => actions.choose('sign-up'));
+function otherAddress({ strings, actions }: Kit, mode: Mode): HTMLButtonElement {
+  return makeButton('link', strings.otherAddress, () => actions.choose(mode));
+}
+
+function isOfRecoveryCode(wrong: Wrong): boolean {
+  return wrong === 'recoveryCodeMissing' || wrong === 'wrongRecoveryCode';
 }
 
 interface Field {
@@ -247,19 +306,26 @@ interface Field {
   update(model: Model): void;
 }
 
-/** A label, its input, a hint, and what is wrong with it. */
-function makeField(strings: Strings, input: HTMLInputElement, label: string, hint?: string): Field {
-  const wrong = make('p', { id: 'wrong', class: 'wrong', part: 'wrong' });
+/** A label, its input, a hint, and what is wrong with it: of all that can be, what `isOfField` says. */
+function makeField(
+  strings: Strings,
+  input: HTMLInputElement,
+  label: string,
+  hint: string,
+  isOfField: (wrong: Wrong) => boolean = (wrong) => !isOfRecoveryCode(wrong),
+): Field {
+  const [hintID, wrongID] = [`${input.id}-hint`, `${input.id}-wrong`];
+  const wrong = make('p', { id: wrongID, class: 'wrong', part: 'wrong' });
   const element = make('div', { class: 'field', part: 'field' }, make('label', { for: input.id, part: 'label' }, label), input);
-  if (hint) element.append(make('p', { id: 'hint', class: 'hint', part: 'hint' }, hint));
+  if (hint) element.append(make('p', { id: hintID, class: 'hint', part: 'hint' }, hint));
   element.append(wrong);
   return {
     element,
     update(model) {
-      const text = model.wrong ? strings[model.wrong] : '';
+      const text = model.wrong && isOfField(model.wrong) ? strings[model.wrong] : '';
       wrong.textContent = text;
       wrong.hidden = text === '';
-      const described = [hint && 'hint', text && 'wrong'].filter(Boolean).join(' ');
+      const described = [hint && hintID, text && wrongID].filter(Boolean).join(' ');
       setOrRemove(input, 'aria-describedby', described);
       setOrRemove(input, 'aria-invalid', text && 'true');
       input.readOnly = model.task !== undefined;

@@ -60,6 +60,22 @@ export interface Strings {
   codeExpiredTitle: string;
   codeExpiredText: string;
 
+  // Recovery.
+  lostPasskeys: string;
+  recoverTitle: string;
+  recoverText: string;
+  havePasskey: string;
+  recoveryCode: string;
+  recoveryCodeHint: string;
+  recoverButton: string;
+  checking: string;
+  recoveringText: string;
+  recoveryHeldTitle: string;
+  recoveryHeldText: string;
+  recoveryHeldNext: string;
+  recoveredTitle: string;
+  recoveredText: string;
+
   // The session.
   signedInTitle: string;
   account: string;
@@ -75,6 +91,8 @@ export interface Strings {
   emailInvalid: string;
   codeInvalid: string;
   wrongCode: string;
+  recoveryCodeMissing: string;
+  wrongRecoveryCode: string;
 
   /** How long to wait, counted down. */
   wait: string;
@@ -142,6 +160,24 @@ const ENGLISH: Strings = {
   codeExpiredTitle: 'The code no longer works',
   codeExpiredText: 'Have a new one sent to {email}.',
 
+  lostPasskeys: 'Lost your passkeys?',
+  recoverTitle: 'Recover your account',
+  recoverText:
+    'It takes a code from your mail, the recovery code that you have kept, and a wait, in which whoever is signed in to the account is told and can cancel.',
+  havePasskey: 'Still have a passkey, on any device?',
+  recoveryCode: 'Recovery code',
+  recoveryCodeHint: 'Seven groups, as you wrote them down. Capitals and hyphens do not matter.',
+  recoverButton: 'Continue',
+  checking: 'Checking the codes',
+  recoveringText:
+    'Once both codes are checked and the wait is over, your browser offers to make a passkey for {email}. Confirm with your fingerprint, your face or your screen lock.',
+  recoveryHeldTitle: 'The recovery has begun',
+  recoveryHeldText: 'Come back after {time}, within seven days. A mail was sent to {email}, and whoever is signed in is told.',
+  recoveryHeldNext: 'Keep the recovery code: it is needed once more.',
+  recoveredTitle: 'Your account is recovered',
+  recoveredText:
+    'You have a new passkey, and everybody was signed out. Sign in with it, remove the passkeys that you have lost, and make a new recovery code.',
+
   signedInTitle: 'You are signed in',
   account: 'Account',
   since: 'Since',
@@ -155,6 +191,8 @@ const ENGLISH: Strings = {
   emailInvalid: 'That does not look like an email address. It should be like name@example.org.',
   codeInvalid: 'The code has six digits.',
   wrongCode: 'That is not the code in the email. Check it and type it again.',
+  recoveryCodeMissing: 'Type your recovery code.',
+  wrongRecoveryCode: 'This recovery code does not fit. Compare it with what you wrote down; an older one no longer works.',
 
   wait: 'You can try again in {duration}.',
   waitOver: 'You can try again now.',
@@ -175,6 +213,7 @@ const ENGLISH: Strings = {
     passkeyNotAllowed: 'This site takes security keys of certain models only.',
     passkeyRejected: 'This passkey was not accepted.',
     rateLimited: 'Those were too many attempts.',
+    recoveryOff: 'This site has no recovery by code.',
     tooManyAttempts: 'Those were too many wrong codes.',
     unknownCeremony: 'That prompt has been used or replaced.',
   },
@@ -197,6 +236,7 @@ const ENGLISH: Strings = {
     passkeyNotAllowed: 'Use one of those, and let the site see its make and model when the browser asks.',
     passkeyRejected: 'Try again, or use another passkey if you have one.',
     rateLimited: 'Please wait a little.',
+    recoveryOff: 'Sign in with another passkey of the account.',
     tooManyAttempts: 'Ask for a new one.',
     unexpected: 'Reload the page and start again.',
     unknownApp: 'Whoever runs this server has to create the app first.',

@@ -69,6 +69,7 @@ h2 {
 .alarm h2 { color: var(--_alarm); }
 
 form { margin-block-start: 1.4rem; }
+.field + .field { margin-block-start: 1.1rem; }
 label { display: block; margin-block-end: 0.4rem; font-size: 0.9375rem; font-weight: 560; }
 input {
   inline-size: 100%;

@@ -58,7 +58,9 @@ export class View {
     } else {
       this.#shown.update(model);
     }
-    if (model.wrong && (model.wrong !== before?.wrong || takesFocus)) this.#showWrong(this.#shown.focus);
+    if (model.wrong && (model.wrong !== before?.wrong || takesFocus)) {
+      this.#showWrong(this.#shown.wrongField?.(model.wrong) ?? this.#shown.focus);
+    }
     const couldCancel = !this.#panel.hidden && this.#panel.contains(this.#root.activeElement);
     this.#showPanel(model);
     // The button that was pressed is gone; the focus must not fall to the top of the page.
@@ -81,9 +83,10 @@ export class View {
     say(this.#status, isAlarm ? '' : { connecting, up, lost, down: notConnected }[link]);
   }
 
-  #showPanel({ task, email }: Model): void {
-    const { promptText, makingText } = this.#kit.strings;
-    const template = task === 'prompt' ? promptText : task === 'making' ? makingText : undefined;
+  #showPanel({ task, email, mode }: Model): void {
+    const { promptText, makingText, recoveringText } = this.#kit.strings;
+    const making = mode === 'recover' ? recoveringText : makingText;
+    const template = task === 'prompt' ? promptText : task === 'making' ? making : undefined;
     if ((template === undefined) === this.#panel.hidden && template === undefined) return;
     this.#panel.hidden = template === undefined;
     this.#asks.replaceChildren(...(template === undefined ? [] : fill(template, { email: makeAddress(email) })));
@@ -93,10 +96,10 @@ export class View {
     const { notice, waitUntilMs, screen } = model;
     const { strings, actions } = this.#kit;
     if (notice !== before?.notice || !before) {
-      const offersSignIn = notice?.kind === 'failed' && notice.offer === 'signIn';
+      const offer = notice?.kind === 'failed' ? notice.offer : undefined;
       const hadFocus = this.#offer.contains(this.#root.activeElement);
-      const button = offersSignIn ? [makeButton('quiet', strings.signInInstead, () => actions.choose('sign-in'))] : [];
-      this.#offer.replaceChildren(...button);
+      const label = offer === 'recover' ? strings.lostPasskeys : strings.signInInstead;
+      this.#offer.replaceChildren(...(offer ? [makeButton('quiet', label, () => actions.choose(offer))] : []));
       if (hadFocus) this.#shown?.focus.focus();
       const graceMs = screen.name === 'signed-in' ? screen.session.graceMs : 0;
       const { text, next } = notice ? describe(notice, strings, graceMs) : { text: [] };

@@ -1,6 +1,6 @@
 /** One element at work: it follows a client, makes the calls that a person asks for, and keeps the model of what is shown. */
 
-import type { Client, News, PendingSignUp, State } from '../types.js';
+import type { Client, News, PendingRecovery, PendingSignUp, State } from '../types.js';
 import { begin, nextTickMs, reduce, type Failure, type Happening, type Mode, type Model } from './flow.js';
 import type { Actions } from './screens.js';
 
@@ -25,7 +25,8 @@ export class Visit implements Actions {
   readonly #host: Host;
   #client: Client | undefined;
   #stopFollowing: (() => void) | undefined;
-  #pending: PendingSignUp | undefined;
+  #signUp: PendingSignUp | undefined;
+  #recovery: PendingRecovery | undefined;
   /** Ends the call that is under way. */
   #call: AbortController | undefined;
   #typing: ReturnType<typeof setTimeout> | undefined;
@@ -64,7 +65,7 @@ export class Visit implements Actions {
     this.#stopFollowing?.();
     this.#stopFollowing = undefined;
     this.#client = undefined;
-    this.#pending = undefined;
+    this.#forget();
     this.#call?.abort();
     this.#call = undefined;
     clearTimeout(this.#typing);
@@ -88,28 +89,35 @@ export class Visit implements Actions {
     this.#happen({ type: 'email', email });
     if (email === '') return this.#happen({ type: 'wrong', wrong: 'emailMissing' }, true);
     if (!isValid) return this.#happen({ type: 'wrong', wrong: 'emailInvalid' }, true);
-    if (this.#model.mode === 'sign-up') return this.sendCode();
+    if (this.#model.mode !== 'sign-in') return this.sendCode();
     // Nothing is awaited before this call: some browsers show the prompt only within the click.
     this.#run('prompt', (client, signal) => client.signIn({ email, signal }));
   }
 
-  submitCode(code: string): void {
-    const pending = this.#pending;
+  submitCode(code: string, recoveryCode: string): void {
+    const [signUp, recovery] = [this.#signUp, this.#recovery];
     if (code.length !== 6) return this.#happen({ type: 'wrong', wrong: 'codeInvalid' }, true);
-    if (pending) this.#run('making', (_, signal) => pending.verify(code, { signal }));
+    if (signUp) this.#run('making', (_, signal) => signUp.verify(code, { signal }));
+    if (!recovery) return;
+    if (recoveryCode === '') return this.#happen({ type: 'wrong', wrong: 'recoveryCodeMissing' }, true);
+    this.#run('making', async (_, signal) => {
+      const recovered = await recovery.verify(code, recoveryCode, { signal });
+      if (!signal.aborted) this.#happen({ type: 'recovered', recovered }, true);
+    });
   }
 
   sendCode(): void {
-    const { email } = this.#model;
+    const { email, mode } = this.#model;
     this.#run('sending', async (client, signal) => {
-      this.#pending = await client.signUp({ email, signal });
-      if (!signal.aborted) this.#happen({ type: 'codeSent', expiresAt: this.#pending.expiresAt }, true);
+      const asking = { email, signal };
+      const sent = mode === 'recover' ? (this.#recovery = await client.recover(asking)) : (this.#signUp = await client.signUp(asking));
+      if (!signal.aborted) this.#happen({ type: 'codeSent', expiresAt: sent.expiresAt }, true);
     });
   }
 
   choose(mode: Mode): void {
     this.#call?.abort();
-    this.#pending = undefined;
+    this.#forget();
     this.#happen({ type: 'entry', mode }, true);
     this.#prepareSoon();
   }
@@ -166,11 +174,16 @@ export class Visit implements Actions {
 
   #follow(state: State): void {
     // What a person's own call brought about may take the focus; what happens by itself must not.
-    this.#happen({ type: 'state', state }, this.#call !== undefined);
-    if (this.#model.screen.name !== 'code') this.#pending = undefined;
+    this.#happen({ type: 'state', state, canRecover: this.#client?.canRecover === true }, this.#call !== undefined);
+    if (this.#model.screen.name !== 'code') this.#forget();
     if (state.status === 'signedIn') clearTimeout(this.#typing);
     this.#host.changed(state);
     if (state.status === 'signedOut') this.#prepareSoon();
+  }
+
+  /** No code is awaited any more. */
+  #forget(): void {
+    this.#signUp = this.#recovery = undefined;
   }
 
   #prepareSoon(): void {

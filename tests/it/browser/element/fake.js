@@ -6,6 +6,7 @@ const HOUR = 3_600_000;
 
 export class FakeClient {
   persistence = 'worker';
+  canRecover = true;
   /** Calls that wait for their answer, oldest first: `{ name, options, resolve, reject }`. */
   calls = [];
   /** Addresses for which a challenge was asked ahead of time. */
@@ -36,6 +37,7 @@ export class FakeClient {
   }
 
   signUp = (options) => this.#call('signUp', options);
+  recover = (options) => this.#call('recover', options);
   signIn = (options) => this.#call('signIn', options);
   signOut = (options) => this.#call('signOut', options);
   close = () => this.show({ status: 'closed' });
@@ -59,6 +61,12 @@ export class FakeClient {
   /** What `signUp` resolves to. */
   pending(expiresInMs = 600_000) {
     const verify = (code, options) => this.#call('verify', { code, ...options });
+    return Object.freeze({ expiresAt: new Date(Date.now() + expiresInMs), verify });
+  }
+
+  /** What `recover` resolves to. */
+  recovery(expiresInMs = 600_000) {
+    const verify = (code, recoveryCode, options) => this.#call('verify', { code, recoveryCode, ...options });
     return Object.freeze({ expiresAt: new Date(Date.now() + expiresInMs), verify });
   }
 

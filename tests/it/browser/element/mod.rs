@@ -21,6 +21,7 @@ const SCENES: &[(&str, &str, &str)] = &[
     ("prompt", "address", "Your browser asks for the passkey of ada@shop.example."),
     ("prompt cancelled here", "address", "Cancelled. Nobody was signed in."),
     ("prompt closed or no passkey", "address", "this device has no passkey for this address"),
+    ("no passkey, and no recovery", "address", "this device has no passkey for this address"),
     ("passkey rejected", "address", "This passkey was not accepted."),
     ("not supported", "not-supported", "Passkeys need HTTPS or localhost."),
     ("rate limited", "address", "You can try again in 30 seconds."),
@@ -40,6 +41,16 @@ const SCENES: &[(&str, &str, &str)] = &[
     ("code expired", "code-expired", "Have a new one sent to ada@shop.example."),
     ("too many codes", "code-expired", "Those were too many wrong codes."),
     ("code lost", "address", "the code went with it"),
+    ("recover", "address", "the recovery code that you have kept"),
+    ("recovery off", "address", "This site has no recovery by code."),
+    ("both codes", "code", "Seven groups, as you wrote them down."),
+    ("recovery code missing", "code", "Type your recovery code."),
+    ("checking the codes", "code", "Once both codes are checked and the wait is over"),
+    ("recovery code wrong", "code", "This recovery code does not fit."),
+    ("no passkey after the wait", "code", "Your code still works: try again."),
+    ("recovery held", "recovery-held", "within seven days. A mail was sent to ada@shop.example"),
+    ("recovered", "recovered", "You have a new passkey, and everybody was signed out."),
+    ("recovered, about to sign in", "address", "With the passkey of your account."),
     ("reconnecting", "address", "Connection lost, connecting again"),
     ("signed in", "signed-in", "ada@shop.example"),
     ("signed in before", "signed-in", "acct_7m3kq9v1c5t0r8n2d6p4b1f9hs"),
@@ -131,6 +142,41 @@ async fn a_person_with_a_keyboard_alone_signs_up_cancels_and_signs_out() {
     page.press_key("Enter").await.unwrap();
     page.evaluate("fake.show({ status: 'signedOut', reason: 'user' }), fake.answer()").await.unwrap();
     assert_eq!(focus(&page).await, "Email address");
+    assert_eq!(stage.complaints(&page), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_who_lost_every_passkey_is_led_through_and_the_focus_is_where_something_is_wrong() {
+    let stage = Stage::start().await;
+    let page = stage.open_element().await;
+    let shown = play(&page, "no passkey, and no recovery").await.text;
+    assert!(!shown.contains("Lost your passkeys?"), "it is not offered where there is none: {shown}");
+    play(&page, "recover").await;
+    assert_eq!(page.evaluate("element.mode").await.unwrap(), "recover");
+    assert_eq!(focus(&page).await, "Email address", "with the address that was typed");
+    page.press_key("Enter").await.unwrap();
+    assert_eq!(page.evaluate("fake.calls[0].options.email").await.unwrap(), "ada@shop.example");
+    page.evaluate("fake.answer(fake.recovery())").await.unwrap();
+    assert_eq!(focus(&page).await, "Code from the email");
+    page.type_text("123456").await.unwrap();
+    page.press_key("Enter").await.unwrap();
+    assert_eq!(focus(&page).await, "Recovery code", "it is what is missing");
+    page.type_text(" 0123-4567 ").await.unwrap();
+    page.press_key("Enter").await.unwrap();
+    let sent = "[fake.calls[0].options.code, fake.calls[0].options.recoveryCode]";
+    assert_eq!(page.evaluate(sent).await.unwrap(), json!(["123456", "0123-4567"]));
+    page.evaluate("fake.refuse('wrongCode')").await.unwrap();
+    assert_eq!(focus(&page).await, "Code from the email");
+    page.press_key("Enter").await.unwrap();
+    page.evaluate("fake.refuse('wrongRecoveryCode')").await.unwrap();
+    assert_eq!(focus(&page).await, "Recovery code");
+    page.press_key("Enter").await.unwrap();
+    page.evaluate("fake.answer({ status: 'recovered' })").await.unwrap();
+    assert_eq!(focus(&page).await, "Your account is recovered");
+    page.press_key("Tab").await.unwrap();
+    page.press_key("Enter").await.unwrap();
+    assert_eq!(focus(&page).await, "Email address");
+    assert_eq!(page.evaluate("element.mode").await.unwrap(), "sign-in");
     assert_eq!(stage.complaints(&page), [""; 0]);
 }
 

@@ -57,6 +57,22 @@ const typeCode = async () => {
   type('123456');
   await submit();
 };
+const lose = async () => {
+  await signIn();
+  await fake.refuse('cancelled');
+  await press('Lost your passkeys?');
+};
+const askForRecovery = async () => {
+  await lose();
+  await submit();
+};
+const haveCodes = async (recoveryCode = '0123-4567-89AB-CDEF-GHJK-MNPQ-RR8') => {
+  await askForRecovery();
+  await fake.answer(fake.recovery());
+  type('123456', '#code');
+  type(recoveryCode, '#recovery-code');
+  await submit();
+};
 const haveSession = async () => {
   await signIn();
   fake.show({ status: 'signedIn', session: fake.session() });
@@ -99,6 +115,14 @@ export const scenes = {
     await press('Cancel');
   },
   'prompt closed or no passkey': fail('cancelled'),
+  'no passkey, and no recovery': async () => {
+    reset();
+    fake.canRecover = false;
+    fake.show({ status: 'signedOut' });
+    type(EMAIL);
+    await submit();
+    await fake.refuse('cancelled');
+  },
   'passkey rejected': fail('passkeyRejected'),
   'not supported': fail('notSupported', 'passkeys need HTTPS or localhost'),
   'rate limited': fail('rateLimited', 'too many attempts', 30_000),
@@ -150,6 +174,37 @@ export const scenes = {
     await haveCode();
     fake.show({ status: 'reconnecting' });
     fake.show({ status: 'signedOut' });
+  },
+  recover: lose,
+  'recovery off': async () => {
+    await askForRecovery();
+    await fake.refuse('recoveryOff');
+  },
+  'both codes': async () => {
+    await askForRecovery();
+    await fake.answer(fake.recovery());
+  },
+  'recovery code missing': () => haveCodes(' '),
+  'checking the codes': () => haveCodes(),
+  'recovery code wrong': async () => {
+    await haveCodes();
+    await fake.refuse('wrongRecoveryCode');
+  },
+  'no passkey after the wait': async () => {
+    await haveCodes();
+    await fake.refuse('cancelled');
+  },
+  'recovery held': async () => {
+    await haveCodes();
+    await fake.answer({ status: 'held', until: new Date(Date.now() + 72 * 3_600_000) });
+  },
+  recovered: async () => {
+    await haveCodes();
+    await fake.answer({ status: 'recovered' });
+  },
+  'recovered, about to sign in': async () => {
+    await scenes.recovered();
+    await press('Sign in');
   },
   reconnecting: () => {
     open('sign-in');
