@@ -16,8 +16,8 @@ use passkey_accounts::protocol::{
         CodeSent, ConfirmBegin, Confirmed as PageConfirmed, Drain as PageDrain, EndReason, EndSessions,
         Failure, Finish, Hello, OnePasskey, Passkey, PasskeyRemoved as PagePasskeyRemoved, Passkeys, Policy,
         RawJson, RecoveryCode, RecoveryHeld, RecoveryPolicy, RemovePasskey, RenamePasskey, Resume,
-        ServerMessage, Session, SessionExpiring, SessionKey, SessionOpened, Sessions, SessionsEnded, SignedIn, SignedOut,
-        Verify, VerifyRecovery,
+        ServerMessage, Session, SessionExpiring, SessionKey, SessionOpened, Sessions, SessionsEnded,
+        SignedIn, SignedOut, Verify, VerifyRecovery,
     },
     stream::{
         Ack, BookmarkData, Challenge, Drain, FirstMessage, GapData, GapNext, GapReason, Lease, Message,

@@ -127,7 +127,10 @@ async fn a_session_and_a_passkey_of_the_account_are_told_to_its_other_pages_and_
     let told = opened(page.hear_news().await);
     assert_eq!((told.session_id, told.passkey_id), (session.session_id, session.passkey_id));
     assert_eq!((told.started_at, told.expires_at), (session.started_at, session.expires_at));
-    assert_eq!((told.user_agent.as_str(), told.origin, told.is_current), ("Second/1.0", server.origin(), false));
+    assert_eq!(
+        (told.user_agent.as_str(), told.origin, told.is_current),
+        ("Second/1.0", server.origin(), false)
+    );
 
     // Who signs in is told of the next one first, and not of themselves.
     let third = Page::connect(&server).await.sign_in(ADA, &mut passkey).await.session_id;

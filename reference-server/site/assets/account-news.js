@@ -19,7 +19,7 @@ export class News {
 
   /** Shows it above the rest, until the person has said what it was. */
   show(news) {
-    const notice = make('div', { class: 'message', 'data-session': news.session?.sessionID });
+    const notice = make('div', { class: 'message calm', 'data-session': news.session?.sessionID });
     const known = make('button', { type: 'button', class: 'button quiet', onclick: () => this.#close(notice) }, 'That was me');
     notice.append(...(news.type === 'sessionOpened' ? this.#describeSession(news.session, known) : this.#describePasskey(news.passkey, known)));
     byID('news').prepend(notice);
@@ -56,7 +56,7 @@ export class News {
     return [
       make('p', {}, make('strong', {}, 'Somebody has signed in to this account.')),
       make('p', {}, make('bdi', {}, describeBrowser(session)), ', at ', session.origin, ', ', makeTime(session.startedAt),
-        '. If it was not you, sign it out now, and remove the passkey that it used.'),
+        '. If it was not you, sign it out now, and look through your passkeys.'),
       make('div', { class: 'actions-row' }, end, known),
     ];
   }

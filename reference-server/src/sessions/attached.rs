@@ -253,7 +253,10 @@ mod tests {
         assert_eq!(after.told().now_or_never(), Some(Told::Lost(Loss::Ended(EndReason::Revoked))));
         drop(after);
         let left = attached.lock();
-        assert!(left.telling.is_empty() && left.by_account.is_empty(), "nothing is kept of sessions that left");
+        assert!(
+            left.telling.is_empty() && left.by_account.is_empty(),
+            "nothing is kept of sessions that left"
+        );
     }
 
     #[test]

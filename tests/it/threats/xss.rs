@@ -207,11 +207,19 @@ async fn an_injected_script_has_the_person_sign_in_for_the_attacker() {
 
 /// The person's other tab was told of the attacker's session, and ends it.
 async fn end_what_was_told(victim: &Victim, mut thief: PageWithoutBrowser, session: &Session) {
-    let told = victim.page.evaluate("told.then(({ type, session }) => [type, session.sessionID])").await.unwrap();
+    let told =
+        victim.page.evaluate("told.then(({ type, session }) => [type, session.sessionID])").await.unwrap();
     assert_eq!(told, json!(["sessionOpened", session.session_id.to_string()]));
-    victim.page.evaluate("told.then(({ session }) => shop.client.state.session.sessions.end(session.sessionID))").await.unwrap();
+    victim
+        .page
+        .evaluate("told.then(({ session }) => shop.client.state.session.sessions.end(session.sessionID))")
+        .await
+        .unwrap();
     let end = thief.hear().await;
-    assert!(matches!(&end, Ok((None, ServerMessage::SignedOut(out))) if out.reason == EndReason::User), "{end:?}");
+    assert!(
+        matches!(&end, Ok((None, ServerMessage::SignedOut(out))) if out.reason == EndReason::User),
+        "{end:?}"
+    );
 }
 
 /// The tab in which the comment runs is the one that has the passkey.
