@@ -322,10 +322,11 @@ async fn a_session_that_ends_by_idleness_goes_on_while_the_person_does_something
     let tab = Tab::connected(&browser, &server, json!({ "persistence": "page" })).await;
     tab.run(
         "globalThis.heard = 0;
+        globalThis.hearing = new Promise((resolve) => { globalThis.hear = resolve });
         const { get } = Object.getOwnPropertyDescriptor(MessageEvent.prototype, 'data');
         Object.defineProperty(MessageEvent.prototype, 'data', { get() {
             const text = get.call(this);
-            if (String(text).startsWith('{\"type\":\"sessions\"')) heard++;
+            if (String(text).startsWith('{\"type\":\"sessions\"')) hear(heard += 1);
             return text;
         } });
         undefined",
@@ -343,7 +344,7 @@ async fn a_session_that_ends_by_idleness_goes_on_while_the_person_does_something
     server.clock().advance(7_000);
     tab.run("shift += 3000").await;
     tab.page.press_key("Tab").await.unwrap();
-    tab.page.wait_until("heard === 1").await.unwrap();
+    assert_eq!(tab.run("hearing.then(() => heard)").await, 1);
     // Past the end that it would have had, and up to the new one.
     server.clock().advance(7_999);
     assert_eq!(tab.state().await["status"], "signedIn");

@@ -295,7 +295,7 @@ test('a page is told who signs in elsewhere and which passkey is added there, an
 
 test('a recovery is told and cancelled, or waited for and completed', async () => {
   const day = 24 * 60 * minutes;
-  const session = await startSignedIn({ recoveryHoldMs: 3 * day });
+  const session = await startSignedIn({ recoveryHoldMs: 3 * day, maxMs: 7 * day });
   const recover = async (recoveryCode) => {
     const other = await connect({ app: server.app, url: server.url, persistence: 'page' });
     const pending = await other.recover({ email });
@@ -304,14 +304,14 @@ test('a recovery is told and cancelled, or waited for and completed', async () =
   const first = await session.makeRecoveryCode();
   assert.match(first, /^(\w{4}-){6}\w\w.$/);
   await assert.rejects(recover('nonsense'), failsWith('wrongRecoveryCode'));
-  const { status, until } = await recover(first.toLowerCase());
-  assert.equal(status, 'held');
+  const held = await recover(first.toLowerCase());
+  assert.equal(held.status, 'held');
   await new Promise((resolve) => {
     const look = (state) => state.recoveryUntil && resolve();
     client.subscribe(look);
     look(client.state);
   });
-  assert.deepEqual(client.state.recoveryUntil, until);
+  assert.deepEqual(client.state.recoveryUntil, held.until);
   await session.cancelRecovery();
   await assert.rejects(recover(first), failsWith('wrongRecoveryCode'));
 
@@ -324,6 +324,7 @@ test('a recovery is told and cancelled, or waited for and completed', async () =
   navigator.credentials.create = (options) => phone.create(options);
   assert.deepEqual(await recover(second), { status: 'recovered' });
   navigator.credentials.create = create;
+  assert.equal((await until('signedOut')).reason, 'recovered');
   await assert.rejects(recover(second), failsWith('wrongRecoveryCode'));
   assert.deepEqual(types().filter((type) => type.startsWith('recovery')), ['recoveryStarted', 'recoveryCancelled', 'recoveryStarted', 'recoveryCompleted']);
 });

@@ -211,12 +211,13 @@ async fn while_a_person_types_a_challenge_is_prepared_and_the_click_asks_at_once
 async fn events_tell_the_page_who_came_who_went_and_what_failed() {
     let stage = Stage::start().await;
     let page = stage.open_element().await;
-    let listen = "globalThis.heard = []; for (const name of ['passkey-signed-in', 'passkey-signed-out', 'passkey-error'])
-        document.addEventListener(name, ({ type, detail }) => heard.push([type, detail.session?.accountID ?? detail.reason ?? detail.error.code]))";
+    let listen = "globalThis.heard = []; for (const name of ['passkey-signed-in', 'passkey-signed-out', 'passkey-news', 'passkey-error'])
+        document.addEventListener(name, ({ type, detail }) => heard.push([type, detail.session?.accountID ?? detail.reason ?? detail.news?.type ?? detail.error.code]))";
     page.evaluate(listen).await.unwrap();
     play(&page, "signed in").await;
     play(&page, "session held").await;
     page.evaluate("fake.show({ status: 'signedIn', session: fake.state.session })").await.unwrap();
+    page.evaluate("fake.tell({ type: 'sessionOpened', session: {} })").await.unwrap();
     play(&page, "ended revoked").await;
     play(&page, "rate limited").await;
     let account = "acct_7m3kq9v1c5t0r8n2d6p4b1f9hs";
@@ -224,6 +225,7 @@ async fn events_tell_the_page_who_came_who_went_and_what_failed() {
         ["passkey-signed-in", account],
         ["passkey-signed-out", "other"], // the scene before was left with its client
         ["passkey-signed-in", account],  // once, although the connection came back
+        ["passkey-news", "sessionOpened"],
         ["passkey-signed-out", "other"],
         ["passkey-signed-in", account],
         ["passkey-signed-out", "revoked"],

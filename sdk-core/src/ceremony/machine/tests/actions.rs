@@ -203,6 +203,18 @@ fn an_answer_of_another_kind_ends_the_call() {
 }
 
 #[test]
+fn what_the_server_says_by_itself_answers_no_call() {
+    let mut machine = signed_in_machine();
+    machine.request(0, PlainRequest::PasskeysList, data());
+    machine.add_passkey(0);
+    drain(&mut machine);
+    for said in [Report::PasskeyAdded, Report::Passkeys] {
+        machine.handle_message(0, None, report(said));
+        assert_eq!(drain(&mut machine), []);
+    }
+}
+
+#[test]
 fn calls_of_a_session_need_one() {
     let mut machine = ready();
     for call in [
