@@ -6,7 +6,8 @@ import { concat, decode, encode, identifier, makeBytes, sha256, utf8, type Bytes
 import { Failure } from './failure.js';
 import type { Account, Carrier, KeptPasskey, KeptSession, News, Records } from './records.js';
 import { isRecoveryCode, makeRecoveryCode } from './recovery.js';
-import { checkAssertion, checkRegistration, ES256, importPoint, type Registered } from './webauthn.js';
+import { checkAssertion, checkRegistration, ES256, type Registered } from './webauthn.js';
+import { checkBegin, descriptor, found, isObject, listed, onWire, text, time, verifierOf, type Data, type Descriptor } from './wire.js';
 
 /** The app that pages sign in to. */
 export interface App {
@@ -58,13 +59,6 @@ interface Ask {
 interface Challenge extends Answer {
   readonly data: { readonly ceremonyID: string; readonly publicKey: object; readonly binding: object };
 }
-
-interface Descriptor {
-  readonly credentialID: Bytes;
-  readonly transports: readonly string[];
-}
-
-type Data = Readonly<Record<string, unknown>>;
 
 /** What the connection does for a conversation. */
 export interface Line {
@@ -483,58 +477,6 @@ export class Conversation implements Carrier {
     const hash = await sha256(concat(this.#app.secret, utf8(email.toLowerCase())));
     return { credentialID: hash.slice(0, 20), transports: ['hybrid', 'internal'] };
   }
-}
-
-async function checkBegin(data: Data): Promise<{ email: string; sessionKey: SessionKey }> {
-  const email = text(data['email']).trim();
-  if (utf8(email).length > 254 || !/^[^\s@"<>[\]]+@[^\s@"<>[\]]+$/.test(email)) throw new Failure('invalidEmail');
-  const sessionKey = isObject(data['sessionKey']) ? (data['sessionKey'] as unknown as SessionKey) : undefined;
-  if (!sessionKey) throw new Failure('badMessage');
-  await verifierOf(sessionKey);
-  return { email, sessionKey };
-}
-
-async function verifierOf({ kty, crv, x, y }: SessionKey): Promise<CryptoKey> {
-  const [left, right] = [decode(x), decode(y)];
-  const isP256 = kty === 'EC' && crv === 'P-256' && left && right;
-  const key = isP256 ? await importPoint({ x: left, y: right }) : undefined;
-  if (!key) throw new Failure('invalidSessionKey');
-  return key;
-}
-
-function found({ passkeys }: Account, passkeyID: unknown): KeptPasskey {
-  const passkey = passkeys.find((passkey) => passkey.passkeyID === text(passkeyID));
-  if (!passkey) throw new Failure('notFound');
-  return passkey;
-}
-
-function onWire({ passkeyID, credentialID, name, aaguid, createdAt, lastUsedAt, backupEligible, backedUp }: KeptPasskey): object {
-  return {
-    passkeyID,
-    credentialID: encode(credentialID),
-    ...(name !== undefined && { name }),
-    aaguid: encode(aaguid),
-    createdAt: time(createdAt),
-    ...(lastUsedAt !== undefined && { lastUsedAt: time(lastUsedAt) }),
-    backupEligible,
-    backedUp,
-  };
-}
-
-function listed({ sessionID, passkeyID, startedAt, expiresAt, origin, userAgent }: KeptSession, isCurrent: boolean): object {
-  const times = { startedAt: time(startedAt), expiresAt: time(expiresAt) };
-  return { sessionID, passkeyID, ...times, origin, userAgent, isCurrent };
-}
-
-const descriptor = ({ credentialID, transports }: Descriptor): object => ({ type: 'public-key', id: encode(credentialID), transports });
-
-const time = (ms: number): string => new Date(ms).toISOString();
-
-export const isObject = (value: unknown): value is Data => typeof value === 'object' && value !== null && !Array.isArray(value);
-
-function text(value: unknown): string {
-  if (typeof value !== 'string') throw new Failure('badMessage');
-  return value;
 }
 
 /** How long a mailed code works, in milliseconds. */

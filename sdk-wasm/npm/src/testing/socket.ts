@@ -1,9 +1,10 @@
 /** The browser socket without a network: a `WebSocket` stand-in whose other end is a fake server. */
 
 import { encode, identifier, makeBytes } from './bytes.js';
-import { Conversation, isObject, type Answer, type App } from './conversation.js';
+import { Conversation, type Answer, type App } from './conversation.js';
 import { Failure, FAILURES, type FailureCode } from './failure.js';
 import type { Records } from './records.js';
+import { isObject } from './wire.js';
 
 /** What a socket asks of its server. */
 export interface Host {
