@@ -106,6 +106,10 @@ mod switch {
         ActionConfirmed
         /// A confirmation is good for one use.
         ConfirmationOnce
+        /// A session ends when the last page that used it goes.
+        PageGone
+        /// The site tells browsers to come over TLS only.
+        StrictTransport
         /// Pages run the site's own scripts and no text becomes code.
         ContentSecurityPolicy
         /// No page may show the site in a frame.
@@ -114,6 +118,8 @@ mod switch {
         CookieHttpOnly
         /// The session's cookie does not come along when another site asks.
         CookieSameSite
+        /// The session's cookie travels over TLS only.
+        CookieSecure
         /// A sub-domain cannot set the session's cookie.
         CookieHostPrefix
         /// Signing in gives a session a new name.
