@@ -68,7 +68,7 @@ mod switch {
         ChallengeOnConnection
         /// A session is resumed by whoever signs the connection's nonce with its key, and by nobody else.
         ResumeSigned
-        /// The page signs a challenge only when it covers the page's own session key.
+        /// The page signs a challenge only when it covers the page's own session key, and the passkey that the page has made.
         ChallengeCoversKey
         /// The authenticator must have checked the person, not only a touch.
         UserVerification

