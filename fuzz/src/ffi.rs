@@ -9,10 +9,11 @@ use serde_json::Value;
 
 use crate::{
     proof::{REQUESTS, SOCKETS},
+    stream::frame,
     world::{NOW, sessions, text},
 };
 
-/// A stream as Python, Kotlin and Swift read it: the first byte says how it was asked for; then frames, one a line, and
+/// A stream as Python, Kotlin and Swift read it: the first byte says how it was asked for; then frames, one a line ([`frame`]), and
 /// between them what else can happen. Every batch must be what its documentation says.
 pub(crate) fn stream(bytes: &[u8]) {
     let Some((kind, rest)) = bytes.split_first() else { return };
@@ -72,7 +73,7 @@ fn happen(replay: &StreamReplay, now: &mut u64, line: &str) {
             replay.tick(*now);
         }
         (Some(b's'), Some(receipt)) => replay.settle(*now, number(receipt), !receipt.ends_with('-')),
-        _ => replay.message(*now, line),
+        _ => replay.message(*now, &frame(line)),
     }
 }
 

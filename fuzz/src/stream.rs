@@ -1,6 +1,6 @@
 //! The back-end socket: what the server sends, what a back end sends, and those who believe or doubt it.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use passkey_accounts::{
     evidence::{Expected, Pins},
@@ -117,7 +117,7 @@ pub(crate) fn believers(bytes: &[u8]) {
     for line in lines.take(64) {
         now += Duration::from_millis(10);
         answer(&mut machine, now);
-        machine.handle_message(now, line);
+        machine.handle_message(now, &frame(line));
         while let Some(in_hand) = machine.poll_item(now) {
             machine.handle_settled(now, in_hand.token, true);
             if witness.check(&in_hand.item).is_err() {
@@ -134,6 +134,11 @@ pub(crate) fn believers(bytes: &[u8]) {
         let written = serde_json::to_string(&checkpoint).expect("a checkpoint can be written");
         assert_eq!(serde_json::from_str::<Checkpoint>(&written).ok(), Some(checkpoint));
     }
+}
+
+/// The frame that a line of an input stands for: U+001E is a line break within it.
+pub(crate) fn frame(line: &str) -> Cow<'_, str> {
+    if line.contains('\u{1e}') { line.replace('\u{1e}', "\n").into() } else { line.into() }
 }
 
 /// Does at once what a client's machine wants done.

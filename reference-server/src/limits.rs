@@ -74,7 +74,7 @@ pub const WRITE_MS: u64 = 30_000;
 pub const ANONYMOUS_MS: u64 = 15 * 60 * 1_000;
 
 /// Read buffer of a socket, in bytes. The library's own default costs 128 KiB per idle connection.
-pub const READ_BUFFER_BYTES: usize = 4 * 1024;
+pub const READ_BUFFER_BYTES: usize = 2 * 1024;
 
 /// A socket's frames are gathered up to this many bytes before they are written.
 pub const WRITE_BUFFER_BYTES: usize = 16 * 1024;

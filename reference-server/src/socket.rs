@@ -46,6 +46,7 @@ pub struct Socket {
     sink: stream::SplitSink<WebSocket, Message>,
     stream: stream::SplitStream<WebSocket>,
     unflushed_bytes: usize,
+    lines: Lines,
     unheard: Unheard,
     /// Pings and pongs that may come.
     control: Bucket,
@@ -85,7 +86,17 @@ impl Socket {
     pub fn new(socket: WebSocket, unheard: Unheard, clock: Clock) -> Self {
         let (sink, stream) = socket.split();
         let control = Bucket::new(clock.now());
-        Self { sink, stream, unflushed_bytes: 0, unheard, control, closed: None, breach: None, clock }
+        Self {
+            sink,
+            stream,
+            unflushed_bytes: 0,
+            lines: Lines::default(),
+            unheard,
+            control,
+            closed: None,
+            breach: None,
+            clock,
+        }
     }
 
     /// From here on no message is larger than that, nor what carries it much larger.
@@ -175,10 +186,34 @@ impl Socket {
     /// # Errors
     /// [`WriteError`] when the peer is gone or does not read.
     pub async fn feed(&mut self, text: impl Into<Utf8Bytes>) -> Result<(), WriteError> {
-        let text = text.into();
+        self.feed_lines().await?;
+        self.write(text.into()).await
+    }
+
+    /// As [`feed`](Self::feed), for a peer that reads several messages from one frame, one a line: what comes before the
+    /// next [`flush`](Self::flush) shares as few frames as may be.
+    ///
+    /// # Errors
+    /// [`WriteError`] when the peer is gone or does not read.
+    pub async fn feed_line(&mut self, line: Utf8Bytes) -> Result<(), WriteError> {
+        if !self.lines.has_room_for(&line) {
+            self.feed_lines().await?;
+        }
+        self.lines.push(line);
+        Ok(())
+    }
+
+    async fn feed_lines(&mut self) -> Result<(), WriteError> {
+        match self.lines.take() {
+            Some(frame) => self.write(frame).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn write(&mut self, text: Utf8Bytes) -> Result<(), WriteError> {
         self.unflushed_bytes += text.len();
         within(&self.clock, self.sink.feed(Message::Text(text))).await?;
-        if self.unflushed_bytes >= WRITE_BUFFER_BYTES { self.flush().await } else { Ok(()) }
+        if self.unflushed_bytes >= WRITE_BUFFER_BYTES { self.see_off().await } else { Ok(()) }
     }
 
     /// Sees everything off.
@@ -186,6 +221,11 @@ impl Socket {
     /// # Errors
     /// [`WriteError`] when the peer is gone or does not read.
     pub async fn flush(&mut self) -> Result<(), WriteError> {
+        self.feed_lines().await?;
+        self.see_off().await
+    }
+
+    async fn see_off(&mut self) -> Result<(), WriteError> {
         self.unflushed_bytes = 0;
         within(&self.clock, self.sink.flush()).await
     }
@@ -237,6 +277,41 @@ impl Socket {
         self.unheard.limit(FAREWELL_BYTES);
         let answer = async { while let Some(Ok(_)) = self.stream.next().await {} };
         let _ = tokio::time::timeout(Duration::from_millis(FAREWELL_MS), answer).await;
+    }
+}
+
+/// Messages that are to share a frame.
+#[derive(Debug, Default)]
+struct Lines {
+    waiting: Vec<Utf8Bytes>,
+    bytes: usize,
+}
+
+impl Lines {
+    fn has_room_for(&self, line: &str) -> bool {
+        self.bytes + line.len() < WRITE_BUFFER_BYTES
+    }
+
+    fn push(&mut self, line: Utf8Bytes) {
+        // With its line break.
+        self.bytes += line.len() + 1;
+        self.waiting.push(line);
+    }
+
+    /// One alone is not copied.
+    fn take(&mut self) -> Option<Utf8Bytes> {
+        let Self { mut waiting, bytes } = std::mem::take(self);
+        if waiting.len() < 2 {
+            return waiting.pop();
+        }
+        let mut frame = String::with_capacity(bytes);
+        for line in waiting {
+            if !frame.is_empty() {
+                frame.push('\n');
+            }
+            frame.push_str(&line);
+        }
+        Some(frame.into())
     }
 }
 

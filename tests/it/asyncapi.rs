@@ -336,6 +336,7 @@ fn what_a_back_end_says_is_in_the_document() {
         types: Some(vec!["*".into()]),
         window: Some(64),
         ack_timeout_ms: Some(60_000),
+        ndjson: Some(true),
         client: Some("tests".into()),
     };
     let ack = |ack: Ack| read(&Reply::Ack(ack).encode());
@@ -518,9 +519,11 @@ fn what_a_back_end_is_told_is_in_the_document() {
         max_message_bytes: 8 * 1024,
         app_id: None,
         epoch: None,
+        ndjson: false,
         time: TIME,
     };
-    let full_ready = Ready { app_id: Some(AppID::from_bytes([6; 16])), epoch: Some("k3f9".into()), ..ready };
+    let full_ready =
+        Ready { app_id: Some(AppID::from_bytes([6; 16])), epoch: Some("k3f9".into()), ndjson: true, ..ready };
     let open = OpenSession {
         account_id: ACCOUNT,
         session_id: SESSION,

@@ -46,6 +46,23 @@ async fn a_view_starts_with_the_open_sessions_and_goes_on_without_a_seam() {
 }
 
 #[tokio::test]
+async fn who_asks_for_lines_gets_in_one_frame_what_others_get_in_many() {
+    let server = TestServer::start().await;
+    let (mut page, ..) = sign_up(&server, "ada@example.org").await;
+    page.sign_out().await;
+    let mut many = BackEnd::view(&server, json!({ "types": ["*"], "start": "earliest" })).await;
+    let mut messages = Vec::new();
+    for _ in 0..5 {
+        messages.push(many.text().await.unwrap());
+    }
+    let first = json!({ "apiKey": server.api_key, "protocol": 1, "ndjson": true, "types": ["*"], "start": "earliest" });
+    let mut one = BackEnd::connect(&server, first.to_string()).await;
+    let Message::Ready(ready) = one.message().await else { panic!("the answer comes first, and alone") };
+    assert!(ready.ndjson);
+    assert_eq!(one.text().await, Ok(messages.join("\n")));
+}
+
+#[tokio::test]
 async fn a_view_resumes_after_any_id_it_was_given() {
     let server = TestServer::start().await;
     let (mut page, ..) = sign_up(&server, "ada@example.org").await;

@@ -44,6 +44,8 @@ pub struct Wish {
     pub window: u32,
     /// How long one item may stay unsettled while others wait for its lane, in milliseconds.
     pub ack_timeout_ms: u64,
+    /// Whether one frame may hold several messages.
+    pub is_ndjson: bool,
     /// The consumer that it works for; `None` for a view.
     pub worker: Option<Worker>,
     /// What it calls itself, cut to [`MAX_CLIENT_CHARS`] visible characters: the log is for people.
@@ -221,7 +223,8 @@ fn wish(first: FirstMessage) -> Result<Wish, Refusal> {
     let client = first.client.unwrap_or_default();
     let client =
         client.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(MAX_CLIENT_CHARS).collect();
-    Ok(Wish { begin, snapshot, skip, types, window, ack_timeout_ms, worker, client })
+    let is_ndjson = first.ndjson.unwrap_or(false);
+    Ok(Wish { begin, snapshot, skip, types, window, ack_timeout_ms, is_ndjson, worker, client })
 }
 
 fn worker(consumer: String, lanes: u32) -> Result<Worker, Refusal> {

@@ -36,8 +36,9 @@ pub(super) async fn serve(
         key_expires_at,
         page_sessions: SNAPSHOT_PAGE_SESSIONS,
     };
+    let is_ndjson = wish.is_ndjson;
     let mut machine = Machine::new(wish, greeting, &link.tail.state(), link.now());
-    let ended = drive(&mut link, &mut machine, &mut work, socket).await;
+    let ended = drive(&mut link, &mut machine, &mut work, is_ndjson, socket).await;
     if let Some(work) = &mut work {
         // What was acknowledged is kept, also where the socket broke right after. Then the lanes are free.
         work.flush(&link).await?;
@@ -49,13 +50,20 @@ async fn drive(
     link: &mut Link<'_>,
     machine: &mut Machine,
     work: &mut Option<Work>,
+    is_ndjson: bool,
     socket: &mut Socket,
 ) -> Result<(), End> {
+    // The back end learns it from `ready`, which therefore stands alone.
+    let mut is_joining = false;
     loop {
         machine.handle_grown(link.seen_head());
         while let Some(output) = machine.poll_output(link.now()) {
             match output {
-                Output::Send(frame) => socket.feed(frame).await?,
+                Output::Send(message) if is_joining => socket.feed_line(message).await?,
+                Output::Send(ready) => {
+                    socket.feed(ready).await?;
+                    is_joining = is_ndjson;
+                }
                 Output::Locate { lane, seq } => {
                     // The state first: what is cut off after it is noticed as truncated.
                     let state = link.tail.state();

@@ -135,6 +135,7 @@ impl Machine {
             max_message_bytes: u32::try_from(MAX_CLIENT_MESSAGE_BYTES).unwrap_or(u32::MAX),
             app_id: Some(greeting.app_id),
             epoch: Some(state.epoch().as_str().to_owned()),
+            ndjson: wish.is_ndjson,
             time: now,
         };
         let mut lanes = BTreeMap::new();

@@ -335,9 +335,17 @@ impl Machine {
         }
     }
 
-    /// A text frame has arrived.
+    /// A text frame has arrived: one message, or several, one a line.
     pub fn handle_message(&mut self, now: Duration, text: &str) {
         self.handle_heard(now);
+        if matches!(&self.state, State::Live(live) if live.is_ndjson) {
+            text.split('\n').for_each(|line| self.handle_line(now, line));
+        } else {
+            self.handle_line(now, text);
+        }
+    }
+
+    fn handle_line(&mut self, now: Duration, text: &str) {
         match (&self.state, Message::read(text)) {
             (State::Hello { .. } | State::Live(_), Err(error)) => {
                 self.refuse(now, Refusal::Unreadable(error));

@@ -53,6 +53,7 @@ impl Subscription {
             types: self.types.clone(),
             window: self.window,
             ack_timeout_ms: self.ack_timeout_ms,
+            ndjson: Some(true),
             client: Some(concat!("passkey-accounts/", env!("CARGO_PKG_VERSION")).to_owned()),
             ..shown
         }

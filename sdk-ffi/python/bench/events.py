@@ -1,8 +1,10 @@
 """CPU per event, of this package and of `websockets` with `json.loads`, over the same stream of the same server.
 
 Rounds take turns, so that a busy machine slows both. Every round is a process of its own, and its time is all that the
-process used (`time.process_time`: all threads, user and system), from the first event on. Needs PASSKEY_ACCOUNTS_URL,
-PASSKEY_ACCOUNTS_API_KEY and, to make events, PASSKEY_ACCOUNTS_CONTROL.
+process used (`time.process_time`: all threads, user and system), from the first event on. The pure client is there twice: with
+a frame for each event, as clients get them, and with the lines in a frame that ours asks for (`ndjson`). Needs
+PASSKEY_ACCOUNTS_URL, PASSKEY_ACCOUNTS_API_KEY and, to make events, PASSKEY_ACCOUNTS_CONTROL: what
+`cargo run --release -p passkey-accounts-tests --bin control` prints. A slow server would have its clients wait and wake up.
 
     python bench/events.py [--events 50000] [--rounds 5]
 """
@@ -23,24 +25,30 @@ URL = os.environ.get("PASSKEY_ACCOUNTS_URL", "")
 KEY = os.environ.get("PASSKEY_ACCOUNTS_API_KEY", "")
 
 
-async def with_websockets(events: int) -> float:
+async def with_websockets(events: int, *, ndjson: bool = False) -> float:
     """A pure client: every event is read and looked at; nothing is acknowledged, checked or resumed."""
     from websockets.asyncio.client import connect
 
     address = URL.replace("http", "ws", 1) + "/v1/events"
     async with connect(address, max_size=None, compression=None) as socket:
         wish = {"apiKey": KEY, "protocol": 1, "start": "earliest", "snapshot": False, "window": 0, "types": ["loggedOut"]}
-        await socket.send(json.dumps(wish))
+        await socket.send(json.dumps({**wish, "ndjson": ndjson}))
         seen, began = 0, time.process_time()
         async for text in socket:
-            message = json.loads(text)
-            if message["type"] == "loggedOut" and message["data"]["accountID"]:
-                seen += 1
-                if seen == 1:
-                    began = time.process_time()
-                if seen == events:
-                    break
-        return time.process_time() - began
+            for line in str(text).split("\n"):
+                message = json.loads(line)
+                if message["type"] == "loggedOut" and message["data"]["accountID"]:
+                    seen += 1
+                    if seen == 1:
+                        began = time.process_time()
+            if seen >= events:
+                break
+        return (time.process_time() - began) * events / seen
+
+
+async def with_lines(events: int) -> float:
+    """The same, reading many events from one frame."""
+    return await with_websockets(events, ndjson=True)
 
 
 async def with_this(events: int) -> float:
@@ -79,7 +87,12 @@ async def with_this_in_batches(events: int) -> float:
         return (time.process_time() - began) * events / seen
 
 
-WAYS = {"websockets": with_websockets, "ours": with_this, "ours, in batches": with_this_in_batches}
+WAYS = {
+    "websockets": with_websockets,
+    "websockets, lines": with_lines,
+    "ours": with_this,
+    "ours, in batches": with_this_in_batches,
+}
 
 
 def make_events(events: int) -> None:

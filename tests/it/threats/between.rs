@@ -104,9 +104,11 @@ impl Shared {
         let (mut above, _) = connect_async(request).await.unwrap();
         // The stream of confirmations, which asks for all types, is left alone.
         let Some(Ok(first)) = below.next().await else { return };
-        let wanted: Value = serde_json::from_str(first.to_text().unwrap()).unwrap();
+        let mut wanted: Value = serde_json::from_str(first.to_text().unwrap()).unwrap();
+        // Whoever changes messages has the server say them one at a time.
+        wanted.as_object_mut().unwrap().remove("ndjson");
         let is_of_sessions = !wanted["types"].as_array().is_some_and(|types| types.contains(&json!("*")));
-        if above.send(first).await.is_err() {
+        if above.send(Message::text(wanted.to_string())).await.is_err() {
             return;
         }
         if is_of_sessions {

@@ -11,23 +11,34 @@ const EVENTS = 200_000;
 /** Of them there are fewer: each second one has a signature to check. */
 const SIGNED = 20_000;
 const ROUNDS = 5;
+const FRAME_BYTES = 16_384;
 
-/** A server that says everything at once. */
+/** A server that says everything at once: a message a frame, or, to who asks for it, a frame of lines as the real one sends it. */
 function serve() {
   const server = new WebSocketServer({ port: 0, perMessageDeflate: false }, () => process.send(server.address().port));
   server.on('connection', (socket) => {
     socket.once('message', async (asked) => {
-      const isSigned = JSON.parse(asked).types?.includes('registered') ?? false;
+      const { types, ndjson = false } = JSON.parse(asked);
+      const isSigned = types?.includes('registered') ?? false;
       const time = '2026-11-22T18:00:00.000Z';
       const connection = 'con_00000000000000000000000000';
-      socket.send(JSON.stringify({ type: 'ready', data: { protocol: 1, connection, idleMs: 20_000, window: 4_096, time } }));
-      socket.send(JSON.stringify({ type: 'bookmark', data: { time }, id: 'k3f9-0-Q7hB2cX0', prev: 'k3f9-0-Q7hB2cX0' }));
+      socket.send(JSON.stringify({ type: 'ready', data: { protocol: 1, connection, idleMs: 20_000, window: 4_096, time, ndjson } }));
+      let lines = [JSON.stringify({ type: 'bookmark', data: { time }, id: 'k3f9-0-Q7hB2cX0', prev: 'k3f9-0-Q7hB2cX0' })];
+      let bytes = 0;
+      const flush = () => {
+        if (lines.length > 0) socket.send(lines.join('\n'));
+        [lines, bytes] = [[], 0];
+      };
       for (let seq = 1; seq <= (isSigned ? SIGNED : EVENTS); seq++) {
         const [id, prev] = [`k3f9-${seq}-Q7hB2cX0`, `k3f9-${seq - 1}-Q7hB2cX0`];
         const event = isSigned ? signed[seq - 1] : seq % 2 ? LOGIN : LOGOUT;
-        socket.send(JSON.stringify({ ...event, id, prev, seq, time }));
+        const line = JSON.stringify({ ...event, id, prev, seq, time });
+        if (!ndjson || bytes + line.length > FRAME_BYTES) flush();
+        lines.push(line);
+        bytes += line.length;
         if (socket.bufferedAmount > 1 << 20) await new Promise((resolve) => setImmediate(resolve));
       }
+      flush();
     });
   });
 }

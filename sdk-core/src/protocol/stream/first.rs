@@ -44,6 +44,9 @@ pub struct FirstMessage {
     /// Worker: how long one item may stay unsettled while others wait for the lane. Default 60,000, at most 900,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ack_timeout_ms: Option<u64>,
+    /// `true`: one frame may hold several messages, one a line, from `ready` on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ndjson: Option<bool>,
     /// What the client calls itself, for the server's logs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,

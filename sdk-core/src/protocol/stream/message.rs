@@ -81,6 +81,9 @@ pub struct Ready {
     /// The log's lineage: the hash chain covers it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<String>,
+    /// From here on a frame holds one message a line. Only where the client has asked for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ndjson: bool,
     /// The server's clock.
     pub time: UnixMillis,
 }

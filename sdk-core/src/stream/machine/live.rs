@@ -24,6 +24,8 @@ pub(super) struct Live {
     pub(super) patience: Duration,
     /// Items that may await acknowledgement; 0: none are acknowledged.
     pub(super) window: u32,
+    /// A frame holds a message a line.
+    pub(super) is_ndjson: bool,
     /// The server goes down: our turn to leave, and when to leave whatever is in hand.
     pub(super) leave: Option<(Duration, Duration)>,
     /// Nothing is handed over any more: what is in hand is awaited.
@@ -50,6 +52,7 @@ impl Machine {
             heard: now,
             patience: beat.saturating_add(GRACE),
             window: ready.window,
+            is_ndjson: ready.ndjson,
             leave: None,
             is_leaving: false,
             is_standby: is_worker,

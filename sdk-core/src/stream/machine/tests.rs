@@ -23,7 +23,7 @@ fn it_connects_at_once_and_says_who_it_is() {
     let outputs = world.drain();
     let [Output::Send(first)] = outputs.as_slice() else { panic!("{outputs:?}") };
     let client = concat!("passkey-accounts/", env!("CARGO_PKG_VERSION"));
-    assert_eq!(*first, format!(r#"{{"apiKey":"pa_dev_x","protocol":1,"client":"{client}"}}"#));
+    assert_eq!(*first, format!(r#"{{"apiKey":"pa_dev_x","protocol":1,"ndjson":true,"client":"{client}"}}"#));
 }
 
 #[test]
@@ -123,6 +123,43 @@ fn bookmarks_and_unknown_types_move_the_position() {
     assert_eq!((unknown.name.as_str(), &unknown.kind), ("laterType", &None));
     assert_eq!(world.receive(&bookmark("e-9", "e-1")).first(), Some(&mismatch()));
     assert_eq!(world.connect()["after"], "e-5");
+}
+
+fn line(message: &str) -> String {
+    message.replace('\n', "")
+}
+
+#[test]
+fn every_line_of_a_frame_is_a_message() {
+    let mut world = World::of_lines();
+    let lines = [("e-2", "e-1"), ("e-3", "e-2"), ("e-4", "e-3")].map(|(id, prev)| line(&event(id, prev)));
+    assert_eq!(world.receive(&lines.join("\n")), []);
+    let positions: Vec<_> = world.delivered.iter().map(Item::position).collect();
+    assert_eq!(positions, [Some("e-2"), Some("e-3"), Some("e-4")]);
+}
+
+#[test]
+fn a_hole_between_two_lines_ends_the_connection_and_what_was_not_fetched_comes_again() {
+    let mut world = World::of_lines();
+    let lines = [("e-2", "e-1"), ("e-4", "e-3"), ("e-3", "e-2")].map(|(id, prev)| line(&event(id, prev)));
+    assert_eq!(world.receive(&lines.join("\n")).first(), Some(&mismatch()));
+    assert_eq!(world.delivered, []);
+    assert_eq!(world.connect()["after"], "e-1");
+}
+
+#[test]
+fn a_line_without_a_message_ends_the_connection() {
+    let mut world = World::of_lines();
+    let lines = [line(&event("e-2", "e-1")), String::new()];
+    let bad = Output::Close { code: 4500, reason: "badMessage" };
+    assert_eq!(world.receive(&lines.join("\n")).first(), Some(&bad));
+}
+
+#[test]
+fn a_line_break_is_white_space_to_a_client_whose_server_has_not_said_otherwise() {
+    let mut world = World::live(Some("e-1"));
+    assert_eq!(world.receive(&bookmark("e-2", "e-1").replace(',', ",\n")), []);
+    assert_eq!(world.delivered.len(), 1);
 }
 
 #[test]

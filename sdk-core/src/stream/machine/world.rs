@@ -15,6 +15,8 @@ pub(super) struct World {
     pub(super) key: &'static str,
     pub(super) ended: Option<StreamError>,
     pub(super) window: u32,
+    /// Whether its servers send a message a line.
+    pub(super) is_ndjson: bool,
 }
 
 impl World {
@@ -33,12 +35,21 @@ impl World {
             key: "pa_dev_x",
             ended: None,
             window: 0,
+            is_ndjson: false,
         }
     }
 
     /// A world whose first connection is live.
     pub(super) fn live(after: Option<&str>) -> Self {
         let mut world = Self::new(after);
+        world.connect();
+        world
+    }
+
+    /// As [`live`](Self::live) after `e-1`, where a frame holds a message a line.
+    pub(super) fn of_lines() -> Self {
+        let mut world = Self::new(Some("e-1"));
+        world.is_ndjson = true;
         world.connect();
         world
     }
@@ -50,7 +61,8 @@ impl World {
         let outputs = self.drain();
         let [Output::Send(first)] = outputs.as_slice() else { panic!("not a first message: {outputs:?}") };
         let first = serde_json::from_str(first).unwrap();
-        let ready = READY.replace(r#""window":0"#, &format!(r#""window":{}"#, self.window));
+        let granted = format!(r#""window":{},"ndjson":{}"#, self.window, self.is_ndjson);
+        let ready = READY.replace(r#""window":0"#, &granted);
         assert!(matches!(self.receive(&ready).as_slice(), [Output::Status(Status::Live | Status::Standby)]));
         first
     }
