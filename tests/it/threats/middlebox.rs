@@ -123,6 +123,7 @@ async fn somebody_inside_the_encryption_slips_in_a_passkey_of_their_own() {
             page.add_passkey(&mut SoftwareAuthenticator::default(), &mut ada.authenticator).await;
             (name, "added".to_owned())
         };
+        assert_eq!(lock(&own).passkeys.len(), 1, "it has sent one of its own");
         let mut thief = shop.connect_page().await;
         let ceremony = thief.begin_sign_in(ADA).await;
         let answered = lock(&own).sign_in(&ceremony.public_key.0, &shop.origin);
