@@ -71,12 +71,12 @@ impl<W: Write> ExportWriter<W> {
     /// Adds the next entry.
     ///
     /// # Errors
-    /// The writer's; [`io::ErrorKind::InvalidData`] when the data is not JSON on one line, and then nothing is written.
+    /// The writer's; [`io::ErrorKind::InvalidData`] when the data is no JSON object on one line, and then nothing is written.
     pub fn entry(&mut self, entry: &ExportedEntry<'_>) -> io::Result<()> {
         let line = entry.encode().ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::InvalidData,
-                format!("the data of entry {} is not JSON on one line", entry.seq),
+                format!("the data of entry {} is no JSON object on one line", entry.seq),
             )
         })?;
         self.to.write_all(line.as_bytes())
@@ -135,7 +135,8 @@ impl ExportedEntry<'_> {
         }
         let Self { seq, time, name, data, id } = *self;
         let data = serde_json::from_str::<&RawValue>(data).ok().filter(|raw| raw.get() == data)?;
-        if data.get().contains(['\n', '\r']) {
+        // A reader takes `null` for no data at all.
+        if !data.get().starts_with('{') || data.get().contains(['\n', '\r']) {
             return None;
         }
         Some(line(serde_json::to_string(&Line { seq, time, name, data, id })))

@@ -10,7 +10,8 @@ import { apiKey, connect, next, world } from './world.mjs';
 
 async function folder(t) {
   const path = await mkdtemp(join(tmpdir(), 'evidence-'));
-  t.after(() => rm(path, { recursive: true }));
+  // What is closed after this may still save its pins.
+  t.after(() => rm(path, { recursive: true, maxRetries: 10 }));
   return path;
 }
 

@@ -93,13 +93,16 @@ test('live sessions, and who sent a request', async (t) => {
 
 test('evidence', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'readme-'));
-  t.after(() => rm(folder, { recursive: true }));
   const path = join(folder, 'shop.pins');
   const { appID, rpID, origins } = await connect(t).api.app();
   const ada = await signIn('careful@shop.example');
   const evidence = { appID, rpID, origins, pins: filePins(path) };
   const accounts = Accounts.connect(url, apiKey, { origins: ['https://app.example'], evidence });
-  t.after(() => accounts.close());
+  t.after(async () => {
+    // Which saves the pins.
+    await accounts.close();
+    await rm(folder, { recursive: true });
+  });
   await accounts.sessions.inSync();
   assert.equal(accounts.sessions.get(ada.sessionID)?.accountID, ada.accountID);
 });

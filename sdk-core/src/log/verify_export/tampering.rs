@@ -250,6 +250,17 @@ fn a_log_of_another_lineage_must_be_accepted_by_name() {
 }
 
 #[test]
+fn what_the_reader_would_refuse_is_not_written() {
+    let epoch = Epoch::from_random(EPOCH);
+    let mut export = ExportWriter::new(Vec::new(), APP, epoch, 0, ChainHash::GENESIS).unwrap();
+    let id = EventID::new(epoch, 1, &ChainHash::GENESIS);
+    for data in ["null", "5", "[]", "{", " {}", "{}\n", "{\n}", ""] {
+        let entry = ExportedEntry { seq: 1, time: UnixMillis(0), name: "registered", data, id };
+        assert_eq!(export.entry(&entry).unwrap_err().kind(), io::ErrorKind::InvalidData, "{data:?}");
+    }
+}
+
+#[test]
 fn a_line_without_end_is_refused_before_it_fills_the_memory() {
     struct Endless(u64);
     impl Read for Endless {
