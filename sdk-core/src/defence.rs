@@ -68,7 +68,7 @@ mod switch {
         ChallengeOnConnection
         /// A session is resumed by whoever signs the connection's nonce with its key, and by nobody else.
         ResumeSigned
-        /// The page signs a challenge only when it covers the page's own session key.
+        /// The page signs a challenge only when it covers the page's own session key, and the passkey that the page has made.
         ChallengeCoversKey
         /// The authenticator must have checked the person, not only a touch.
         UserVerification
@@ -106,6 +106,10 @@ mod switch {
         ActionConfirmed
         /// A confirmation is good for one use.
         ConfirmationOnce
+        /// A session ends when the last page that used it goes.
+        PageGone
+        /// The site tells browsers to come over TLS only.
+        StrictTransport
         /// Pages run the site's own scripts and no text becomes code.
         ContentSecurityPolicy
         /// No page may show the site in a frame.
@@ -114,6 +118,8 @@ mod switch {
         CookieHttpOnly
         /// The session's cookie does not come along when another site asks.
         CookieSameSite
+        /// The session's cookie travels over TLS only.
+        CookieSecure
         /// A sub-domain cannot set the session's cookie.
         CookieHostPrefix
         /// Signing in gives a session a new name.

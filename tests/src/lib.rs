@@ -32,6 +32,7 @@ pub mod rewrite;
 mod server;
 pub mod shop;
 pub mod simulation;
+mod tls;
 pub mod vectors;
 
 pub use authenticator::{Passkey, Refused, SoftwareAuthenticator};
@@ -46,3 +47,4 @@ pub use line::Line;
 pub use maker::{Attestation, Maker, aaguid_extension};
 pub use page::{Closed, Page, PageKey};
 pub use server::{START, TestServer, root_keys};
+pub use tls::TlsFront;

@@ -7,7 +7,9 @@ use std::{
     sync::Arc,
 };
 
+use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
+use rcgen::PublicKeyData;
 use rustls::{ClientConfig, RootCertStore, ServerConfig, pki_types::PrivateKeyDer};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -83,6 +85,15 @@ impl Identity {
         let wanted = rcgen::CertificateParams::new(["localhost".to_owned()]).expect("it is a name");
         let certificate = wanted.self_signed(&key).expect("it can be signed");
         Self { certificate: certificate.der().to_vec(), key: key.serialize_der() }
+    }
+
+    /// SHA-256 of the public key (`SubjectPublicKeyInfo`): by it a browser is told whom to trust. 32 bytes.
+    ///
+    /// # Panics
+    /// Never: the key is one.
+    pub fn key_digest(&self) -> Vec<u8> {
+        let key = rcgen::KeyPair::try_from(&*self.key).expect("the key is one");
+        digest(&SHA256, &key.subject_public_key_info()).as_ref().to_vec()
     }
 
     /// For another process, which reads it with [`from_text`](Self::from_text).

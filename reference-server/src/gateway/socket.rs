@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use passkey_accounts::protocol::{
-    Code, ConnectionID, DecodeError, RequestID,
-    base64url::Base64Url,
-    gateway::{
-        AppName, ClientMessage, Drain, EndReason, Failure, Hello, MAX_CLIENT_FRAME_BYTES,
-        MAX_FIRST_FRAME_BYTES, ServerMessage, SessionExpiring, SignedOut,
+use passkey_accounts::{
+    defended,
+    protocol::{
+        Code, ConnectionID, DecodeError, RequestID,
+        base64url::Base64Url,
+        gateway::{
+            AppName, ClientMessage, Drain, EndReason, Failure, Hello, MAX_CLIENT_FRAME_BYTES,
+            MAX_FIRST_FRAME_BYTES, ServerMessage, SessionExpiring, SignedOut,
+        },
     },
 };
 
@@ -307,13 +310,13 @@ async fn on_time(
 async fn leave(context: &Context, carried: Carried, end: End) {
     match end {
         // The page closed or was left: its key is gone with it. Unless it has come back on another socket before.
-        End::PageClosed => {
+        End::PageClosed if defended!(PageGone) => {
             if let Some(session) = carried.release() {
                 end_or_retry(context, session, EndReason::PageGone).await;
             }
         }
         // `SessionEnded` takes the session off before; if a new one came since, it can be resumed.
-        End::Lost | End::Refused(_) | End::SessionEnded(_) | End::SessionMoved => {
+        End::PageClosed | End::Lost | End::Refused(_) | End::SessionEnded(_) | End::SessionMoved => {
             carried.detach(&context.detached, context.clock.uptime(), EndReason::ConnectionLost);
         }
         // The row stays: the next server to open the database lets it wait for its key.

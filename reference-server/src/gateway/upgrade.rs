@@ -52,9 +52,9 @@ pub async fn upgrade(
     };
     // Browsers always send Origin on a WebSocket and no page can change it. Nothing else belongs here.
     let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
-    let foreign = |origin: &str| if defended!(SocketOrigin) { None } else { origin.parse().ok() };
-    let Some(origin) = origin.and_then(|origin| app.origin(origin).cloned().or_else(|| foreign(origin)))
-    else {
+    let own = origin.and_then(|origin| app.origin(origin));
+    let foreign = if defended!(SocketOrigin) { None } else { app.origins.first() };
+    let Some(origin) = own.or(foreign).cloned() else {
         return Problem::new(StatusCode::FORBIDDEN, Code::OriginNotAllowed).into_response();
     };
     let source = context.rationing.source(peer, &headers);

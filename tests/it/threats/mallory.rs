@@ -1,7 +1,7 @@
 //! The attacker's own server, and a victim in a real browser.
 
 use std::{
-    net::Ipv4Addr,
+    net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -83,6 +83,11 @@ impl Mallory {
         format!("http://{name}:{}", self.port)
     }
 
+    /// Where it listens.
+    pub(super) fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+    }
+
     /// A comment for the shop's hole that runs the script.
     pub(super) fn comment(&self) -> String {
         let script = format!("{}/payload.js", self.origin("mallory.localhost"));
@@ -155,13 +160,14 @@ impl Victim {
     }
 }
 
-/// Gives a tab an authenticator that holds these.
-pub(super) async fn give(page: &Page, credentials: &Value) {
+/// Gives a tab an authenticator that holds these, and returns the browser's name for it.
+pub(super) async fn give(page: &Page, credentials: &Value) -> String {
     let authenticator = page.add_authenticator(VirtualAuthenticator::default()).await.unwrap();
     for credential in credentials.as_array().unwrap() {
         let given = json!({ "authenticatorId": authenticator, "credential": credential });
         page.call("WebAuthn.addCredential", given).await.unwrap();
     }
+    authenticator
 }
 
 /// Waits until the shop's page has run its script.

@@ -4,13 +4,17 @@ use std::collections::BTreeSet;
 
 use memchr::memmem;
 use passkey_accounts::protocol::{SessionID, gateway::ServerMessage};
+use passkey_accounts_server::context::Context;
 use passkey_accounts_tests::{
     PageKey,
     chromium::Chromium,
     shop::{Build, Carried, Shop},
 };
 
-use super::{Outcome, THEFT, acted, attack, held, is_ours, mallory::Victim};
+use super::{
+    Outcome, THEFT, acted, attack, is_ours,
+    mallory::{PATIENCE, Victim},
+};
 
 #[tokio::test]
 async fn the_browsers_memory_is_read() {
@@ -18,45 +22,99 @@ async fn the_browsers_memory_is_read() {
         let shop = Shop::open(build).await;
         let browser = Chromium::launch().await.unwrap();
         let victim = Victim::sign_up(&browser, &shop).await;
-        search(&browser, &shop, &victim.name).await
+        let mut found = Found::default();
+        found.search(&browser, build);
+        found.try_all(&shop, &victim.name).await
     })
     .await;
 }
 
-/// Looks for what carries a session, and tries all that it finds.
-async fn search(browser: &Chromium, shop: &Shop, name: &str) -> Outcome {
-    if is_ours(shop.build) {
-        let (mut keys, mut sessions) = (BTreeSet::new(), BTreeSet::new());
-        browser
-            .read_memory(|bytes| {
-                keys.extend(private_keys(bytes));
-                sessions.extend(after(bytes, b"ses_", 26));
-            })
-            .unwrap();
-        let sessions = sessions.iter().filter_map(|id| format!("ses_{id}").parse::<SessionID>().ok());
-        for session in sessions {
-            for key in keys.iter().filter_map(|private| PageKey::from_private(private)) {
+#[tokio::test]
+async fn what_was_in_the_browsers_memory_is_used_after_the_tab_was_closed() {
+    attack("memoryLater", async |build| {
+        let shop = Shop::open(build).await;
+        let browser = Chromium::launch().await.unwrap();
+        let victim = Victim::sign_up(&browser, &shop).await;
+        let mut found = Found::default();
+        found.search(&browser, build);
+        victim.page.close().await.unwrap();
+        if is_ours(build) {
+            left(&shop).await;
+        }
+        found.search(&browser, build);
+        found.try_all(&shop, &victim.name).await
+    })
+    .await;
+}
+
+/// Waits until the server has noticed that the only session's page is gone: the session has ended, or is kept for a while.
+async fn left(shop: &Shop) {
+    let Context { store, detached, .. } = shop.auth().context();
+    let state = || store.logs().tail(shop.auth().app_id).unwrap().state();
+    let session_id = state().sessions().keys().next().copied();
+    let leaving = async {
+        while let Some(id) = session_id
+            && state().sessions().contains_key(&id)
+            && !detached.contains(id)
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, leaving).await.expect("the page is gone");
+}
+
+/// What carries a session, as far as it was found.
+#[derive(Default)]
+struct Found {
+    tokens: BTreeSet<String>,
+    sessions: BTreeSet<SessionID>,
+    /// Private keys, 32 bytes each.
+    keys: BTreeSet<Vec<u8>>,
+}
+
+impl Found {
+    /// Adds what is in the memory of a browser now.
+    fn search(&mut self, browser: &Chromium, build: Build) {
+        let read = match build {
+            Build::PasskeyAccount => browser.read_memory(|bytes| {
+                self.keys.extend(private_keys(bytes));
+                let ids = after(bytes, b"ses_", 26);
+                self.sessions
+                    .extend(ids.iter().filter_map(|id| format!("ses_{id}").parse::<SessionID>().ok()));
+            }),
+            Build::TokenPassword | Build::TokenPasskey => {
+                browser.read_memory(|bytes| self.tokens.extend(after(bytes, b"Bearer ", 64)))
+            }
+            Build::CookiePassword | Build::CookiePasskey => {
+                browser.read_memory(|bytes| self.tokens.extend(after(bytes, b"__Host-session=", 64)))
+            }
+        };
+        read.unwrap();
+    }
+
+    /// Tries all of it on the attacker's machine, until something acts.
+    async fn try_all(self, shop: &Shop, name: &str) -> Outcome {
+        for token in self.tokens {
+            shop.send(&shop.carrying(&Carried::Token(token), "/act", THEFT)).await;
+        }
+        let mut said = "it stands nowhere".to_owned();
+        for session in self.sessions {
+            for key in self.keys.iter().filter_map(|private| PageKey::from_private(private)) {
                 let mut thief = shop.connect_page().await;
-                if let ServerMessage::SignedIn(signed_in) = thief.resume(session, &key).await {
-                    thief.key = key;
-                    let stolen = Carried::Page(Box::new(thief), signed_in.session);
-                    shop.send(&shop.carrying(&stolen, "/act", THEFT)).await;
-                    return acted(shop, name, "the key stands there", "of no use elsewhere");
+                match thief.resume(session, &key).await {
+                    ServerMessage::SignedIn(signed_in) => {
+                        thief.key = key;
+                        let stolen = Carried::Page(Box::new(thief), signed_in.session);
+                        shop.send(&shop.carrying(&stolen, "/act", THEFT)).await;
+                        return acted(shop, name, "the key stands there", "of no use elsewhere");
+                    }
+                    ServerMessage::Error(failure) => said = failure.code,
+                    other => panic!("{other:?}"),
                 }
             }
         }
-        return held(format!("{} keys, none of them the session's", keys.len()));
+        acted(shop, name, "it stands there", said)
     }
-    let before: &[u8] = match shop.build {
-        Build::TokenPassword | Build::TokenPasskey => b"Bearer ",
-        _ => b"__Host-session=",
-    };
-    let mut tokens = BTreeSet::new();
-    browser.read_memory(|bytes| tokens.extend(after(bytes, before, 64))).unwrap();
-    for token in tokens {
-        shop.send(&shop.carrying(&Carried::Token(token), "/act", THEFT)).await;
-    }
-    acted(shop, name, "it stands there", "of no use elsewhere")
 }
 
 /// The letters and digits behind each of these.

@@ -11,6 +11,8 @@ mod mallory;
 mod malware;
 mod matrix;
 mod memory;
+mod middlebox;
+mod network;
 mod phishing;
 mod protocol;
 mod recovery;

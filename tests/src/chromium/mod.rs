@@ -15,6 +15,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use data_encoding::BASE64;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::{
@@ -27,6 +28,8 @@ use connection::Connection;
 pub use page::{Page, VirtualAuthenticator};
 pub use storage::Stored;
 pub use worker::SharedWorker;
+
+use crate::raw::Identity;
 
 /// How long anything may take before a test is told that it hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -85,6 +88,21 @@ impl Chromium {
         };
         browser.connection.wait_for(0, is_there).await.context("the extension is not there")?;
         Ok(browser)
+    }
+
+    /// Starts a browser for which every name under `.test` is this machine, and the certificates of these are good ones.
+    /// Pages of `as_secure`, an origin without TLS, are let do what takes TLS.
+    ///
+    /// # Errors
+    /// As [`launch`](Self::launch).
+    pub async fn launch_trusting(trusted: &[&Identity], as_secure: Option<&str>) -> anyhow::Result<Self> {
+        let keys: Vec<_> = trusted.iter().map(|identity| BASE64.encode(&identity.key_digest())).collect();
+        let mut flags = vec![
+            "--host-resolver-rules=MAP *.test 127.0.0.1".to_owned(),
+            format!("--ignore-certificate-errors-spki-list={}", keys.join(",")),
+        ];
+        flags.extend(as_secure.map(|origin| format!("--unsafely-treat-insecure-origin-as-secure={origin}")));
+        Self::start(tempfile::tempdir()?, &flags).await
     }
 
     async fn start(profile: TempDir, more: &[String]) -> anyhow::Result<Self> {

@@ -295,9 +295,10 @@ impl Classic {
         }
         let http_only = if defended!(CookieHttpOnly) { "; HttpOnly" } else { "" };
         let same_site = if defended!(CookieSameSite) { "Lax" } else { "None" };
+        let secure = if defended!(CookieSecure) { "; Secure" } else { "" };
         // "Stay signed in", for a month.
         let cookie = format!(
-            "{}={token}; Path=/; Max-Age=2592000; Secure{http_only}; SameSite={same_site}",
+            "{}={token}; Path=/; Max-Age=2592000{secure}{http_only}; SameSite={same_site}",
             cookie_name()
         );
         ([(header::SET_COOKIE, cookie)], Json(json!({}))).into_response()
@@ -354,9 +355,9 @@ impl Classic {
     }
 }
 
-/// The cookie's name. Browsers take the prefix from the host itself only, and not from its sub-domains.
+/// The cookie's name. Browsers take the prefix from the host itself only, not from its sub-domains, and with `Secure` only.
 pub(super) fn cookie_name() -> &'static str {
-    if defended!(CookieHostPrefix) { "__Host-session" } else { "session" }
+    if defended!(CookieHostPrefix) && defended!(CookieSecure) { "__Host-session" } else { "session" }
 }
 
 /// How often a mailed code may be tried.

@@ -40,8 +40,9 @@ pub use ours::Hearing;
 pub use person::{Carried, Person};
 
 use crate::{
-    TestServer,
+    TestServer, TlsFront,
     proof::{WireAnswer, WireRequest},
+    raw::Identity,
 };
 
 /// What carries a session, and what begins it.
@@ -110,8 +111,10 @@ pub struct Shop {
     pub address: SocketAddr,
     /// Its host: no other shop's, because cookies do not tell ports apart.
     pub host: String,
-    /// `http://HOST:PORT`
+    /// `http://HOST:PORT`, or `https`.
     pub origin: String,
+    /// Where its pages have their socket: `ws://HOST:PORT/PATH`, or `wss`.
+    pub socket_url: String,
     /// What was done in it, and what it keeps, where it is one of the four.
     actions: Arc<Actions>,
     /// What the four keep.
@@ -120,6 +123,8 @@ pub struct Shop {
     pub auth: Option<TestServer>,
     tried: watch::Receiver<usize>,
     serving: JoinHandle<()>,
+    /// What takes TLS off.
+    _fronts: Vec<TlsFront>,
 }
 
 /// Something that was done in somebody's name.
@@ -149,10 +154,33 @@ impl Actions {
 impl Shop {
     /// Opens one on a port of its own, with an empty database.
     pub async fn open(build: Build) -> Self {
+        Self::open_behind(build, None).await
+    }
+
+    /// Opens one over TLS, under a name that only browsers know which were
+    /// [launched for it](crate::chromium::Chromium::launch_trusting). Requests of tests go past the TLS.
+    pub async fn open_over_tls(build: Build, identity: &Identity) -> Self {
+        Self::open_behind(build, Some(identity)).await
+    }
+
+    async fn open_behind(build: Build, identity: Option<&Identity>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port is free");
         let address = listener.local_addr().expect("a bound listener has an address");
-        let host = format!("shop{}.localhost", address.port());
-        let origin = format!("http://{host}:{}", address.port());
+        let mut fronts = Vec::new();
+        let (host, origin) = match identity {
+            None => {
+                let host = format!("shop{}.localhost", address.port());
+                let origin = format!("http://{host}:{}", address.port());
+                (host, origin)
+            }
+            Some(identity) => {
+                let front = TlsFront::start(address, identity).await;
+                let host = format!("shop{}.test", address.port());
+                let origin = format!("https://{host}:{}", front.port);
+                fronts.push(front);
+                (host, origin)
+            }
+        };
         let actions = Arc::<Actions>::default();
         let (database, auth) = match build {
             Build::PasskeyAccount => (None, Some(ours::start(&origin, &host).await)),
@@ -163,12 +191,36 @@ impl Shop {
             (None, Some(auth)) => ours::routes(auth, &Hearing::from(auth), &origin, &host, &actions).await,
             (None, None) => Router::new(),
         };
-        let routes = routes.merge(pages::routes(build, auth.as_ref()));
+        let socket_url = match (&auth, identity) {
+            (None, _) => format!("{}/live", origin.replacen("http", "ws", 1)),
+            (Some(auth), None) => auth.gateway_url(),
+            (Some(auth), Some(identity)) => {
+                let front = TlsFront::start(auth.address(), identity).await;
+                let socket_url = format!("wss://accounts.test:{}/v1/gateway", front.port);
+                fronts.push(front);
+                socket_url
+            }
+        };
+        let app_id = auth.as_ref().map(|auth| auth.app_id);
+        let gateway_url = auth.as_ref().map(|_| &*socket_url);
+        let routes = routes.merge(pages::routes(build, app_id, gateway_url, identity.is_some()));
         let (count, tried) = watch::channel(0);
         let routes = routes.layer(middleware::from_fn_with_state(count, count_acts));
         let serving =
             tokio::spawn(async move { axum::serve(listener, routes).await.expect("the listener works") });
-        Self { build, address, host, origin, actions, database, auth, tried, serving }
+        Self {
+            build,
+            address,
+            host,
+            origin,
+            socket_url,
+            actions,
+            database,
+            auth,
+            tried,
+            serving,
+            _fronts: fronts,
+        }
     }
 
     /// Another process of the same back end, over the same data, behind the same address: where it listens.

@@ -10,28 +10,34 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use passkey_accounts::defended;
+use passkey_accounts::{defended, protocol::AppID};
 use serde_json::{Value, json};
 
 use super::Build;
-use crate::TestServer;
 
 /// What the page has to know.
 struct Config {
     said: Value,
     /// Where else it connects to.
     gateway: String,
+    is_over_tls: bool,
 }
 
-pub(super) fn routes(build: Build, auth: Option<&TestServer>) -> Router {
-    let (app_id, gateway_url) = auth.map(|auth| (auth.app_id, auth.gateway_url())).unzip();
-    let gateway = gateway_url.as_deref().and_then(|url| url.strip_suffix("/v1/gateway")).unwrap_or_default();
+/// The page, whose socket is at `gateway_url` where the build has a server of its own.
+pub(super) fn routes(
+    build: Build,
+    app_id: Option<AppID>,
+    gateway_url: Option<&str>,
+    is_over_tls: bool,
+) -> Router {
+    let gateway = gateway_url.and_then(|url| url.strip_suffix("/v1/gateway")).unwrap_or_default();
     let config = Arc::new(Config {
         said: json!({
             "hasPasskeys": build.has_passkeys(), "hasCookies": build.has_cookies(),
             "appID": app_id, "gatewayURL": gateway_url,
         }),
         gateway: gateway.to_owned(),
+        is_over_tls,
     });
     Router::new()
         .route("/", get(async || file("text/html; charset=utf-8", include_str!("pages/shop.html"))))
@@ -79,11 +85,15 @@ async fn secure(State(config): State<Arc<Config>>, mut response: Response) -> Re
     {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
+    if config.is_over_tls && defended!(StrictTransport) {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, TWO_YEARS);
+    }
     headers.insert(header::CACHE_CONTROL, NO_STORE);
     headers.insert(HeaderName::from_static("x-content-type-options"), NOSNIFF);
     response
 }
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
+const TWO_YEARS: header::HeaderValue = header::HeaderValue::from_static("max-age=63072000");
 const NO_STORE: header::HeaderValue = header::HeaderValue::from_static("no-store");
 const NOSNIFF: header::HeaderValue = header::HeaderValue::from_static("nosniff");
