@@ -13,8 +13,8 @@ use crate::{
     world::{NOW, sessions, text},
 };
 
-/// A stream as Python, Kotlin and Swift read it: the first byte says how it was asked for; then frames, one a line ([`frame`]), and
-/// between them what else can happen. Every batch must be what its documentation says.
+/// A stream as Python, Kotlin and Swift read it: the first byte says how it was asked for; then frames, one a line
+/// ([`frame`]), and between them what else can happen. Every batch must be what its documentation says.
 pub(crate) fn stream(bytes: &[u8]) {
     let Some((kind, rest)) = bytes.split_first() else { return };
     let Some(rest) = text(rest) else { return };

@@ -326,3 +326,27 @@ async fn within<E>(clock: &Clock, write: impl Future<Output = Result<(), E>>) ->
         () = clock.sleep_until(clock.now().plus(WRITE_MS)) => Err(WriteError::Stalled),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Lines, Utf8Bytes, WRITE_BUFFER_BYTES};
+
+    #[test]
+    fn lines_share_a_frame_up_to_its_limit_and_a_larger_one_has_a_frame_of_its_own() {
+        let long = |bytes: usize| Utf8Bytes::from("x".repeat(bytes));
+        let mut lines = Lines::default();
+        assert!(lines.take().is_none());
+        for half in [long(WRITE_BUFFER_BYTES / 2), long(WRITE_BUFFER_BYTES / 2 - 2)] {
+            assert!(lines.has_room_for(&half));
+            lines.push(half);
+        }
+        assert!(!lines.has_room_for("x"));
+        let frame = lines.take().unwrap();
+        assert_eq!(frame.len(), WRITE_BUFFER_BYTES - 1);
+        assert_eq!(frame.lines().count(), 2);
+        let larger = long(2 * WRITE_BUFFER_BYTES);
+        lines.push(larger.clone());
+        assert!(!lines.has_room_for("x"));
+        assert_eq!(lines.take(), Some(larger));
+    }
+}

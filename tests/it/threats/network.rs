@@ -9,10 +9,17 @@ use passkey_accounts_tests::{
 };
 
 use super::{
-    THEFT, acted, attack, held, is_ours,
+    Outcome, THEFT, acted, attack, held, is_ours,
     mallory::{Mallory, Victim},
     phishing::{FORM, hijack, phish},
 };
+
+/// The network shows `http://` of the shop's name, and whoever comes there types in or signs what it asks for.
+async fn shown_without_tls(browser: &Chromium, shop: &Shop) -> Outcome {
+    let mallory = Mallory::start(FORM, "").await;
+    let origin = mallory.origin(&shop.host);
+    phish(browser, shop, mallory, &origin).await
+}
 
 #[tokio::test]
 async fn the_network_shows_the_site_without_tls() {
@@ -21,10 +28,7 @@ async fn the_network_shows_the_site_without_tls() {
     attack("plain", async |build| {
         // The site has not told this browser yet.
         let _down = without(Defence::StrictTransport);
-        let shop = Shop::open_over_tls(build, &identity).await;
-        let mallory = Mallory::start(FORM, "").await;
-        let origin = mallory.origin(&shop.host);
-        phish(&browser, &shop, mallory, &origin).await
+        shown_without_tls(&browser, &Shop::open_over_tls(build, &identity).await).await
     })
     .await;
 }
@@ -35,10 +39,7 @@ async fn the_network_shows_the_site_without_tls_to_a_browser_that_has_been_there
     attack("plainAgain", async |build| {
         // One that knows nothing of the shops before.
         let browser = Chromium::launch_trusting(&[&identity], None).await.unwrap();
-        let shop = Shop::open_over_tls(build, &identity).await;
-        let mallory = Mallory::start(FORM, "").await;
-        let origin = mallory.origin(&shop.host);
-        phish(&browser, &shop, mallory, &origin).await
+        shown_without_tls(&browser, &Shop::open_over_tls(build, &identity).await).await
     })
     .await;
 }
